@@ -1,0 +1,1 @@
+"""Small real samples that come with dlrecipes; README.md says where each one is from."""

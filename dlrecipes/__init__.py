@@ -1,0 +1,83 @@
+"""Deep-learning recipes on Keras 3 and TensorFlow, run from a terminal.
+
+What stands here is what a recipe imports. Importing it does not import TensorFlow.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from dlrecipes.config import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+if TYPE_CHECKING:
+    from dlrecipes.datasets.examples import Data, Examples, Source
+    from dlrecipes.metrics import (
+        Metrics,
+        classification_metrics,
+        regression_metrics,
+        text_generation_metrics,
+    )
+    from dlrecipes.practices import class_weights, early_stopping, make_optimizer
+    from dlrecipes.vocabulary import character_vectorization, word_vectorization
+
+__all__ = [
+    "Data",
+    "Examples",
+    "Fraction",
+    "Metrics",
+    "NonNegativeFloat",
+    "NonNegativeInt",
+    "PositiveFloat",
+    "PositiveInt",
+    "Source",
+    "character_vectorization",
+    "class_weights",
+    "classification_metrics",
+    "early_stopping",
+    "make_optimizer",
+    "regression_metrics",
+    "run_recipe",
+    "text_generation_metrics",
+    "word_vectorization",
+]
+
+_HOMES = {
+    "Data": "datasets.examples",
+    "Examples": "datasets.examples",
+    "Source": "datasets.examples",
+    "Metrics": "metrics",
+    "classification_metrics": "metrics",
+    "regression_metrics": "metrics",
+    "text_generation_metrics": "metrics",
+    "class_weights": "practices",
+    "early_stopping": "practices",
+    "make_optimizer": "practices",
+    "character_vectorization": "vocabulary",
+    "word_vectorization": "vocabulary",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name from the module it lives in, imported when first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def run_recipe(path: str) -> None:
+    """Train the recipe in a file with the flags of the command line: `python FILE --epochs 3`.
+
+    Args:
+        path: The recipe's `__file__`.
+    """
+    import sys
+
+    from dlrecipes.cli import main
+
+    sys.exit(main(["train", path, *sys.argv[1:]]))

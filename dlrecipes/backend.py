@@ -1,0 +1,120 @@
+"""Start TensorFlow quietly, on the device that was asked for."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from dlrecipes.errors import InputError
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Hold back what native code writes to file descriptor 2; show it only if the block raises.
+
+    TensorFlow logs its CPU features and missing CUDA libraries below Python, so neither `warnings`
+    nor `TF_CPP_MIN_LOG_LEVEL` silences them.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def load_tensorflow() -> Any:
+    """Import TensorFlow and Keras on it, without their log lines, and return `tensorflow`."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_stderr():
+        import tensorflow as tf
+
+        # The first look for a GPU is what logs missing CUDA libraries.
+        tf.config.list_physical_devices("GPU")
+        import keras  # noqa: F401  Keras logs its backend once.
+    tf.get_logger().setLevel("ERROR")
+    return tf
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device that TensorFlow can place a network on.
+
+    Args:
+        name: As it is asked for and recorded: `cpu`, `gpu:0`.
+        scope: As `tf.device` takes it: `/CPU:0`, `/GPU:0`.
+    """
+
+    name: str
+    scope: str
+
+
+def check_device_name(name: str) -> None:
+    """Raise InputError unless `name` is auto, cpu, gpu or gpu:N. Needs no TensorFlow."""
+    kind, _, index = name.partition(":")
+    if kind not in ("auto", "cpu", "gpu") or (index and (kind != "gpu" or not index.isdecimal())):
+        raise InputError(f"--device must be auto, cpu, gpu or gpu:N. Received: {name!r}")
+
+
+def select_device(name: str) -> Device:
+    """Return the device called `name`, after hiding the others from TensorFlow.
+
+    Must run before TensorFlow has used a device. A GPU's memory is taken as it is needed (memory
+    growth) rather than all at once.
+
+    Args:
+        name: `auto` (a GPU if there is one), `cpu`, `gpu` (the first) or `gpu:N`.
+
+    Raises:
+        InputError: if there is no such device; the message lists those that there are.
+    """
+    check_device_name(name)
+    tf = load_tensorflow()
+    gpus = tf.config.list_physical_devices("GPU")
+    if name == "cpu" or (name == "auto" and not gpus):
+        tf.config.set_visible_devices([], "GPU")
+        return Device("cpu", "/CPU:0")
+    index = int(name.partition(":")[2] or 0)
+    if index >= len(gpus):
+        there = ", ".join(["cpu", *(f"gpu:{number}" for number in range(len(gpus)))])
+        raise InputError(
+            f"There is no device {name}: this machine has {there}.",
+            "See why a GPU may not be seen: dlrecipes doctor",
+        )
+    tf.config.set_visible_devices(gpus[index], "GPU")
+    tf.config.experimental.set_memory_growth(gpus[index], True)
+    # Once the other GPUs are hidden, TensorFlow calls the one that is left GPU:0.
+    return Device(f"gpu:{index}", "/GPU:0")
+
+
+def placement(model: Any) -> str:
+    """Return the device that the variables of a Keras model are really on, such as `CPU:0`."""
+    devices = {str(variable.value.device).rpartition("device:")[2] for variable in model.variables}
+    return ", ".join(sorted(devices)) or "none"
+
+
+def set_seed(seed: int) -> None:
+    """Make all that follows repeat to the same bits for the same seed on the same machine.
+
+    Args:
+        seed: From 0 to 2**32 - 1.
+    """
+    import keras
+
+    tf = load_tensorflow()
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()

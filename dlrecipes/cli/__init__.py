@@ -1,0 +1,5 @@
+"""The command line: parse, call, show. Nothing here imports TensorFlow before it is needed."""
+
+from dlrecipes.cli.app import main
+
+__all__ = ["main"]

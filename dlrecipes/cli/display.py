@@ -1,0 +1,104 @@
+"""Show a training as it goes: a live bar on a terminal, a line an epoch elsewhere."""
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from dlrecipes.cli import output
+from dlrecipes.runs import Run
+
+
+class SamplesPerSecond(ProgressColumn):
+    """Shows how many samples go through the network in a second."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate, once there is one."""
+        rate = (task.speed or 0.0) * float(task.fields["samples_per_step"])
+        return Text(f"{rate:,.0f} samples/s" if rate else "")
+
+
+def shown_metrics(logs: Mapping[str, float], *, validation: bool) -> str:
+    """Return the losses and metrics of a step or an epoch, for people."""
+    return "  ".join(
+        f"{name} {output.number(value)}"
+        for name, value in logs.items()
+        if name != "learning_rate" and (validation or not name.startswith("val_"))
+    )
+
+
+class Display:
+    """Shows a training to people; a `dlrecipes.listener.Listener`.
+
+    Args:
+        console: Where to show it.
+        quiet: Whether to show warnings alone.
+    """
+
+    def __init__(self, console: Console, *, quiet: bool) -> None:
+        self.console, self.quiet = console, quiet
+        self.epochs = self.steps = self.samples = 0
+        self.progress: Progress | None = None
+
+    def warn(self, message: str) -> None:
+        """Show something that the user should know."""
+        output.print_warning(message)
+
+    def fit_begins(self, run: Run, epochs: int, steps: int, samples: int) -> None:
+        """Show what is trained, and start the bar on a terminal."""
+        self.epochs, self.steps, self.samples = epochs, max(steps, 1), samples
+        if self.quiet:
+            return
+        rows = ", ".join(f"{count:,} {split}" for split, count in run.data["rows"].items())
+        self.console.print(
+            f"[bold]{run.recipe}[/] on {run.data['name']} ({run.data['rung']}: {rows}), "
+            f"{run.parameters:,} parameters, on {run.device}, seed {run.seed}"
+        )
+        if self.console.is_terminal:
+            self.progress = Progress(
+                TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+                TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+                BarColumn(bar_width=16),
+                TextColumn("{task.fields[metrics]}"),
+                SamplesPerSecond(),
+                TimeRemainingColumn(compact=True),
+                TextColumn("left"),
+                console=self.console,
+                transient=True,
+            )
+            self.progress.add_task(
+                "fit",
+                total=self.epochs * self.steps,
+                epoch=1,
+                epochs=epochs,
+                metrics="",
+                samples_per_step=samples / self.steps,
+            )
+            self.progress.start()
+
+    def step_ends(self, epoch: int, step: int, logs: Mapping[str, float]) -> None:
+        """Move the bar."""
+        if self.progress:
+            self.progress.update(
+                self.progress.task_ids[0],
+                completed=(epoch - 1) * self.steps + step,
+                epoch=epoch,
+                metrics=shown_metrics(logs, validation=False),
+            )
+
+    def epoch_ends(self, epoch: int, logs: Mapping[str, float], seconds: float) -> None:
+        """Print the epoch's line, above the bar if there is one."""
+        if self.quiet:
+            return
+        self.step_ends(epoch, self.steps, logs)
+        self.console.print(
+            f"epoch {epoch}/{self.epochs}  {shown_metrics(logs, validation=True)}  "
+            f"{self.samples / seconds:,.0f} samples/s  {output.duration(seconds)}"
+        )
+
+    def fit_ends(self) -> None:
+        """Take the bar away."""
+        if self.progress:
+            self.progress.stop()
+            self.progress = None

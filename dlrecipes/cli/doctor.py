@@ -1,0 +1,22 @@
+"""The `doctor` command: what this machine offers, and why a GPU may not be seen."""
+
+from dlrecipes.cli import options, output
+
+
+def doctor(data_dir: options.DataDir = None, json: options.Json = False) -> None:
+    """Show versions, devices, processor features, the data folder, and why a GPU is not seen."""
+    from dlrecipes.diagnosis import diagnose
+
+    document = diagnose(data_dir)
+    if json:
+        output.print_json(document)
+        return
+    rows = []
+    for name, value in document.items():
+        if isinstance(value, dict):
+            shown = ", ".join(f"{key} {item}" for key, item in value.items())
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        rows.append([name.replace("_", " "), shown])
+    output.print_table(["what", "here"], rows)
+    output.print_next("dlrecipes train mnist-cnn --data sample")

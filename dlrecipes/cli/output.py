@@ -1,0 +1,75 @@
+"""What commands print: one JSON document, or lines and tables for people."""
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dlrecipes.errors import DlrecipesError
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return the console for people: standard output, or standard error."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document on standard output."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def print_error(error: DlrecipesError, *, as_json: bool) -> None:
+    """Print an error: two lines on standard error, or one JSON document on standard output."""
+    if as_json:
+        print_json({"error": error.message, "hint": error.hint})
+        return
+    target = console(stderr=True)
+    target.print(f"[bold red]Error:[/] {escape(error.message)}")
+    if error.hint:
+        target.print(escape(error.hint))
+
+
+def print_warning(message: str) -> None:
+    """Print a warning on standard error."""
+    console(stderr=True).print(f"[yellow]Note:[/] {escape(message)}")
+
+
+def print_next(command: str) -> None:
+    """Print what to type next."""
+    console().print(f"Next: [bold]{escape(command)}[/]")
+
+
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table: folded to the width of a terminal, as wide as it is elsewhere."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, title in enumerate(titles):
+        table.add_column(title, overflow="fold", no_wrap=number == 0)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    target = console()
+    if not target.is_terminal:
+        target.width = 10_000
+    target.print(table, soft_wrap=False)
+
+
+def number(value: float | None) -> str:
+    """Return a number for people: four digits that matter, thousands apart."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for people, such as 2 min 5 s."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -1,0 +1,255 @@
+"""The `train` command, whose flags are the settings of the recipe that it is given."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dlrecipes.catalog import Facts, find_recipe, is_path
+from dlrecipes.cli import options, output
+from dlrecipes.cli.display import Display
+from dlrecipes.config import ConfigFile, Setting, read_config_file, resolve_settings, show_value
+from dlrecipes.errors import InputError, nearest
+from dlrecipes.runs import Run
+
+MAX_SEED = 2**32 - 1
+
+
+def train(
+    recipe: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RECIPE|FILE.py", help="A recipe's name, or a file, whose code is run."
+        ),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option("--preset", metavar="NAME", help="Begin with these named settings.")
+    ] = "",
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="Settings from a TOML or JSON file; a run's run.json trains the same again.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="auto|full|sample|PATH",
+            help="auto: the full data set, or the bundled sample if it cannot be had. Or your own "
+            "files.",
+            show_default="auto",
+        ),
+    ] = None,
+    data_dir: options.DataDir = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed", help="The same seed gives the same weights, bit for bit.", show_default="0"
+        ),
+    ] = None,
+    device: options.DeviceName = "auto",
+    runs_dir: options.RunsDir = options.RUNS_DIR,
+    name: Annotated[
+        str, typer.Option("--name", help="Name of the run.", show_default="date and time")
+    ] = "",
+    json: options.Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show the result alone.")] = False,
+    **flags: Any,
+) -> None:
+    """Train a recipe on real data, test it, and leave a run.
+
+    dlrecipes train RECIPE --help shows the settings of that recipe.
+    """
+    from dlrecipes import trainer
+    from dlrecipes.backend import check_device_name
+    from dlrecipes.catalog import all_recipes
+    from dlrecipes.contract import require_contract
+    from dlrecipes.runs import check_name
+
+    file = read_config_file(config) if config else None
+    facts = find_recipe(recipe or (file.recipe if file else ""))
+    require_contract(facts)
+    check_device_name(device)
+    if name:
+        check_name(name, [known.name for known in all_recipes()])
+    chosen = preset or (file.preset if file else "")
+    request = trainer.Request(
+        facts=facts,
+        config=resolve_settings(
+            facts.settings,
+            preset=_preset_settings(facts, chosen),
+            file=file,
+            flags=_given(flags),
+        ),
+        preset=chosen,
+        data=data or (file.data if file else None) or "auto",
+        data_dir=data_dir or (file.data_dir if file else None),
+        seed=_seed(seed, file),
+        device=device,
+        runs_dir=runs_dir,
+        name=name,
+    )
+    display = Display(output.console(stderr=json), quiet=quiet or False)
+    run = trainer.train(request, display)
+    if json:
+        output.print_json(run.document())
+        return
+    show_result(run, facts, default_settings=_is_default(facts, request.config, chosen))
+    if not quiet:
+        output.print_next(f"dlrecipes predict {run.recipe} {_example_input(facts.task)}")
+
+
+def _seed(seed: int | None, file: ConfigFile | None) -> int:
+    """Return the seed that was asked for, 0 if none was."""
+    chosen = seed if seed is not None else (file.seed if file and file.seed is not None else 0)
+    if not 0 <= chosen <= MAX_SEED:
+        raise InputError(f"--seed must be from 0 to {MAX_SEED}. Received: {chosen}")
+    return chosen
+
+
+def _given(flags: Mapping[str, Any]) -> dict[str, str]:
+    """Return the text of each flag that was given."""
+    return {
+        name: show_value(value) if isinstance(value, bool) else value
+        for name, value in flags.items()
+        if value is not None
+    }
+
+
+def _preset_settings(facts: Facts, preset: str) -> Mapping[str, Any]:
+    """Return the settings of a preset; none for no preset."""
+    if not preset:
+        return {}
+    if preset not in facts.presets:
+        raise InputError(
+            f"{facts.name} has no preset {preset!r}: it has {', '.join(facts.presets) or 'none'}.",
+            nearest(preset, facts.presets),
+        )
+    return facts.presets[preset]
+
+
+def _is_default(facts: Facts, config: Mapping[str, Any], preset: str) -> bool:
+    """Tell whether a run's settings are the defaults, or those of its preset unchanged."""
+    default = resolve_settings(facts.settings, preset=facts.presets.get(preset, {}))
+    return default == dict(config)
+
+
+def _example_input(task: str) -> str:
+    """Return an input that `predict` would take, to show what to type next."""
+    return {
+        "image-classification": "IMAGE.png",
+        "text-classification": '"A film to remember."',
+        "text-generation": '"The meaning of life is"',
+        "tabular-regression": "ROWS.csv",
+    }[task]
+
+
+def show_result(run: Run, facts: Facts, *, default_settings: bool) -> None:
+    """Print the test metrics of a finished run, the verdict, and where it is."""
+    target = output.console()
+    shown = "  ".join(f"{name} {output.number(value)}" for name, value in run.metrics.items())
+    target.print(f"[bold]Test[/]  {shown}")
+    target.print(f"Verdict: {verdict_sentence(run, default_settings=default_settings)}")
+    seconds = run.seconds
+    target.print(
+        f"Run: {run.path}  ({output.duration(seconds['total'])} in all, "
+        f"{output.duration(seconds['fit'])} training)"
+    )
+
+
+def verdict_sentence(run: Run, *, default_settings: bool) -> str:
+    """Return the verdict and what it was measured against, for people."""
+    if not run.expected:
+        return f"unknown: no band has been measured for {run.data['name']}."
+    (metric, (lowest, highest)), *_ = run.expected.items()
+    band = f"{metric} {output.number(lowest)} to {output.number(highest)}"
+    words = {
+        "normal": f"normal: within the expected {band}",
+        "low": f"low: worse than the expected {band}",
+        "suspiciously high": f"suspiciously high: better than the expected {band}; look for test "
+        "examples among those trained on",
+    }[run.verdict]
+    return f"{words}." if default_settings else f"{words} (measured with other settings)."
+
+
+def recipe_of_arguments(arguments: Sequence[str]) -> Facts | None:
+    """Return the recipe that the arguments of `train` name, so that its settings become flags.
+
+    None if they name none.
+
+    Raises:
+        InputError: if they name a recipe that there is not, or whose file cannot be parsed.
+    """
+    words = [word for word in arguments if not word.startswith("-")]
+    for word in words:
+        # A word after a flag may be its value; a recipe's name or file is one wherever it stands.
+        if is_path(word) and word.endswith(".py"):
+            return find_recipe(word)
+    values = {
+        following
+        for flag, following in pairwise(arguments)
+        if flag.startswith("--") and "=" not in flag and flag not in ("--json", "--quiet")
+    }
+    names = [word for word in words if word not in values]
+    for word in [*names, *words]:
+        try:
+            return find_recipe(word)
+        except InputError:
+            if word in names:
+                raise
+    if "--config" in arguments[:-1]:
+        file = read_config_file(Path(arguments[arguments.index("--config") + 1]))
+        return find_recipe(file.recipe) if file.recipe else None
+    return None
+
+
+def _flag_parameter(setting: Setting) -> inspect.Parameter:
+    """Return the parameter that makes Typer offer a setting as a flag."""
+    panel = "Settings of this recipe"
+    if setting.type.kind == "bool":
+        declaration = f"{setting.flag}/--no-{setting.flag[2:]}"
+        option = typer.Option(
+            declaration,
+            help=setting.help,
+            show_default=show_value(setting.default),
+            rich_help_panel=panel,
+        )
+        annotation: Any = Annotated[bool | None, option]
+    else:
+        option = typer.Option(
+            setting.flag,
+            help=setting.help,
+            metavar=setting.type.metavar,
+            show_default=show_value(setting.default),
+            rich_help_panel=panel,
+        )
+        annotation = Annotated[str | None, option]
+    return inspect.Parameter(
+        setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+    )
+
+
+def train_command(facts: Facts | None) -> Callable[..., None]:
+    """Return `train` with the settings of a recipe as flags of their own."""
+    own = [
+        parameter
+        for parameter in inspect.signature(train).parameters.values()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    settings = [_flag_parameter(setting) for setting in facts.settings] if facts else []
+
+    def command(**arguments: Any) -> None:
+        train(**arguments)
+
+    command.__doc__ = train.__doc__ if not facts else f"{facts.summary}\n\n{train.__doc__}"
+    command.__annotations__ = {}
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # as PEP 362 has it
+        [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in [*own, *settings]]
+    )
+    return command

@@ -1,0 +1,1 @@
+"""The data ladder: full data sets, bundled samples, and the in-memory examples that both become."""

@@ -1,0 +1,130 @@
+"""Open a data set on the rung that was asked for: full, sample, or whichever there is."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dlrecipes.backend import load_tensorflow
+from dlrecipes.datasets.catalog import DataSet, Splits, find_data_set
+from dlrecipes.datasets.examples import Source
+from dlrecipes.errors import DlrecipesError
+
+RUNGS = ("auto", "full", "sample")
+
+
+def data_folder(data_dir: str | None = None) -> Path:
+    """Return the folder of prepared data sets.
+
+    Args:
+        data_dir: The value of `--data-dir`; else `DLRECIPES_DATA`, `TFDS_DATA_DIR`, or the folder
+            `tensorflow_datasets` in the home folder.
+    """
+    folder = data_dir or os.environ.get("DLRECIPES_DATA") or os.environ.get("TFDS_DATA_DIR")
+    return Path(folder or "~/tensorflow_datasets").expanduser()
+
+
+def open_data_set(
+    name: str, rung: str, data_dir: str | None, seed: int, warn: Callable[[str], None]
+) -> Source:
+    """Return a data set's examples from the rung that was asked for.
+
+    Args:
+        name: Name of the data set in the catalog.
+        rung: `full` (downloaded and prepared if need be), `sample`, or `auto`: full, or the sample
+            if the full data can be had neither from the disk nor from the network.
+        data_dir: The value of `--data-dir`, or None.
+        seed: Seeds the order of training examples.
+        warn: Is told, in a sentence, when `auto` falls back to the sample.
+
+    Raises:
+        DlrecipesError: if `full` was asked for and cannot be had.
+    """
+    data_set = find_data_set(name)
+    if rung == "sample":
+        return _open_sample(data_set, seed)
+    try:
+        return _open_full(data_set, data_folder(data_dir), seed)
+    except DlrecipesError as error:
+        if rung == "full":
+            raise
+        warn(f"{error.message} Training on the bundled sample instead ({data_set.sample}).")
+        return _open_sample(data_set, seed)
+
+
+def _open_sample(data_set: DataSet, seed: int) -> Source:
+    splits = data_set.read_sample(data_set.sample_bytes())
+    origin = f"bundled sample {data_set.sample_file}"
+    return _source(data_set, data_set.sample, "sample", origin, splits, seed)
+
+
+def _source(
+    data_set: DataSet, name: str, rung: str, origin: str, splits: Splits, seed: int
+) -> Source:
+    """Return the splits as a source, with a test split held out if there is none."""
+    splits = {split: replace(examples, seed=seed) for split, examples in splits.items()}
+    if "test" not in splits:
+        splits["train"], splits["test"] = splits["train"].split(data_set.test_fraction)
+    return Source(
+        name,
+        rung,
+        origin,
+        splits["train"],
+        splits["test"],
+        splits.get("validation"),
+        data_set.classes,
+        data_set.image_shape,
+    )
+
+
+def _open_full(data_set: DataSet, folder: Path, seed: int) -> Source:
+    """Return the full data set, downloading and preparing it first if it is not there."""
+    load_tensorflow()
+    import tensorflow_datasets as tfds
+
+    tfds.disable_progress_bar()
+    builder = tfds.builder(data_set.name, data_dir=folder)
+    if not builder.is_prepared():
+        _prepare(builder, folder)
+    splits = {}
+    for split in builder.info.splits:
+        if split not in ("train", "validation", "test"):
+            continue
+        columns = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
+        splits[split] = data_set.read_full(columns, builder.info)
+    origin = f"TensorFlow Datasets {builder.info.full_name}"
+    return _source(data_set, data_set.name, "full", origin, splits, seed)
+
+
+def _prepare(builder: Any, folder: Path) -> None:
+    """Download and prepare a data set, leaving nothing behind if that fails.
+
+    Raises:
+        DlrecipesError: if it cannot be downloaded or written.
+    """
+    from tensorflow_datasets.core.download import downloader
+
+    # TFDS retries for minutes before it says that there is no network.
+    downloader.MAX_RETRIES = 0
+    missing = _first_missing(folder / builder.info.full_name)
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # Whatever stops TFDS: no network, a refused write, a changed file.
+        if missing:
+            shutil.rmtree(missing, ignore_errors=True)
+        raise DlrecipesError(
+            f"The full data set {builder.name} is not in {folder} and cannot be downloaded "
+            f"({type(error).__name__}).",
+            "Train on the bundled sample with --data sample, or name the folder that holds the "
+            "prepared data with --data-dir.",
+        ) from error
+
+
+def _first_missing(path: Path) -> Path | None:
+    """Return the outermost folder of a path that does not exist yet; None if all do."""
+    missing = None
+    while not path.exists():
+        missing, path = path, path.parent
+    return missing

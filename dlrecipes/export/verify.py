@@ -1,0 +1,69 @@
+"""Prove that this export predicts what it predicted when it was made.
+
+Copied into every export by dlrecipes. It needs TensorFlow alone, and Keras for a .keras file:
+
+    python verify.py
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+
+def signature_arrays(arrays, signature, kind):
+    """Return the arrays `<signature>/<kind>/<name>` of golden.npz, by name."""
+    prefix = f"{signature}/{kind}/"
+    return {key[len(prefix) :]: arrays[key] for key in arrays if key.startswith(prefix)}
+
+
+def load_functions(folder):
+    """Return the export's functions by signature: each from named inputs to named outputs."""
+    if (folder / "model.keras").exists():
+        import keras
+
+        model = keras.saving.load_model(folder / "model.keras", compile=False)
+
+        def serve(**inputs):
+            # A model of one input takes it as it is; a model of several takes them by name.
+            features = inputs if len(inputs) > 1 else next(iter(inputs.values()))
+            return {"output": model(features, training=False)}
+
+        return {"serving_default": serve}, model
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(folder))
+    # The loaded object must be kept: its variables go when it does.
+    return dict(loaded.signatures), loaded
+
+
+def largest_difference(folder):
+    """Return the largest absolute difference of any number from its golden value.
+
+    Raises SystemExit if a text or a label differs.
+    """
+    import tensorflow as tf
+
+    largest = 0.0
+    functions, _loaded = load_functions(folder)
+    with np.load(folder / "golden.npz", allow_pickle=False) as golden:
+        arrays = dict(golden)
+    for signature in sorted({key.split("/")[0] for key in arrays}):
+        inputs = signature_arrays(arrays, signature, "input")
+        outputs = functions[signature](
+            **{name: tf.constant(value) for name, value in inputs.items()}
+        )
+        for name, expected in signature_arrays(arrays, signature, "output").items():
+            received = np.asarray(outputs[name])
+            if expected.dtype.kind == "S":
+                if received.tolist() != expected.tolist():
+                    sys.exit(f"{signature}: {name} differs: {received} instead of {expected}")
+            else:
+                difference = np.abs(received.astype("float64") - expected.astype("float64"))
+                largest = max(largest, float(difference.max()))
+    return largest
+
+
+if __name__ == "__main__":
+    print(json.dumps({"max_abs_difference": largest_difference(Path(__file__).parent)}))

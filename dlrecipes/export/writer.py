@@ -1,0 +1,185 @@
+"""Write an export into a new folder, prove it in a fresh process, and only then call it done."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from dlrecipes import runs
+from dlrecipes.backend import load_tensorflow, select_device
+from dlrecipes.datasets.examples import Array, Features
+from dlrecipes.errors import DlrecipesError, InputError
+from dlrecipes.golden import plain_array, read_golden_inputs, write_arrays
+from dlrecipes.inference import load_serving
+from dlrecipes.runs import Run
+from dlrecipes.tasks import find_task
+from dlrecipes.tasks.base import Task, call_serving, named_features, run_serving
+from dlrecipes.tasks.text_generation import make_generator
+
+TOLERANCE = 1e-4
+"""Largest difference from `predict` that an export may show."""
+GENERATED_CHARACTERS = 20
+
+Golden = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Export:
+    """A finished export.
+
+    Args:
+        path: Its folder.
+        format: Its format.
+        max_abs_difference: Largest difference from `predict` on the golden inputs.
+    """
+
+    path: Path
+    format: str
+    max_abs_difference: float
+
+
+def export(run: Run, format_name: str, output: Path | None) -> Export:
+    """Write a finished run's network as raw input in, answer out, and prove it.
+
+    Args:
+        run: The run.
+        format_name: One of `FORMATS`.
+        output: The folder to make; None for `exports/<format>` in the run, made anew.
+
+    Raises:
+        InputError: if the format is unknown, the folder is in use, or the run was changed.
+        DlrecipesError: if the export does not predict what `predict` does.
+    """
+    if format_name not in FORMATS:
+        raise InputError(f"--format must be one of {', '.join(FORMATS)}. Received: {format_name!r}")
+    target = output or run.path / "exports" / format_name
+    if output and output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(f"{output} is in use: --output must be a new or empty folder.")
+    golden_file = run.checked_file(runs.GOLDEN_FILE)
+    select_device("cpu")
+    serving = load_serving(run)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror}.") from None
+    try:
+        FORMATS[format_name](
+            serving, find_task(run.task), run, read_golden_inputs(golden_file), folder
+        )
+        shutil.copyfile(str(files("dlrecipes.export").joinpath("verify.py")), folder / "verify.py")
+        difference = prove(folder)
+        folder.chmod(0o755)
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(folder, target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Export(target, format_name, difference)
+
+
+def _golden_inputs(serving: Any, features: Features) -> Golden:
+    """Return the golden inputs as the export's functions take them."""
+    return {
+        f"serving_default/input/{name}": plain_array(tensor.numpy())
+        for name, tensor in named_features(features, serving).items()
+    }
+
+
+def _write_saved_model(
+    serving: Any, task: Task, run: Run, features: Features, folder: Path
+) -> None:
+    """Write a TensorFlow SavedModel: `serving_default`, and `generate` for text generation."""
+    import keras
+
+    tf = load_tensorflow()
+    classes = run.data["classes"]
+
+    def serve(inputs: dict[str, Any]) -> dict[str, Any]:
+        return task.answer(call_serving(serving, inputs), classes)
+
+    signature = {
+        tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
+        for tensor in serving.inputs
+    }
+    golden = _golden_inputs(serving, features)
+    answers = task.answer(tf.constant(run_serving(serving, features)), classes)
+    for name, tensor in answers.items():
+        golden[f"serving_default/output/{name}"] = plain_array(tensor.numpy())
+    archive = keras.export.ExportArchive()
+    archive.track(serving)
+    archive.add_endpoint("serving_default", serve, input_signature=[signature])
+    if task.name == "text-generation":
+        generate = make_generator(serving, classes)
+        archive.add_endpoint("generate", generate)
+        golden |= _golden_texts(generate, features)
+    archive.write_out(str(folder), verbose=False)
+    write_arrays(folder / "golden.npz", golden)
+
+
+def _golden_texts(generate: Any, prompts: Features) -> Golden:
+    """Return the inputs and outputs of `generate` that travel with an export."""
+    tf = load_tensorflow()
+    inputs = {
+        "prompt": tf.constant(prompts),
+        "length": tf.constant(GENERATED_CHARACTERS),
+        "temperature": tf.constant(0.0),
+        "seed": tf.constant(0),
+    }
+    golden = {
+        f"generate/input/{name}": plain_array(value.numpy()) for name, value in inputs.items()
+    }
+    golden["generate/output/text"] = plain_array(generate(**inputs)["text"].numpy())
+    return golden
+
+
+def _write_keras(serving: Any, task: Task, run: Run, features: Features, folder: Path) -> None:
+    """Write the serving model as one `.keras` file."""
+    serving.save(folder / "model.keras")
+    golden = _golden_inputs(serving, features)
+    golden["serving_default/output/output"] = run_serving(serving, features)
+    write_arrays(folder / "golden.npz", golden)
+
+
+FORMATS: dict[str, Callable[[Any, Task, Run, Features, Path], None]] = {
+    "saved-model": _write_saved_model,
+    "keras": _write_keras,
+}
+
+
+def prove(folder: Path) -> float:
+    """Return the largest difference from `predict` that a fresh process finds in an export.
+
+    Raises:
+        DlrecipesError: if the export cannot be loaded, or predicts otherwise.
+    """
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "tensorflow",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    result = subprocess.run(
+        [sys.executable, str(folder / "verify.py")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        reason = (result.stderr.strip() or "it said nothing").splitlines()[-1]
+        raise DlrecipesError(f"The export cannot be used in a fresh process: {reason}")
+    difference = float(json.loads(result.stdout.splitlines()[-1])["max_abs_difference"])
+    if not difference <= TOLERANCE:
+        raise DlrecipesError(
+            f"The export predicts otherwise than predict: the largest difference is "
+            f"{difference:.1e}, at most {TOLERANCE:.0e} was expected."
+        )
+    return difference

@@ -1,0 +1,25 @@
+"""Who is told how a training goes: the display of the command line, or a test."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from dlrecipes.runs import Run
+
+
+class Listener(Protocol):
+    """Hears how a training goes."""
+
+    def warn(self, message: str) -> None:
+        """Hear of something that the user should know, and that is no error."""
+
+    def fit_begins(self, run: Run, epochs: int, steps: int, samples: int) -> None:
+        """Hear that training begins: of how many epochs, and steps and samples an epoch."""
+
+    def step_ends(self, epoch: int, step: int, logs: Mapping[str, float]) -> None:
+        """Hear that a step ended: its epoch, how many steps of it are done, and means so far."""
+
+    def epoch_ends(self, epoch: int, logs: Mapping[str, float], seconds: float) -> None:
+        """Hear that an epoch ended: its metrics, and its seconds."""
+
+    def fit_ends(self) -> None:
+        """Hear that training is over, however it ended."""

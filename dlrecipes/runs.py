@@ -1,0 +1,302 @@
+"""The run folder: what a training leaves behind, safe to read at any moment.
+
+`runs/<recipe>/<run>/` holds `run.json` (the record: what was trained, on what, how well),
+`recipe.py` (the source as run), `history.csv`, `logs/` (TensorBoard), `model.keras` (the trained
+network), `serving.keras` (raw input in, answer out) and `golden.npz` (inputs with their answers).
+Every file is written beside its place and renamed into it, so a reader sees a whole file or none.
+"""
+
+import hashlib
+import json
+import math
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dlrecipes.errors import InputError, nearest
+
+SCHEMA = 1
+MAX_RECORD_BYTES = 10_000_000
+RUN_FILE = "run.json"
+RECIPE_FILE = "recipe.py"
+HISTORY_FILE = "history.csv"
+MODEL_FILE = "model.keras"
+SERVING_FILE = "serving.keras"
+GOLDEN_FILE = "golden.npz"
+STATUSES = ("running", "finished", "interrupted", "failed")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass
+class Run:
+    """The record of one training: what `run.json` holds.
+
+    Args:
+        run: Name of the run: its folder's.
+        recipe: Name of the recipe.
+        task: The recipe's `TASK`.
+        status: One of `STATUSES`.
+        started: When, UTC, ISO 8601.
+        preset: The preset chosen; empty for none.
+        config: Every setting's value.
+        seed: The seed.
+        device: Where the variables of the network really were: `cpu`, `gpu:0`.
+        data: The stamp of the data: what was `requested`, `rung`, `name`, `source`,
+            `fingerprint`, `rows` per split, `classes`.
+        versions: Version of Python and of each library that bears on the result.
+        machine: Operating system, processor, cores.
+        git_commit: Commit of the folder that the recipe lies in; empty if none.
+        parameters: Trainable and other weights of the network.
+        seconds: Wall time of each part, seconds.
+        metrics: Test metrics by name.
+        details: Per-class metrics and the confusion matrix.
+        expected: The band of the headline metric; empty if none was measured for this data.
+        verdict: `normal`, `low`, `suspiciously high` or `unknown`.
+        files: SHA-256 of each file that later commands rely on.
+        error: Why the training failed; empty if it did not.
+        schema: Version of this form.
+        path: The folder; not written, so that a run can be moved.
+    """
+
+    run: str
+    recipe: str
+    task: str
+    status: str
+    started: str
+    preset: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    device: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+    git_commit: str = ""
+    parameters: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+    expected: dict[str, list[float]] = field(default_factory=dict)
+    verdict: str = "unknown"
+    files: dict[str, str] = field(default_factory=dict)
+    error: str = ""
+    schema: int = SCHEMA
+    path: Path = field(default=Path(), repr=False)
+
+    def document(self) -> dict[str, Any]:
+        """Return what `--json` shows of the run: the record, and where it is."""
+        return {**_plain(self), "path": str(self.path)}
+
+    def save(self) -> None:
+        """Write `run.json`, sealed with a digest of itself."""
+        document = _plain(self)
+        document["digest"] = _digest(document)
+        text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+        write_atomically(self.path / RUN_FILE, text.encode())
+
+    def add_file(self, name: str) -> None:
+        """Record the SHA-256 of a file of the run."""
+        self.files[name] = file_sha256(self.path / name)
+
+    def checked_file(self, name: str) -> Path:
+        """Return the path of a file of the run, once its bytes are those that were recorded.
+
+        Raises:
+            InputError: if the file is missing, or was changed after training.
+        """
+        path = self.path / name
+        if name not in self.files or not path.is_file():
+            raise InputError(f"The run {self.run} has no {name}: {path} is missing.")
+        if file_sha256(path) != self.files[name]:
+            raise InputError(
+                f"{path} was changed after training: it does not match its checksum in {RUN_FILE}.",
+                f"Train again: dlrecipes train {self.recipe}",
+            )
+        return path
+
+
+def _plain(run: Run) -> dict[str, Any]:
+    """Return the record as JSON types, with None for numbers that JSON lacks."""
+    document = asdict(run)
+    del document["path"]
+    return _finite(document)  # type: ignore[no-any-return]  # a dict goes in, a dict comes out
+
+
+def _finite(value: Any) -> Any:
+    """Return the value with None in place of NaN and infinity, and lists in place of tuples."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a record without its own digest."""
+    sealed = {key: value for key, value in document.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash, finds the old content or the new, never half."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def now() -> str:
+    """Return the time, UTC, ISO 8601 to the microsecond."""
+    return datetime.now(UTC).isoformat()
+
+
+def check_name(name: str, recipes: list[str]) -> None:
+    """Raise InputError unless `name` can be the name of a run."""
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"--name must be letters, digits, '.', '_' and '-', at most 100. Received: {name!r}"
+        )
+    if name in recipes:
+        raise InputError(f"--name {name} is the name of a recipe: choose another.")
+
+
+def create_folder(runs_dir: Path, recipe: str, name: str = "") -> Path:
+    """Return a new, empty folder for a run; one that exists is never used again.
+
+    Args:
+        runs_dir: The folder of all runs.
+        recipe: Name of the recipe.
+        name: Name of the run; empty for the time and a random part.
+
+    Raises:
+        InputError: if a run of that name exists, or the folder cannot be made.
+    """
+    name = name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    path = runs_dir / recipe / name
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        raise InputError(
+            f"There is a run {path} already.", "Choose another --name: a run is never overwritten."
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"The run folder {path} cannot be made: {error.strerror}.", "Choose another --runs-dir."
+        ) from None
+    return path
+
+
+def read_run(path: Path) -> Run:
+    """Return the record in a run's folder.
+
+    Raises:
+        InputError: if there is none, or it is not as dlrecipes wrote it.
+    """
+    file = path / RUN_FILE
+    try:
+        if file.stat().st_size > MAX_RECORD_BYTES:
+            raise InputError(f"{file} is larger than a run's record can be (10 MB).")
+        document = json.loads(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{file} is damaged: it is not valid JSON.") from None
+    if not isinstance(document, dict) or not isinstance(document.get("schema"), int):
+        raise InputError(f"{file} is not the record of a run.")
+    if document["schema"] > SCHEMA:
+        raise InputError(
+            f"{file} was written by a newer dlrecipes: its form is {document['schema']}, and "
+            f"{SCHEMA} is the newest known here.",
+            "Upgrade: python -m pip install --upgrade dlrecipes",
+        )
+    if document.pop("digest", "") != _digest(document):
+        raise InputError(f"{file} was changed after training: it does not match its own digest.")
+    known = {entry.name for entry in fields(Run)} - {"path"}
+    if set(document) != known or document["status"] not in STATUSES:
+        raise InputError(f"{file} is not the record of a run.")
+    return Run(**document, path=path)
+
+
+def run_folders(runs_dir: Path, recipe: str = "*") -> Iterator[Path]:
+    """Yield the folder of every run, of all recipes or of one."""
+    yield from sorted(file.parent for file in runs_dir.glob(f"{recipe}/*/{RUN_FILE}"))
+
+
+def all_runs(runs_dir: Path, recipe: str = "*") -> tuple[list[Run], dict[Path, str]]:
+    """Return the runs, oldest first, and why each unreadable one could not be read."""
+    runs, unreadable = [], {}
+    for path in run_folders(runs_dir, recipe):
+        try:
+            runs.append(read_run(path))
+        except InputError as error:
+            unreadable[path] = error.message
+    return sorted(runs, key=lambda run: run.started), unreadable
+
+
+def find_run(text: str, runs_dir: Path, *, finished: bool = True) -> Run:
+    """Return the run that a RUN argument names.
+
+    Args:
+        text: A run's path or name, `recipe/name`, or a recipe's name: its latest finished run.
+        runs_dir: The folder of all runs.
+        finished: Whether an unfinished run is an error.
+
+    Raises:
+        InputError: if there is no such run, several have that name, or it is not finished.
+    """
+    run = read_run(_run_path(text, runs_dir))
+    if finished and run.status != "finished":
+        reason = f": {run.error}" if run.error else ""
+        raise InputError(
+            f"The run {run.run} is not finished: it is {run.status}{reason}.",
+            f"Train again: dlrecipes train {run.recipe}",
+        )
+    return run
+
+
+def _run_path(text: str, runs_dir: Path) -> Path:
+    """Return the folder that a RUN argument names."""
+    path = Path(text).expanduser()
+    if (path / RUN_FILE).is_file():
+        return path
+    recipe, _, name = text.rpartition("/")
+    if not all(NAME.fullmatch(part) for part in (name, recipe or name)):
+        raise InputError(f"There is no run at {text}.", "See what was trained: dlrecipes runs")
+    if not recipe and (runs_dir / name).is_dir():
+        runs, unreadable = all_runs(runs_dir, name)
+        finished = [run for run in runs if run.status == "finished"]
+        if finished:
+            return finished[-1].path
+        if runs:
+            return runs[-1].path
+        if unreadable:
+            return next(iter(unreadable))
+    matches = [path for path in run_folders(runs_dir, recipe or "*") if path.name == name]
+    if len(matches) > 1:
+        paths = " and ".join(str(match) for match in matches)
+        raise InputError(f"Two runs are named {name}: {paths}.", "Give the path of one.")
+    if not matches:
+        folders = list(run_folders(runs_dir))
+        known = {path.name for path in folders} | {path.parent.name for path in folders}
+        raise InputError(
+            f"There is no run {text!r} in {runs_dir}.",
+            nearest(text, known) or "See what was trained: dlrecipes runs",
+        )
+    return matches[0]

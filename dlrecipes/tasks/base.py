@@ -1,0 +1,313 @@
+"""What every task offers, and what tasks share."""
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlrecipes.datasets.examples import Array, Examples, Features, Source
+from dlrecipes.errors import InputError
+from dlrecipes.metrics import class_probabilities
+
+BATCH_SIZE = 256
+GOLDEN_EXAMPLES = 8
+TEST_FRACTION = 0.2
+"""What is held out of a user's data that comes without a test split."""
+MAX_PROBLEMS_SHOWN = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Raw inputs that a user gave to `predict`.
+
+    Args:
+        names: What each input is called: a file, a text, a row.
+        features: The inputs as the serving model takes them, one row an input.
+    """
+
+    names: list[str]
+    features: Features
+
+
+@dataclass(frozen=True)
+class GenerationOptions:
+    """How `predict` writes text.
+
+    Args:
+        length: Characters to write, at least 1.
+        temperature: 0 always takes the likeliest character; 1 samples as the network says; in
+            between is safer, above is wilder.
+        seed: The same seed writes the same text.
+    """
+
+    length: int = 200
+    temperature: float = 0.7
+    seed: int = 0
+
+
+class Task(ABC):
+    """A kind of problem, such as image classification.
+
+    Class attributes:
+        name: As a recipe's `TASK` has it.
+        headline: The test metric that the verdict and the list of runs show.
+        higher_is_better: Whether a larger headline metric is a better one.
+        unit: Unit of the headline metric, for people; may be empty.
+        monitored: Training metric that the progress shows beside the loss; may be empty.
+    """
+
+    name: str
+    headline: str
+    higher_is_better: bool = True
+    unit: str = ""
+    monitored: str = ""
+
+    @abstractmethod
+    def read_path(self, path: Path, like: Source | None, seed: int) -> Source:
+        """Return a user's own data as a source.
+
+        Args:
+            path: The file or folder.
+            like: The data that a network was trained on, if the user's is to be in its form
+                (classes, columns, image size); None to find the form in the data.
+            seed: Seeds the order of training examples.
+
+        Raises:
+            InputError: if the data cannot be used; every problem found is listed.
+        """
+
+    @abstractmethod
+    def read_inputs(self, arguments: Sequence[str], serving: Any) -> Inputs:
+        """Return the inputs that the arguments of `predict` stand for.
+
+        Args:
+            arguments: Files, folders, texts, or `-` for standard input.
+            serving: The Keras model that will take them: raw input in, answer out.
+
+        Raises:
+            InputError: if an input is missing or not what the model takes.
+        """
+
+    @abstractmethod
+    def answer(self, outputs: Any, classes: Sequence[str]) -> dict[str, Any]:
+        """Return named answers, as tensors, for a serving model's outputs; part of the export."""
+
+    @abstractmethod
+    def predict(
+        self, serving: Any, inputs: Inputs, classes: Sequence[str], options: GenerationOptions
+    ) -> list[dict[str, Any]]:
+        """Return what `predict --json` shows, an entry an input."""
+
+    @abstractmethod
+    def table(self, predictions: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+        """Return the column titles and the rows that `predict` shows."""
+
+    def golden_inputs(self, test: Examples) -> Features:
+        """Return raw inputs that travel with an export, to prove that it predicts the same."""
+        return test.take(np.arange(min(GOLDEN_EXAMPLES, len(test)))).features
+
+
+def named_features(features: Features, serving: Any) -> dict[str, Any]:
+    """Return the features by the names of the serving model's inputs, as tensors."""
+    import tensorflow as tf
+
+    if isinstance(features, dict):
+        return {
+            tensor.name: tf.constant(features[tensor.name].reshape(len(features[tensor.name]), -1))
+            for tensor in serving.inputs
+        }
+    return {serving.inputs[0].name: tf.constant(features)}
+
+
+def call_serving(serving: Any, inputs: dict[str, Any]) -> Any:
+    """Return a serving model's outputs for inputs by name, as tensors."""
+    if len(serving.inputs) == 1:
+        (inputs,) = inputs.values()
+    return serving(inputs, training=False)
+
+
+def run_serving(serving: Any, features: Features) -> Array:
+    """Return a serving model's outputs for raw inputs, one row an input."""
+    import tensorflow as tf
+
+    named = tf.data.Dataset.from_tensor_slices(named_features(features, serving))
+    batches = named.batch(BATCH_SIZE)
+    return np.concatenate([call_serving(serving, batch).numpy() for batch in batches])
+
+
+def classification_answer(outputs: Any, classes: Sequence[str]) -> dict[str, Any]:
+    """Return `probabilities` (batch, classes) and `label` (batch,) as tensors.
+
+    Args:
+        outputs: Probabilities (batch, classes), or (batch, 1): that of the second class.
+        classes: Names of the classes.
+    """
+    import tensorflow as tf
+
+    if outputs.shape[-1] == 1:
+        outputs = tf.concat([1 - outputs, outputs], axis=-1)
+    names = tf.constant(list(classes))
+    return {
+        "probabilities": tf.identity(outputs),
+        "label": tf.gather(names, tf.argmax(outputs, axis=-1)),
+    }
+
+
+def classify(serving: Any, inputs: Inputs, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the label and every class's probability for each input."""
+    probabilities = class_probabilities(run_serving(serving, inputs.features))
+    return [
+        {
+            "input": name,
+            "label": classes[int(row.argmax())],
+            "probabilities": {label: float(p) for label, p in zip(classes, row, strict=True)},
+        }
+        for name, row in zip(inputs.names, probabilities, strict=True)
+    ]
+
+
+def classification_table(
+    predictions: list[dict[str, Any]],
+) -> tuple[list[str], list[list[str]]]:
+    """Return a table of the label, its probability and the next likeliest classes."""
+    rows = []
+    for prediction in predictions:
+        ranked = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])
+        others = ", ".join(f"{label} {p:.1%}" for label, p in ranked[1:3])
+        rows.append([prediction["input"], prediction["label"], f"{ranked[0][1]:.1%}", others])
+    return ["input", "label", "probability", "next likeliest"], rows
+
+
+def raise_problems(problems: Sequence[str], what: str) -> None:
+    """Raise InputError that lists the problems, if there are any."""
+    if not problems:
+        return
+    if len(problems) == 1:
+        raise InputError(problems[0])
+    shown = "\n".join(f"  {problem}" for problem in problems[:MAX_PROBLEMS_SHOWN])
+    more = len(problems) - MAX_PROBLEMS_SHOWN
+    rest = f"\n  and {more} more" if more > 0 else ""
+    raise InputError(f"{what}: {len(problems)} problems.\n{shown}{rest}")
+
+
+def read_text(path: Path) -> str:
+    """Return the content of a UTF-8 text file, or raise InputError."""
+    try:
+        content = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: byte {error.start} cannot be read.") from None
+    if "\0" in content:
+        raise InputError(f"{path} is not a text file: it holds a zero byte.")
+    return content.replace("\r\n", "\n")
+
+
+def read_standard_input() -> str:
+    """Return all of standard input, as UTF-8 text."""
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"Standard input is not UTF-8 text: byte {error.start} cannot be read."
+        ) from None
+
+
+def read_table(path: Path) -> Any:
+    """Return a CSV, TSV or Parquet file as a pandas table.
+
+    Raises:
+        InputError: if it cannot be read, has no rows, or a column's name stands twice.
+    """
+    import pandas as pd
+
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        text = read_text(path) if str(path) != "-" else read_standard_input()
+        header = text.partition("\n")[0]
+        separator = "\t" if path.suffix == ".tsv" else ","
+        names = [name.strip().strip('"') for name in header.split(separator)]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise InputError(f"{path}: the column {', '.join(repeated)} stands twice.")
+        import io
+
+        table = pd.read_csv(io.StringIO(text), sep=separator, index_col=False, on_bad_lines="error")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError) as error:
+        raise InputError(f"{path} cannot be read as a table: {error}") from None
+    if table.empty:
+        raise InputError(f"{path} has no rows.")
+    return table
+
+
+def examples_by_class(
+    labels: Iterable[str], like: Source | None, where: Path
+) -> tuple[tuple[str, ...], Array]:
+    """Return the names of the classes, and each example's class number.
+
+    Args:
+        labels: The label of each example.
+        like: The data whose classes the labels must be of; None to take the labels' own.
+        where: The file or folder, for messages.
+
+    Raises:
+        InputError: if there is one class only, or a label is not among the classes of `like`.
+    """
+    labels = list(labels)
+    classes = like.classes if like else tuple(sorted(set(labels)))
+    unknown = sorted(set(labels) - set(classes))
+    if unknown:
+        raise InputError(
+            f"{where}: the label {', '.join(map(repr, unknown))} is none that the network was "
+            f"trained on: {', '.join(classes)}."
+        )
+    if len(classes) < 2:
+        raise InputError(f"{where} has one class only ({', '.join(classes)}): two are needed.")
+    numbers = {name: number for number, name in enumerate(classes)}
+    return classes, np.array([numbers[label] for label in labels], dtype="int32")
+
+
+def own_source(
+    path: Path,
+    splits: dict[str, Examples],
+    like: Source | None,
+    classes: tuple[str, ...] = (),
+    image_shape: tuple[int, ...] = (),
+) -> Source:
+    """Return a user's splits as a source.
+
+    Without a test split, a fixed random fifth is held out; or, where the data is to be like that
+    of a finished run, all of it is the test split and the run's own is trained on.
+    """
+    if like is not None:
+        test = splits.get("test", splits["train"])
+        return Source(
+            str(path),
+            "path",
+            str(path.resolve()),
+            like.train,
+            test,
+            like.validation,
+            classes,
+            image_shape,
+        )
+    if "test" not in splits:
+        splits["train"], splits["test"] = splits["train"].split(TEST_FRACTION)
+    for split, examples in splits.items():
+        if len(examples) == 0:
+            raise InputError(f"{path} has too few examples: none is left for {split}.")
+    return Source(
+        str(path),
+        "path",
+        str(path.resolve()),
+        splits["train"],
+        splits["test"],
+        splits.get("validation"),
+        classes,
+        image_shape,
+    )

@@ -1,0 +1,135 @@
+"""Text generation: a prompt in, a continuation out, a character at a time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlrecipes.datasets.examples import Examples, Features, Source
+from dlrecipes.errors import InputError
+from dlrecipes.tasks import base
+from dlrecipes.tasks.text_classification import text_array, texts_of
+
+CONTEXT = 200
+"""Characters that the generator reads before it writes the next one."""
+SPECIAL_TOKENS = 2
+"""Padding and [UNK], the first entries of a Keras vocabulary: never written."""
+MIN_CHARACTERS = 2000
+
+
+def make_generator(serving: Any, classes: Sequence[str]) -> Any:
+    """Return a `tf.function` that continues prompts; it can be exported as it is.
+
+    Args:
+        serving: Keras model from texts (batch,) to probabilities (batch, vocabulary) of the
+            character that comes next.
+        classes: The vocabulary: each class number's character.
+
+    Returns:
+        A function of prompt (batch,) string, length int32, temperature float32 and seed int32
+        that returns texts (batch,) string: each prompt with `length` characters added.
+    """
+    import tensorflow as tf
+
+    characters = tf.constant(list(classes))
+
+    @tf.function(  # type: ignore[untyped-decorator]  # TensorFlow has no types
+        input_signature=[
+            tf.TensorSpec((None,), tf.string, name="prompt"),
+            tf.TensorSpec((), tf.int32, name="length"),
+            tf.TensorSpec((), tf.float32, name="temperature"),
+            tf.TensorSpec((), tf.int32, name="seed"),
+        ]
+    )
+    def generate(prompt: Any, length: Any, temperature: Any, seed: Any) -> dict[str, Any]:
+        def write_one(step: Any, text: Any) -> Any:
+            size = tf.strings.length(text, unit="UTF8_CHAR")
+            start = tf.maximum(size - CONTEXT, 0)
+            context = tf.strings.substr(text, start, tf.minimum(size, CONTEXT), unit="UTF8_CHAR")
+            logits = tf.math.log(serving(context, training=False)[:, SPECIAL_TOKENS:] + 1e-20)
+            sampled = tf.random.stateless_categorical(
+                logits / tf.maximum(temperature, 1e-6), 1, seed=tf.stack([seed, step])
+            )[:, 0]
+            chosen = tf.where(temperature > 0, sampled, tf.argmax(logits, axis=-1))
+            return step + 1, text + tf.gather(characters, chosen + SPECIAL_TOKENS)
+
+        _, text = tf.while_loop(lambda step, _: step < length, write_one, (0, prompt))
+        return {"text": text}
+
+    return generate
+
+
+class TextGeneration(base.Task):
+    """Continue a text, a character at a time."""
+
+    name = "text-generation"
+    headline = "loss"
+    higher_is_better = False
+    unit = "nats per character"
+
+    def read_path(self, path: Path, like: Source | None, seed: int) -> Source:
+        """Return a text file, or the .txt files of a folder, split in order 90/5/5."""
+        files = sorted(path.glob("**/*.txt")) if path.is_dir() else [path]
+        if not files:
+            raise InputError(f"{path} has no .txt files.")
+        text = "\n".join(base.read_text(file) for file in files)
+        if len(text) < MIN_CHARACTERS:
+            raise InputError(
+                f"{path} is too short: {len(text)} characters, at least {MIN_CHARACTERS} needed."
+            )
+        if like:
+            splits = {"test": Examples(text_array([text]), seed=seed)}
+            return base.own_source(path, splits, like)
+        first, second = int(len(text) * 0.90), int(len(text) * 0.95)
+        parts = {"train": text[:first], "validation": text[first:second], "test": text[second:]}
+        return base.own_source(
+            path,
+            {split: Examples(text_array([part]), seed=seed) for split, part in parts.items()},
+            like,
+        )
+
+    def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
+        """Return the prompts that the arguments stand for."""
+        texts = texts_of(arguments)
+        return base.Inputs(texts, text_array(texts))
+
+    def answer(self, outputs: Any, classes: Sequence[str]) -> dict[str, Any]:
+        """Return `probabilities` of the next character."""
+        import tensorflow as tf
+
+        return {"probabilities": tf.identity(outputs)}
+
+    def predict(
+        self,
+        serving: Any,
+        inputs: base.Inputs,
+        classes: Sequence[str],
+        options: base.GenerationOptions,
+    ) -> list[dict[str, Any]]:
+        """Return each prompt and the text that continues it."""
+        import tensorflow as tf
+
+        generate = make_generator(serving, classes)
+        texts = generate(
+            tf.constant(inputs.names), options.length, options.temperature, options.seed
+        )["text"]
+        return [
+            {"prompt": prompt, "text": text.decode("utf-8", "replace")}
+            for prompt, text in zip(inputs.names, texts.numpy(), strict=True)
+        ]
+
+    def table(self, predictions: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+        """Return each text that was written."""
+        return ["text"], [[prediction["text"]] for prediction in predictions]
+
+    def golden_inputs(self, test: Examples) -> Features:
+        """Return prompts: pieces of the test text, of different lengths."""
+        text = "".join(test.features)
+        pieces = [
+            text[start : start + 20 + 10 * number]
+            for number, start in enumerate(
+                np.linspace(0, max(len(text) - 100, 0), base.GOLDEN_EXAMPLES, dtype=int)
+            )
+        ]
+        return text_array(pieces)
