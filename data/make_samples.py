@@ -332,7 +332,7 @@ def make_reviews(member: bytes) -> Sample:
     # The source has first one and then the other label for thousands of rows: shuffle.
     order = random.permutation(len(reviews))
     rows = [(*reviews[row], "test" if is_test[row] else "train") for row in order]
-    facts += dropped + [f"rows: {len(rows)}"]
+    facts += [*dropped, f"rows: {len(rows)}"]
     facts += [
         f"{part}: {count_by_class(label for _, label, split in rows if split == part)}"
         for part in ("train", "test")

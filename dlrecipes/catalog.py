@@ -209,7 +209,7 @@ def all_recipes() -> list[Facts]:
 
 def is_path(text: str) -> bool:
     """Tell whether a RECIPE argument names a file rather than a recipe."""
-    return text.endswith(".py") or text.startswith((".", "~")) or os.path.isabs(text)
+    return text.endswith(".py") or text.startswith((".", "~")) or Path(text).is_absolute()
 
 
 def find_recipe(text: str) -> Facts:

@@ -12,8 +12,22 @@ from dlrecipes.cli.training import recipe_of_arguments, train_command
 from dlrecipes.errors import DlrecipesError, InputError, Interrupted
 
 
+def _print_version(asked: bool) -> None:
+    """Print the version and end, if that was asked for."""
+    if asked:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"dlrecipes {version('dlrecipes')}\n")
+        raise typer.Exit
+
+
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")
     ] = False,
@@ -22,11 +36,6 @@ def _root(
 
     Train one, see how well it did, use it, export it.
     """
-    if version:
-        from importlib.metadata import version as version_of
-
-        sys.stdout.write(f"dlrecipes {version_of('dlrecipes')}\n")
-        raise typer.Exit
 
 
 def build_app(arguments: Sequence[str]) -> typer.Typer:
@@ -120,6 +129,8 @@ def _as_known_error(error: BaseException, words: Sequence[str]) -> DlrecipesErro
 def _usage_hint(words: Sequence[str]) -> str:
     """Return which help to ask for, given what was typed."""
     commands = [word for word in words if not word.startswith("-")][:2]
-    known = "train" if commands[:1] == ["train"] else ""
-    shown = " ".join(commands if known else commands[:1])
-    return f"See: dlrecipes {shown} --help".replace("  ", " ")
+    names = {info.name for info in build_app([]).registered_commands} | {"runs"}
+    if not commands or commands[0] not in names:
+        return "See: dlrecipes --help"
+    shown = commands if commands[0] == "train" else commands[:1]
+    return f"See: dlrecipes {' '.join(shown)} --help"

@@ -166,7 +166,8 @@ def show_result(run: Run, facts: Facts, *, default_settings: bool) -> None:
 def verdict_sentence(run: Run, *, default_settings: bool) -> str:
     """Return the verdict and what it was measured against, for people."""
     if not run.expected:
-        return f"unknown: no band has been measured for {run.data['name']}."
+        preset = f" with the preset {run.preset}" if run.preset else ""
+        return f"unknown: no band has been measured for {run.data['name']}{preset}."
     (metric, (lowest, highest)), *_ = run.expected.items()
     band = f"{metric} {output.number(lowest)} to {output.number(highest)}"
     words = {
