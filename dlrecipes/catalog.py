@@ -7,9 +7,9 @@ Recipes come through one door, from three places: the packages named by entry po
 
 import ast
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -177,15 +177,34 @@ def _recipe_files(folder: Path) -> Iterator[Path]:
         return
 
 
+def _entry_points() -> dict[str, str]:
+    """Return the packages of recipes that installed distributions name, by entry point.
+
+    Reads what `importlib.metadata.entry_points` reads. Importing that takes a quarter of the time
+    of `dlrecipes list`, most of it for the email package, with which it parses what we do not need.
+    """
+    found: dict[str, str] = {}
+    for folder in dict.fromkeys(sys.path):
+        for file in Path(folder).glob("*.dist-info/entry_points.txt"):
+            group = ""
+            for line in file.read_text(encoding="utf-8").splitlines():
+                if line.startswith("["):
+                    group = line.strip("[] ")
+                elif group == ENTRY_POINT_GROUP and "=" in line:
+                    name, _, package = line.partition("=")
+                    found.setdefault(name.strip(), package.strip())
+    return found
+
+
 def _folders() -> Iterator[tuple[Path, str]]:
     """Yield each folder that may hold recipes, and what it is called."""
-    for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name):
+    for name, package in sorted(_entry_points().items()):
         try:
-            spec = find_spec(entry_point.value)
+            spec = find_spec(package)
         except ImportError:
             spec = None
         for location in (spec.submodule_search_locations or []) if spec else []:
-            yield Path(location), entry_point.name
+            yield Path(location), name
     # A user's own folders: those of DLRECIPES_PATH, else ./recipes.
     for name in os.environ.get("DLRECIPES_PATH", "recipes").split(os.pathsep):
         if name and Path(name).is_dir():

@@ -5,9 +5,7 @@ here imports a recipe, Keras or TensorFlow.
 """
 
 import ast
-import json
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -264,6 +262,9 @@ def read_config_file(path: Path) -> ConfigFile:
     Raises:
         InputError: if the file cannot be read or does not have that form.
     """
+    import json
+    import tomllib
+
     try:
         if path.is_dir():
             path = path / "run.json"

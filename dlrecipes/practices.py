@@ -38,7 +38,7 @@ def make_optimizer(config: Any, steps_per_epoch: int) -> Any:
         "rmsprop": keras.optimizers.RMSprop,
         "sgd": keras.optimizers.SGD,
     }
-    return optimizers[config.optimizer](rate, clipnorm=clip_norm, **options)
+    return optimizers[config.optimizer](rate, global_clipnorm=clip_norm, **options)
 
 
 def early_stopping(patience: int) -> list[Any]:

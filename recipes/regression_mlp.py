@@ -71,13 +71,13 @@ class Config:
         validation_fraction: Share of the training rows held out to watch training.
     """
 
-    epochs: PositiveInt = 20
+    epochs: PositiveInt = 30
     batch_size: PositiveInt = 256
     learning_rate: PositiveFloat = 1e-2
     schedule: Literal["cosine", "constant"] = "cosine"
     optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
     loss: Literal["mae", "mse", "huber"] = "mae"
-    hidden_units: tuple[PositiveInt, ...] = (128, 128)
+    hidden_units: tuple[PositiveInt, ...] = (128, 64, 32)
     dropout: Fraction = 0.0
     l1: NonNegativeFloat = 0.0
     l2: NonNegativeFloat = 0.0

@@ -2,14 +2,35 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, NamedTuple
 
 import typer
 
-from dlrecipes.cli import finished, history, output, recipes
-from dlrecipes.cli.doctor import doctor
-from dlrecipes.cli.training import recipe_of_arguments, train_command
+from dlrecipes.cli import output
 from dlrecipes.errors import DlrecipesError, InputError, Interrupted
+
+
+class Command(NamedTuple):
+    """Where a command is: the module in this package, its function, and how it is typed."""
+
+    module: str
+    function: str
+    example: str
+
+
+COMMANDS = {
+    "list": Command("recipes", "list_recipes", "dlrecipes list"),
+    "describe": Command("recipes", "describe", "dlrecipes describe mnist-cnn"),
+    "train": Command("training", "train", "dlrecipes train mnist-cnn --data sample"),
+    "evaluate": Command("finished", "evaluate", "dlrecipes evaluate mnist-cnn"),
+    "predict": Command("finished", "predict", "dlrecipes predict mnist-cnn digit.png"),
+    "export": Command("finished", "export", "dlrecipes export mnist-cnn --format saved-model"),
+    "runs": Command("history", "list_runs", "dlrecipes runs --json"),
+    "copy": Command("recipes", "copy", "dlrecipes copy mnist-cnn my_recipe.py"),
+    "check": Command("recipes", "check", "dlrecipes check my_recipe.py"),
+    "doctor": Command("doctor", "doctor", "dlrecipes doctor"),
+}
 
 
 def _print_version(asked: bool) -> None:
@@ -39,7 +60,10 @@ def _root(
 
 
 def build_app(arguments: Sequence[str]) -> typer.Typer:
-    """Return the command line; `train` has the settings of the recipe in the arguments as flags.
+    """Return the command line for these arguments.
+
+    Only the command that they name is there, if they name one: importing the modules of the others
+    would take longer than `list` does. `train` has the settings of its recipe as flags.
 
     Raises:
         InputError: if the arguments ask to train a recipe that there is not.
@@ -47,39 +71,25 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
     app = typer.Typer(
         name="dlrecipes",
         callback=_root,
-        invoke_without_command=False,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-
-    def add(name: str, function: object, example: str) -> None:
-        app.command(name, epilog=f"Example: {example}")(function)  # type: ignore[type-var]
-
-    command = next((word for word in arguments if not word.startswith("-")), "")
-    rest = list(arguments)[list(arguments).index(command) + 1 :] if command else []
-    facts = recipe_of_arguments(rest) if command == "train" else None
-    add("list", recipes.list_recipes, "dlrecipes list")
-    add("describe", recipes.describe, "dlrecipes describe mnist-cnn")
-    add(
-        "train",
-        train_command(facts),
-        f"dlrecipes train {facts.name if facts else 'mnist-cnn'} --data sample",
-    )
-    add("evaluate", finished.evaluate, "dlrecipes evaluate mnist-cnn")
-    add("predict", finished.predict, "dlrecipes predict mnist-cnn digit.png")
-    add("export", finished.export, "dlrecipes export mnist-cnn --format saved-model")
-    runs = typer.Typer(
-        callback=history.list_runs,
-        invoke_without_command=True,
-        epilog="Example: dlrecipes runs compare RUN RUN",
-    )
-    runs.command("show", epilog="Example: dlrecipes runs show mnist-cnn")(history.show)
-    runs.command("compare", epilog="Example: dlrecipes runs compare RUN RUN")(history.compare)
-    app.add_typer(runs, name="runs")
-    add("copy", recipes.copy, "dlrecipes copy mnist-cnn my_recipe.py")
-    add("check", recipes.check, "dlrecipes check my_recipe.py")
-    add("doctor", doctor, "dlrecipes doctor")
+    word = next((word for word in arguments if not word.startswith("-")), "")
+    for name, command in COMMANDS.items():
+        if word in COMMANDS and name != word:
+            continue
+        module = import_module(f"dlrecipes.cli.{command.module}")
+        function = getattr(module, command.function)
+        example = f"Example: {command.example}"
+        if name == "train":
+            after = list(arguments)[list(arguments).index(word) + 1 :] if word == name else []
+            facts = module.recipe_of_arguments(after)
+            app.command(name, epilog=example)(module.train_command(facts))
+        elif name == "runs":
+            app.add_typer(module.make_runs_app(epilog=example), name=name)
+        else:
+            app.command(name, epilog=example)(function)
     return app
 
 
@@ -129,8 +139,7 @@ def _as_known_error(error: BaseException, words: Sequence[str]) -> DlrecipesErro
 def _usage_hint(words: Sequence[str]) -> str:
     """Return which help to ask for, given what was typed."""
     commands = [word for word in words if not word.startswith("-")][:2]
-    names = {info.name for info in build_app([]).registered_commands} | {"runs"}
-    if not commands or commands[0] not in names:
+    if not commands or commands[0] not in COMMANDS:
         return "See: dlrecipes --help"
     shown = commands if commands[0] == "train" else commands[:1]
     return f"See: dlrecipes {' '.join(shown)} --help"

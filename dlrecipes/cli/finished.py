@@ -63,7 +63,7 @@ def predict(
         typer.Option(
             "--temperature",
             help="0: always the likeliest character; 1: as the network says.",
-            show_default="0.7",
+            show_default="0.8",
         ),
     ] = None,
     seed: Annotated[

@@ -19,6 +19,14 @@ HEADLINES = {
 }
 
 
+def make_runs_app(epilog: str) -> typer.Typer:
+    """Return the `runs` command with its sub-commands."""
+    app = typer.Typer(callback=list_runs, invoke_without_command=True, epilog=epilog)
+    app.command("show", epilog="Example: dlrecipes runs show mnist-cnn")(show)
+    app.command("compare", epilog="Example: dlrecipes runs compare RUN RUN")(compare)
+    return app
+
+
 def list_runs(
     context: typer.Context,
     runs_dir: options.RunsDir = options.RUNS_DIR,

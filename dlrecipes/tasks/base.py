@@ -45,7 +45,7 @@ class GenerationOptions:
     """
 
     length: int = 200
-    temperature: float = 0.7
+    temperature: float = 0.8
     seed: int = 0
 
 

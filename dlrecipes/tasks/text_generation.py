@@ -11,7 +11,7 @@ from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
 from dlrecipes.tasks.text_classification import text_array, texts_of
 
-CONTEXT = 200
+CONTEXT = 100
 """Characters that the generator reads before it writes the next one."""
 SPECIAL_TOKENS = 2
 """Padding and [UNK], the first entries of a Keras vocabulary: never written."""
