@@ -36,12 +36,12 @@ from dlrecipes import (
 TASK = "tabular-regression"
 DATASET = "diamonds"
 PRESETS = {
-    # The network of the tutorial: one hidden layer, squared error, Adam at its usual rate.
+    # The network of the tutorial: one hidden layer, squared error, Adam. The falling rate is ours:
+    # at a constant 1e-3, ten epochs end 25 US$ worse.
     "dense-32": {
         "epochs": 10,
         "batch_size": 32,
-        "learning_rate": 1e-3,
-        "schedule": "constant",
+        "learning_rate": 3e-3,
         "loss": "mse",
         "hidden_units": (32,),
     },
