@@ -1,8 +1,11 @@
 """Open a data set on the rung that was asked for: full, sample, or whichever there is."""
 
+import logging
 import os
 import shutil
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +87,10 @@ def _open_full(data_set: DataSet, folder: Path, seed: int) -> Source:
     load_tensorflow()
     import tensorflow_datasets as tfds
 
-    tfds.disable_progress_bar()
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    # Its notes about folders that are not there yet say nothing to a user.
+    logging.getLogger("absl").setLevel(logging.ERROR)
     builder = tfds.builder(data_set.name, data_dir=folder)
     if not builder.is_prepared():
         _prepare(builder, folder)
@@ -110,7 +116,9 @@ def _prepare(builder: Any, folder: Path) -> None:
     downloader.MAX_RETRIES = 0
     missing = _first_missing(folder / builder.info.full_name)
     try:
-        builder.download_and_prepare()
+        # It announces itself on standard output, which is ours; its progress bar is on the other.
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+            builder.download_and_prepare()
     except Exception as error:  # Whatever stops TFDS: no network, a refused write, a changed file.
         if missing:
             shutil.rmtree(missing, ignore_errors=True)
