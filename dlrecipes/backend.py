@@ -45,7 +45,13 @@ def load_tensorflow() -> Any:
 
         # The first look for a GPU is what logs missing CUDA libraries.
         tf.config.list_physical_devices("GPU")
-        import keras  # noqa: F401  Keras logs its backend once.
+        import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            f"Keras was started on {keras.backend.backend()}: these recipes need TensorFlow.",
+            "Set the environment variable KERAS_BACKEND=tensorflow.",
+        )
     tf.get_logger().setLevel("ERROR")
     return tf
 

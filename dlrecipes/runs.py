@@ -123,15 +123,15 @@ def _plain(run: Run) -> dict[str, Any]:
     """Return the record as JSON types, with None for numbers that JSON lacks."""
     document = asdict(run)
     del document["path"]
-    return _finite(document)  # type: ignore[no-any-return]  # a dict goes in, a dict comes out
+    return finite(document)  # type: ignore[no-any-return]  # a dict goes in, a dict comes out
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Return the value with None in place of NaN and infinity, and lists in place of tuples."""
     if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -7,7 +7,7 @@ import typer
 
 from dlrecipes.cli import options, output
 from dlrecipes.errors import InputError
-from dlrecipes.runs import find_run
+from dlrecipes.runs import find_run, finite
 
 
 def evaluate(
@@ -30,9 +30,17 @@ def evaluate(
     found = find_run(run, runs_dir)
     from dlrecipes import trainer
 
-    metrics = dict(trainer.evaluate(found, device, data, data_dir, output.print_warning))
+    metrics = trainer.evaluate(found, device, data, data_dir, output.print_warning)
+    details = getattr(metrics, "details", {})
     if json:
-        output.print_json({"run": found.run, "path": str(found.path), "metrics": metrics})
+        output.print_json(
+            {
+                "run": found.run,
+                "path": str(found.path),
+                "metrics": finite(metrics),
+                "details": finite(details),
+            }
+        )
         return
     output.print_table(
         ["metric", "test", "when trained"],
@@ -41,6 +49,7 @@ def evaluate(
             for name, value in metrics.items()
         ],
     )
+    output.print_details(details)
     output.print_next(f"dlrecipes export {run} --format saved-model")
 
 

@@ -116,36 +116,9 @@ def show(
             ["test metric", "value"],
             [[name, output.number(value)] for name, value in found.metrics.items()],
         )
-    _show_details(found.details)
+    output.print_details(found.details)
     if found.status == "finished":
         output.print_next(f"dlrecipes evaluate {run}")
-
-
-def _show_details(details: dict[str, Any]) -> None:
-    """Print the metrics of each class, and the confusion matrix."""
-    classes = details.get("per_class", {})
-    if not classes:
-        return
-    output.console().print()
-    output.print_table(
-        ["class", "precision", "recall", "F1", "test examples"],
-        [
-            [
-                name,
-                *(output.number(values[metric]) for metric in ("precision", "recall", "f1")),
-                str(values["support"]),
-            ]
-            for name, values in classes.items()
-        ],
-    )
-    output.console().print("\nrows: true class; columns: predicted class")
-    output.print_table(
-        ["", *classes],
-        [
-            [name, *map(str, counts)]
-            for name, counts in zip(classes, details["confusion_matrix"], strict=True)
-        ],
-    )
 
 
 def _folder(context: typer.Context, runs_dir: Path) -> Path:

@@ -12,6 +12,9 @@ from rich.table import Table
 
 from dlrecipes.errors import DlrecipesError
 
+MAX_MATRIX_CLASSES = 20
+"""Classes up to which the confusion matrix fits a terminal; `--json` always has it."""
+
 
 def console(*, stderr: bool = False) -> Console:
     """Return the console for people: standard output, or standard error."""
@@ -55,6 +58,35 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     if not target.is_terminal:
         target.width = 10_000
     target.print(table, soft_wrap=False)
+
+
+def print_details(details: dict[str, Any]) -> None:
+    """Print the metrics of each class, and the confusion matrix."""
+    classes = details.get("per_class", {})
+    if not classes:
+        return
+    console().print()
+    print_table(
+        ["class", "precision", "recall", "F1", "test examples"],
+        [
+            [
+                name,
+                *(number(values[metric]) for metric in ("precision", "recall", "f1")),
+                str(values["support"]),
+            ]
+            for name, values in classes.items()
+        ],
+    )
+    if len(classes) > MAX_MATRIX_CLASSES:
+        return
+    console().print("\nrows: true class; columns: predicted class")
+    print_table(
+        ["", *classes],
+        [
+            [name, *map(str, counts)]
+            for name, counts in zip(classes, details["confusion_matrix"], strict=True)
+        ],
+    )
 
 
 def number(value: float | None) -> str:
