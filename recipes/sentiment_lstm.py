@@ -12,6 +12,9 @@ over the whole text, the largest and the mean, and at the mean word, rather than
 alone. The network could learn 25,000 reviews by heart, so whole embedding numbers and half of
 the last layer's inputs are dropped at random, and two epochs are enough. Reviews of like length
 share a batch, since padding costs as much time as words.
+
+How good is that? Logistic regression on counts of words and pairs of words (tf-idf) reaches 0.906 on
+the same test reviews: a plain baseline is worth its ten lines before any network.
 """
 
 from collections.abc import Sequence
@@ -129,6 +132,8 @@ def load(config: Config, source: Source) -> Data:
     train, validation = source.train_and_validation(config.validation_fraction)
     text = keras.Input((), dtype="string", name="text")
     numbers = word_vectorization(train.features, config.vocabulary_size)(text)
+    # A text without a word, such as "!!!", still needs a place to be read at.
+    numbers = ops.pad(numbers, [[0, 0], [0, 1]])
     if config.keep == "last":
         # Each text's words, moved left by as many as are too many.
         surplus = ops.maximum(ops.count_nonzero(numbers, axis=1) - config.max_words, 0)
@@ -194,7 +199,8 @@ def read_all(
     x, is_phrase = find_phrases(config, words, is_word)
     lstm = layers.LSTM(config.lstm_units, return_sequences=True)
     states = layers.Bidirectional(lstm)(x, mask=ops.squeeze(is_phrase, -1) > 0)
-    largest = ops.max(states + (is_phrase - 1) * 100, axis=1)
+    # States lie between -1 and 1, so padding at -2 or less is never the largest.
+    largest = ops.max(states + (is_phrase - 1) * 2, axis=1)
     means = [
         ops.sum(places * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
         for places, real in ((states, is_phrase), (words, is_word))
