@@ -21,6 +21,7 @@ from keras import layers
 
 from dlrecipes import (
     Data,
+    Examples,
     Fraction,
     Metrics,
     NonNegativeFloat,
@@ -122,7 +123,7 @@ def load(config: Config, source: Source) -> Data:
     train, validation = source.train_and_validation(config.validation_fraction)
     classes = len(source.classes)
 
-    def batches(examples, batch_size, *, shuffle=False):
+    def batches(examples: Examples, batch_size: int, *, shuffle: bool = False):
         dataset = examples.batches(batch_size, shuffle=shuffle)
         if config.one_hot_labels:
             dataset = dataset.map(lambda pixels, label: (pixels, keras.ops.one_hot(label, classes)))
@@ -151,7 +152,8 @@ def build(config: Config, data: Data) -> keras.Model:
     for number, filters in enumerate(config.filters, start=1):
         bias = not config.batch_normalization
         x = layers.Conv2D(filters, 3, use_bias=bias, kernel_regularizer=penalty)(x)
-        # relu and max commute, so pooling first gives the same answer for a quarter of the work.
+        # relu and max commute: without normalisation, pooling first gives the same answer for a
+        # quarter of the work. With it, normalising what is left is another, cheaper network.
         if config.pool_last or number < len(config.filters):
             x = layers.MaxPooling2D()(x)
         if config.batch_normalization:

@@ -1,10 +1,14 @@
 """Tell whether a film review is positive, with an LSTM that reads it word by word.
 
-An embedding stands for each word with a few numbers that training chooses. An LSTM (Hochreiter and
-Schmidhuber 1997) reads them in order and carries a memory, which gates keep, change and show; a
-second one reads them backwards, so that every word is seen with what follows it. The last layer's
-sigmoid, 1 / (1 + exp(-z)), is the probability p of a positive review, and training
-lowers the binary cross-entropy: -log p for a positive review, -log(1 - p) for a negative one.
+An embedding stands for each word with a few numbers x that training chooses. An LSTM (Hochreiter
+and Schmidhuber 1997) reads them in order and carries a memory c, of which it shows h:
+
+    c_t = f * c_(t-1) + i * tanh(W x_t + U h_(t-1) + b)        h_t = o * tanh(c_t)
+
+where the gates f (keep), i (change) and o (show) are sigmoids of the same inputs with weights of
+their own. A second one reads backwards, so that every word is seen with what follows it. The last
+layer's sigmoid, 1 / (1 + exp(-z)), is the probability p of a positive review, and training lowers
+the binary cross-entropy: -log p for a positive review, -log(1 - p) for a negative one.
 
 Why these settings: a convolution over three words and pooling by four shorten the text before the
 LSTMs, which are what takes time, and find phrases like "not bad". The answer looks at their states
@@ -132,8 +136,9 @@ def load(config: Config, source: Source) -> Data:
     train, validation = source.train_and_validation(config.validation_fraction)
     text = keras.Input((), dtype="string", name="text")
     numbers = word_vectorization(train.features, config.vocabulary_size)(text)
-    # A text without a word, such as "!!!", still needs a place to be read at.
+    # A text without a word, such as "!!!", is read as one unknown word, whose number is 1.
     numbers = ops.pad(numbers, [[0, 0], [0, 1]])
+    numbers = ops.concatenate([ops.maximum(numbers[:, :1], 1), numbers[:, 1:]], axis=1)
     if config.keep == "last":
         # Each text's words, moved left by as many as are too many.
         surplus = ops.maximum(ops.count_nonzero(numbers, axis=1) - config.max_words, 0)

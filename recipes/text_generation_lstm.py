@@ -1,11 +1,16 @@
 """Write text a character at a time with an LSTM.
 
 The network reads a text and says, at every character, how likely each character is to come next:
-p(c_t | c_1 … c_t-1). An LSTM (Hochreiter and Schmidhuber 1997) carries a memory from one character
-to the next, and gates decide what is kept, added and shown. Training lowers the mean of
--log p(c_t) in nats; exp of it, the perplexity, is the number of characters the network is in doubt
-between; divided by log 2 it is bits per character. To write, draw a character from p, add it to the
-text, and ask again; p^(1/temperature) draws more safely below 1, more wildly above.
+p(c_t | c_1 … c_(t-1)). An LSTM (Hochreiter and Schmidhuber 1997) carries a memory m from one
+character to the next, of which it shows h:
+
+    m_t = f * m_(t-1) + i * tanh(W x_t + U h_(t-1) + b)        h_t = o * tanh(m_t)
+
+where x_t stands for the character and the gates f (keep), i (add) and o (show) are sigmoids of the
+same inputs with weights of their own. Training lowers the mean of -log p(c_t) in nats; exp of it,
+the perplexity, is the number of characters the network is in doubt between; divided by log 2 it is
+bits per character. To write, draw a character from p, add it to the text, and ask again;
+p^(1/temperature) draws more safely below 1, more wildly above.
 
 Why these settings: short windows make many steps of an epoch, and steps are what counts. Embeddings
 begin with deviation 1: Keras's own start, 35 times smaller, hides the characters from the LSTM for
