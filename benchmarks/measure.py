@@ -74,15 +74,19 @@ ROWS = [
 def measure(row: Row, seed: int, data_dir: str) -> dict[str, Any]:
     """Train once in a fresh process and return what is kept of the run."""
     with tempfile.TemporaryDirectory() as runs_dir:
-        command = [*row.command.split(), "--seed", str(seed), "--json", "--runs-dir", runs_dir]
+        command = [sys.executable, "-m", *row.command.split(), "--seed", str(seed), "--json"]
         started = time.perf_counter()
         result = subprocess.run(
-            [*command, "--data-dir", data_dir], capture_output=True, text=True, check=False
+            [*command, "--runs-dir", runs_dir, "--data-dir", data_dir],
+            cwd=runs_dir,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         wall = time.perf_counter() - started
-    run = json.loads(result.stdout)
     if result.returncode != 0:
-        sys.exit(f"{row.key}, seed {seed}: {run['error']}")
+        sys.exit(f"{row.key}, seed {seed}: {result.stdout}{result.stderr}")
+    run = json.loads(result.stdout)
     return {
         "seed": seed,
         "metrics": run["metrics"],
@@ -142,7 +146,7 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
             *lines,
             "",
             f"Measured by `python benchmarks/measure.py run` on {machine['system']}, "
-            f"{machine['processor']}, {machine['cores']} cores, no GPU, Python "
+            f"{machine['processor']}, {machine['cores']} cores, on the {last['device']}, Python "
             f"{versions['python']}, TensorFlow {versions['tensorflow']}, Keras "
             f"{versions['keras']}. The test result is the mean over the seeds, with the lowest "
             "and the highest; seconds are the median wall time of the whole process, from start to "
@@ -164,11 +168,13 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="train and measure")
     run.add_argument("--only", nargs="*", default=[], help="rows, such as mnist-cnn/full")
-    run.add_argument("--data-dir", required=True, help="the folder of prepared data sets")
+    run.add_argument(
+        "--data-dir", required=True, type=Path, help="the folder of prepared data sets"
+    )
     commands.add_parser("readme", help="write the table into README.md")
     arguments = parser.parse_args()
     if arguments.command == "run":
-        run_all(arguments.only, arguments.data_dir)
+        run_all(arguments.only, str(arguments.data_dir.resolve()))
     README.write_text(readme_with(json.loads(RESULTS.read_text()), README.read_text()))
 
 

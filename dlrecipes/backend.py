@@ -107,10 +107,16 @@ def select_device(name: str) -> Device:
     return Device(f"gpu:{index}", "/GPU:0")
 
 
-def placement(model: Any) -> str:
-    """Return the device that the variables of a Keras model are really on, such as `CPU:0`."""
-    devices = {str(variable.value.device).rpartition("device:")[2] for variable in model.variables}
-    return ", ".join(sorted(devices)) or "none"
+def placement(model: Any, device: Device) -> str:
+    """Return where the variables of a Keras model really are: `cpu`, or the GPU's name.
+
+    Args:
+        model: The network.
+        device: The device that was selected: TensorFlow's GPU:0 is that one, whatever its number.
+    """
+    names = {str(variable.value.device).rpartition("device:")[2] for variable in model.variables}
+    known = {"CPU:0": "cpu", device.scope.removeprefix("/"): device.name}
+    return ", ".join(sorted(known.get(name, name.lower()) for name in names)) or "none"
 
 
 def set_seed(seed: int) -> None:

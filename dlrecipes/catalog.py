@@ -6,6 +6,7 @@ Recipes come through one door, from three places: the packages named by entry po
 """
 
 import ast
+import filecmp
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -101,10 +102,12 @@ def _facts_of_tree(tree: ast.Module, name: str, path: Path, package: str) -> Fac
                     if not isinstance(literal, type(constants[target])):
                         raise ValueError
                     constants[target] = literal
-                except ValueError:
+                except (ValueError, TypeError, RecursionError, MemoryError):
                     kind = "text" if target in ("TASK", "DATASET") else "a dict"
                     problems.append(f"line {node.lineno}: {target} must be {kind}, as a literal")
             case ast.ClassDef(name="Config"):
+                if not any("dataclass" in ast.unparse(mark) for mark in node.decorator_list):
+                    problems.append(f"line {node.lineno}: Config must be a frozen dataclass")
                 settings = _read_settings(node, problems)
             case ast.FunctionDef(name=function, args=arguments):
                 functions[function] = tuple(
@@ -114,7 +117,8 @@ def _facts_of_tree(tree: ast.Module, name: str, path: Path, package: str) -> Fac
         name,
         path,
         package,
-        documentation=ast.get_docstring(tree) or "",
+        # A lone surrogate could not be printed.
+        documentation=(ast.get_docstring(tree) or "").encode("utf-8", "replace").decode(),
         task=constants["TASK"],
         dataset=constants["DATASET"],
         presets=constants["PRESETS"],
@@ -137,10 +141,13 @@ def _read_settings(node: ast.ClassDef, problems: list[str]) -> tuple[Setting, ..
             value_type = parse_annotation(field_node.annotation)
             if field_node.value is None:
                 raise ValueError("it needs a default")
-            default = ast.literal_eval(field_node.value)
+            try:
+                default = ast.literal_eval(field_node.value)
+            except (ValueError, TypeError):
+                raise ValueError("its default must be a literal") from None
             try:
                 default = value_type.check(default)
-            except ValueError:
+            except (ValueError, TypeError):
                 raise ValueError(
                     f"its default {default!r} is not {value_type.describe()}"
                 ) from None
@@ -172,7 +179,9 @@ def _argument_lines(docstring: str) -> dict[str, str]:
 def _recipe_files(folder: Path) -> Iterator[Path]:
     """Yield the recipe files of a folder, in order of name."""
     try:
-        yield from sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+        yield from sorted(
+            path for path in folder.glob("*.py") if path.is_file() and not path.name.startswith("_")
+        )
     except OSError:
         return
 
@@ -187,7 +196,7 @@ def _entry_points() -> dict[str, str]:
     for folder in dict.fromkeys(sys.path):
         for file in Path(folder).glob("*.dist-info/entry_points.txt"):
             group = ""
-            for line in file.read_text(encoding="utf-8").splitlines():
+            for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
                 if line.startswith("["):
                     group = line.strip("[] ")
                 elif group == ENTRY_POINT_GROUP and "=" in line:
@@ -196,15 +205,25 @@ def _entry_points() -> dict[str, str]:
     return found
 
 
+def _package_folders(package: str) -> list[Path]:
+    """Return the folders of a package without importing it.
+
+    `find_spec` imports the parents of what it looks for: for our own that is this very package; of
+    another's, whose code is not to run, only the outermost is looked for, and the rest is a path.
+    """
+    top, _, rest = package.partition(".")
+    spec = find_spec(package if top == "dlrecipes" else top)
+    if spec is None or spec.submodule_search_locations is None:
+        return []
+    inner = "" if top == "dlrecipes" else rest.replace(".", "/")
+    return [Path(location, inner) for location in spec.submodule_search_locations]
+
+
 def _folders() -> Iterator[tuple[Path, str]]:
     """Yield each folder that may hold recipes, and what it is called."""
     for name, package in sorted(_entry_points().items()):
-        try:
-            spec = find_spec(package)
-        except ImportError:
-            spec = None
-        for location in (spec.submodule_search_locations or []) if spec else []:
-            yield Path(location), name
+        for location in _package_folders(package):
+            yield location, name
     # A user's own folders: those of DLRECIPES_PATH, else ./recipes.
     for name in os.environ.get("DLRECIPES_PATH", "recipes").split(os.pathsep):
         if name and Path(name).is_dir():
@@ -214,16 +233,21 @@ def _folders() -> Iterator[tuple[Path, str]]:
 def all_recipes() -> list[Facts]:
     """Return the facts of every recipe that can be found, in order of name and package."""
     found: dict[Path, Facts] = {}
-    sources: set[tuple[str, bytes]] = set()
     for folder, package in _folders():
         for path in _recipe_files(folder):
-            # A checkout's ./recipes holds the very files that are installed: list those once.
-            identity = (path.name, path.read_bytes() if os.access(path, os.R_OK) else b"")
-            if path.resolve() in found or identity in sources:
-                continue
-            sources.add(identity)
-            found[path.resolve()] = read_facts(path, package)
+            if not any(_is_same(path, other) for other in found):
+                found[path] = read_facts(path, package)
     return sorted(found.values(), key=lambda facts: (facts.name, facts.package))
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Tell whether two files are one recipe: a checkout's ./recipes holds the installed files."""
+    if path.name != other.name:
+        return False
+    try:
+        return filecmp.cmp(path, other, shallow=False)
+    except OSError:
+        return path.resolve() == other.resolve()
 
 
 def is_path(text: str) -> bool:

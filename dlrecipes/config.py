@@ -242,6 +242,7 @@ class ConfigFile:
         data: The value of `--data`, or None.
         data_dir: The value of `--data-dir`, or None.
         preset: Name of the preset that a run's settings began with; empty for none.
+        fingerprint: That of the data that a run was trained on; empty for a settings file.
     """
 
     path: Path
@@ -251,6 +252,12 @@ class ConfigFile:
     data: str | None = None
     data_dir: str | None = None
     preset: str = ""
+    fingerprint: str = ""
+
+    @property
+    def is_run(self) -> bool:
+        """Tell whether this is the record of a run, which holds every setting."""
+        return bool(self.fingerprint)
 
 
 def read_config_file(path: Path) -> ConfigFile:
@@ -282,7 +289,10 @@ def read_config_file(path: Path) -> ConfigFile:
         stamp = document.get("data")
         stamp = stamp if isinstance(stamp, dict) else {}
         fields = {name: document.get(name) for name in ("recipe", "seed", "preset")}
-        fields |= {"data": stamp.get("requested"), "data_dir": stamp.get("data_dir") or None}
+        # "auto" found this rung; to train the same again is to train on the same.
+        on_path = stamp.get("rung") == "path"
+        fields |= {"data": stamp.get("requested" if on_path else "rung")}
+        fields |= {name: stamp.get(name) for name in ("data_dir", "fingerprint")}
         settings = document["config"]
     else:
         fields = {name: document.pop(name, None) for name in ("recipe", "seed", "data", "data_dir")}
@@ -299,8 +309,9 @@ def read_config_file(path: Path) -> ConfigFile:
         settings=settings,
         seed=seed,
         data=fields["data"],
-        data_dir=fields["data_dir"],
+        data_dir=fields["data_dir"] or None,
         preset=fields.get("preset") or "",
+        fingerprint=fields.get("fingerprint") or "",
     )
 
 

@@ -77,7 +77,10 @@ def _bad_bands(facts: Facts) -> list[str]:
     problems = []
     for name, bands in facts.expected.items():
         ordered = isinstance(bands, dict) and all(
-            isinstance(band, tuple) and len(band) == 2 and band[0] <= band[1]
+            isinstance(band, tuple)
+            and len(band) == 2
+            and all(isinstance(end, int | float) for end in band)
+            and band[0] <= band[1]
             for band in bands.values()
         )
         if not ordered:

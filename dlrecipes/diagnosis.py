@@ -33,7 +33,9 @@ def diagnose(data_dir: str | None) -> dict[str, Any]:
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
         "processor_features": processor_features(),
         "data_folder": str(folder),
-        "prepared_data_sets": [name for name in DATA_SETS if (folder / name).is_dir()],
+        "prepared_data_sets": [
+            name for name in DATA_SETS if any((folder / name).glob("**/dataset_info.json"))
+        ],
         "free_disk_gigabytes": round(shutil.disk_usage(_existing(folder)).free / 1e9, 1),
     }
 

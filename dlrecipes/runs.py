@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +41,7 @@ class Run:
         run: Name of the run: its folder's.
         recipe: Name of the recipe.
         task: The recipe's `TASK`.
+        headline: Name of the metric that the verdict is on.
         status: One of `STATUSES`.
         started: When, UTC, ISO 8601.
         preset: The preset chosen; empty for none.
@@ -47,7 +49,7 @@ class Run:
         seed: The seed.
         device: Where the variables of the network really were: `cpu`, `gpu:0`.
         data: The stamp of the data: what was `requested`, `rung`, `name`, `source`,
-            `fingerprint`, `rows` per split, `classes`.
+            `fingerprint`, `rows` per split, `classes`, `target`.
         versions: Version of Python and of each library that bears on the result.
         machine: Operating system, processor, cores.
         git_commit: Commit of the folder that the recipe lies in; empty if none.
@@ -66,6 +68,7 @@ class Run:
     run: str
     recipe: str
     task: str
+    headline: str
     status: str
     started: str
     preset: str = ""
@@ -149,17 +152,26 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, finds the old content or the new, never half."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give the block a path to write to; its file then appears at `path`, whole or not at all.
+
+    A reader, or a crash, finds the old content or the new, never half.
+    """
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that appears whole."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def now() -> str:
@@ -271,10 +283,15 @@ def find_run(text: str, runs_dir: Path, *, finished: bool = True) -> Run:
     return run
 
 
+def _changed(path: Path) -> float:
+    """Return when a run's record was last written, seconds since 1970."""
+    return (path / RUN_FILE).stat().st_mtime
+
+
 def _run_path(text: str, runs_dir: Path) -> Path:
     """Return the folder that a RUN argument names."""
     path = Path(text).expanduser()
-    if (path / RUN_FILE).is_file():
+    if os.path.isfile(path / RUN_FILE):  # False for a text too long to be a path
         return path
     recipe, _, name = text.rpartition("/")
     if not all(NAME.fullmatch(part) for part in (name, recipe or name)):
@@ -282,6 +299,14 @@ def _run_path(text: str, runs_dir: Path) -> Path:
     if not recipe and (runs_dir / name).is_dir():
         runs, unreadable = all_runs(runs_dir, name)
         finished = [run for run in runs if run.status == "finished"]
+        newer = [
+            path for path in unreadable if finished and _changed(path) > _changed(finished[-1].path)
+        ]
+        if newer:
+            raise InputError(
+                f"The latest run cannot be read. {unreadable[newer[-1]]}",
+                f"Name another: dlrecipes evaluate {finished[-1].run}",
+            )
         if finished:
             return finished[-1].path
         if runs:

@@ -8,17 +8,18 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from dlrecipes import runs
-from dlrecipes.backend import load_tensorflow, placement, select_device, set_seed
-from dlrecipes.catalog import Facts, read_facts
+from dlrecipes.backend import Device, load_tensorflow, placement, select_device, set_seed
+from dlrecipes.catalog import Facts, read_facts, recipe_name
 from dlrecipes.config import ConfigFile, resolve_settings
 from dlrecipes.contract import import_recipe, require_contract
+from dlrecipes.datasets.catalog import find_data_set
 from dlrecipes.datasets.examples import Data, Source
 from dlrecipes.datasets.ladder import RUNGS, open_data_set
 from dlrecipes.errors import DlrecipesError, InputError, Interrupted
@@ -45,6 +46,7 @@ class Request:
         device: `auto`, `cpu`, `gpu` or `gpu:N`.
         runs_dir: The folder of all runs.
         name: Name of the run; empty for the time.
+        fingerprint: That of the data expected, where a run is trained again; empty for any.
     """
 
     facts: Facts
@@ -56,6 +58,7 @@ class Request:
     device: str = "auto"
     runs_dir: Path = Path("runs")
     name: str = ""
+    fingerprint: str = ""
 
 
 @dataclass
@@ -103,7 +106,7 @@ def open_source(
         raise InputError(
             f"--data must be {', '.join(RUNGS)} or a path that exists. Received: {requested!r}"
         )
-    return task.read_path(path, like, seed)
+    return task.read_path(path, find_data_set(dataset), like, seed)
 
 
 def library_versions() -> dict[str, str]:
@@ -128,11 +131,17 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def _git_commit(folder: Path) -> str:
-    """Return the commit of a folder in a git checkout; empty elsewhere."""
-    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+def _git_commit(path: Path) -> str:
+    """Return the commit of the checkout that a file is tracked in; empty elsewhere."""
+    git = ["git", "-C", str(path.resolve().parent)]
+    tracked = [*git, "ls-files", "--error-unmatch", path.name]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=5).stdout.strip()
+        if subprocess.run(tracked, capture_output=True, timeout=5, check=False).returncode != 0:
+            return ""
+        result = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+        )
+        return result.stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
 
@@ -177,6 +186,77 @@ def judge(value: float | None, band: list[float], *, higher_is_better: bool) -> 
     return "suspiciously high" if (value > highest) == higher_is_better else "low"
 
 
+@dataclass
+class Session:
+    """A network with its data, ready to be trained into a run.
+
+    Args:
+        run: The record of the run.
+        task: The recipe's task.
+        recipe: The recipe's module.
+        config: The recipe's settings.
+        source: The raw examples.
+        data: The pipelines over them.
+        model: The compiled network.
+        clock: Measures the parts of the session.
+    """
+
+    run: Run
+    task: Task
+    recipe: ModuleType
+    config: Any
+    source: Source
+    data: Data
+    model: Any
+    clock: Clock
+
+    def fit(self, listener: Listener) -> None:
+        """Train the network."""
+        from dlrecipes.callbacks import run_callbacks
+
+        callbacks = run_callbacks(self.run, self.data, listener)
+        try:
+            with self.clock.part("fit"):
+                self.recipe.train(self.model, self.data, self.config, callbacks=callbacks)
+        finally:
+            listener.fit_ends()
+        if not (self.run.path / runs.HISTORY_FILE).exists():
+            raise DlrecipesError(
+                f"The recipe {self.run.recipe} trained, but its train does not pass callbacks on.",
+                "In train, write model.fit(…, callbacks=[*callbacks]).",
+            )
+
+    def test(self) -> None:
+        """Record the test metrics and the verdict on them."""
+        with self.clock.part("evaluate"):
+            metrics = self.recipe.evaluate(self.model, self.data, self.config)
+        self.run.metrics = {str(name): float(value) for name, value in metrics.items()}
+        self.run.details = dict(getattr(metrics, "details", {}))
+        headline = self.task.headline
+        value = self.run.metrics.get(headline)
+        if value is not None and not math.isfinite(value):
+            raise DlrecipesError(f"The test {headline} is not a number.")
+        band = self.run.expected.get(headline, [])
+        self.run.verdict = judge(value, band, higher_is_better=self.task.higher_is_better)
+
+    def save(self) -> None:
+        """Write the network, and the network as it is used, and finish the run."""
+        run = self.run
+        with self.clock.part("save"):
+            has_serving = hasattr(self.recipe, "serving")
+            serving = self.recipe.serving(self.model, self.data) if has_serving else self.model
+            for name, model in ((runs.MODEL_FILE, self.model), (runs.SERVING_FILE, serving)):
+                with runs.whole_file(run.path / name) as temporary:
+                    model.save(temporary)
+            inputs = self.task.golden_inputs(self.source.test)
+            write_golden(run.path / runs.GOLDEN_FILE, serving, inputs)
+            for name in (runs.HISTORY_FILE, runs.MODEL_FILE, runs.SERVING_FILE, runs.GOLDEN_FILE):
+                run.add_file(name)
+        run.seconds = self.clock.seconds
+        run.status = "finished"
+        run.save()
+
+
 def train(request: Request, listener: Listener) -> Run:
     """Train a recipe and return the finished run.
 
@@ -185,30 +265,17 @@ def train(request: Request, listener: Listener) -> Run:
         Interrupted: if the user stopped it; the run says so.
         DlrecipesError: if training failed; the run says why.
     """
-    clock = Clock()
     require_contract(request.facts)
-    task = find_task(request.facts.task)
+    clock = Clock()
     with clock.part("start"):
         device = select_device(request.device)
-        set_seed(request.seed)
-        recipe = import_recipe(request.facts.path)
-    config = recipe.Config(**request.config)
-    with clock.part("load"):
-        source = open_source(
-            task,
-            request.facts.dataset,
-            request.data,
-            request.data_dir,
-            request.seed,
-            listener.warn,
-        )
-        data = load_data(recipe, config, source)
-    with clock.part("build"):
-        model = _build(recipe, config, data, request.seed, device.scope)
-    run = _begin_run(request, source, data, model, task)
+    session = _prepare(request, device, clock, listener)
+    run = session.run
     try:
         with _termination_as_interrupt(), load_tensorflow().device(device.scope):
-            _fit_and_test(run, recipe, config, source, data, model, task, listener, clock)
+            session.fit(listener)
+            session.test()
+            session.save()
     except KeyboardInterrupt:
         _end_badly(run, clock, "interrupted", "stopped by the user")
         raise Interrupted(
@@ -225,10 +292,52 @@ def train(request: Request, listener: Listener) -> Run:
     return run
 
 
+def _prepare(request: Request, device: Device, clock: Clock, listener: Listener) -> Session:
+    """Return the session that was asked for; it is the last of it to make the run's folder.
+
+    Raises:
+        InputError: if the recipe, the data or the settings cannot be used; nothing was written.
+    """
+    facts = request.facts
+    task = find_task(facts.task)
+    recipe = import_recipe(facts.path)
+    config = recipe.Config(**request.config)
+    with clock.part("load"):
+        source = open_source(
+            task, facts.dataset, request.data, request.data_dir, request.seed, listener.warn
+        )
+        if request.fingerprint not in ("", source.fingerprint):
+            listener.warn(
+                f"The data is not what that run was trained on: its fingerprint is "
+                f"{source.fingerprint}, and was {request.fingerprint}."
+            )
+        data = load_data(recipe, config, source)
+    with clock.part("build"):
+        model = _build(recipe, config, data, request.seed, device.scope)
+    run = _begin_run(request, source, data, model, device)
+    return Session(run, task, recipe, config, source, data, model, clock)
+
+
+@contextmanager
+def _bad_settings(doing: str, recipe: ModuleType) -> Iterator[None]:
+    """Turn what Keras and TensorFlow raise at settings that do not fit into an InputError."""
+    tf = load_tensorflow()
+    try:
+        yield
+    except (ValueError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{doing} with these settings: {reason}",
+            f"See the settings: dlrecipes describe {recipe_name(Path(recipe.__file__ or ''))}",
+        ) from error
+
+
 def load_data(recipe: ModuleType, config: Any, source: Source) -> Data:
     """Return the recipe's pipelines, made on the CPU: that is where `tf.data` runs."""
-    tf = load_tensorflow()
-    with tf.device("/CPU:0"):
+    with (
+        _bad_settings("The data cannot be prepared", recipe),
+        load_tensorflow().device("/CPU:0"),
+    ):
         data = recipe.load(config, source)
     if not isinstance(data, Data):
         raise InputError(
@@ -239,35 +348,32 @@ def load_data(recipe: ModuleType, config: Any, source: Source) -> Data:
 
 def _build(recipe: ModuleType, config: Any, data: Data, seed: int, scope: str) -> Any:
     """Return the compiled network, its weights drawn from the seed, on the chosen device."""
-    tf = load_tensorflow()
     set_seed(seed)
-    try:
-        with tf.device(scope):
-            return recipe.build(config, data)
-    except (ValueError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"The network cannot be built with these settings: {reason}",
-            "See the settings: dlrecipes describe " + Path(recipe.__file__ or "").stem,
-        ) from error
+    with (
+        _bad_settings("The network cannot be built", recipe),
+        load_tensorflow().device(scope),
+    ):
+        return recipe.build(config, data)
 
 
-def _begin_run(request: Request, source: Source, data: Data, model: Any, task: Task) -> Run:
+def _begin_run(request: Request, source: Source, data: Data, model: Any, device: Device) -> Run:
     """Return a new run, its folder made and its record written."""
-    facts = request.facts
+    facts, headline = request.facts, find_task(request.facts.task).headline
     started = runs.now()
     path = runs.create_folder(request.runs_dir, facts.name, request.name)
     requested = request.data if request.data in RUNGS else str(Path(request.data).resolve())
+    band = expected_band(facts, request.preset, source.name, headline)
     run = Run(
         run=path.name,
         recipe=facts.name,
         task=facts.task,
+        headline=headline,
         status="running",
         started=started,
         preset=request.preset,
         config=dict(request.config),
         seed=request.seed,
-        device=placement(model).lower().replace("cpu:0", "cpu"),
+        device=placement(model, device),
         data={
             **source.stamp(),
             "requested": requested,
@@ -277,11 +383,9 @@ def _begin_run(request: Request, source: Source, data: Data, model: Any, task: T
         },
         versions=library_versions(),
         machine=describe_machine(),
-        git_commit=_git_commit(facts.path.parent),
+        git_commit=_git_commit(facts.path),
         parameters=model.count_params(),
-        expected=_named_band(
-            task, expected_band(facts, request.preset, source.name, task.headline)
-        ),
+        expected={headline: band} if band else {},
         path=path,
     )
     runs.write_atomically(path / runs.RECIPE_FILE, facts.path.read_bytes())
@@ -290,60 +394,9 @@ def _begin_run(request: Request, source: Source, data: Data, model: Any, task: T
     return run
 
 
-def _named_band(task: Task, band: list[float]) -> dict[str, list[float]]:
-    return {task.headline: band} if band else {}
-
-
-def _fit_and_test(
-    run: Run,
-    recipe: ModuleType,
-    config: Any,
-    source: Source,
-    data: Data,
-    model: Any,
-    task: Task,
-    listener: Listener,
-    clock: Clock,
-) -> None:
-    """Train, test and save; the run is finished when this returns."""
-    from dlrecipes.callbacks import run_callbacks
-
-    try:
-        with clock.part("fit"):
-            recipe.train(model, data, config, callbacks=run_callbacks(run, data, listener))
-    finally:
-        listener.fit_ends()
-    with clock.part("evaluate"):
-        metrics = recipe.evaluate(model, data, config)
-    run.metrics = dict(metrics)
-    run.details = dict(getattr(metrics, "details", {}))
-    value = run.metrics.get(task.headline)
-    if value is not None and not math.isfinite(value):
-        raise DlrecipesError(f"The test {task.headline} is not a number.")
-    run.verdict = judge(
-        value, run.expected.get(task.headline, []), higher_is_better=task.higher_is_better
-    )
-    with clock.part("save"):
-        _save(model, run.path / runs.MODEL_FILE)
-        serving = recipe.serving(model, data) if hasattr(recipe, "serving") else model
-        _save(serving, run.path / runs.SERVING_FILE)
-        write_golden(run.path / runs.GOLDEN_FILE, serving, task.golden_inputs(source.test))
-        for name in (runs.HISTORY_FILE, runs.MODEL_FILE, runs.SERVING_FILE, runs.GOLDEN_FILE):
-            run.add_file(name)
-    run.seconds = clock.seconds
-    run.status = "finished"
-    run.save()
-
-
-def _save(model: Any, path: Path) -> None:
-    """Save a Keras model so that its file appears whole."""
-    temporary = path.with_name(f"tmp-{path.name}")
-    model.save(temporary)
-    os.replace(temporary, path)
-
-
 def _end_badly(run: Run, clock: Clock, status: str, reason: str) -> None:
     """Record that a run did not finish, and why."""
+    run.metrics, run.details = {}, {}
     run.status = status
     run.error = reason
     run.seconds = clock.seconds
@@ -389,16 +442,8 @@ def evaluate(
     source = own
     if data is not None:
         other = open_source(task, recipe.DATASET, data, folder, run.seed, warn, like=own)
-        source = Source(
-            other.name,
-            other.rung,
-            other.origin,
-            own.train,
-            other.test,
-            own.validation,
-            own.classes,
-            own.image_shape,
-        )
+        # What the network knows of its data, such as its vocabulary, comes from its own.
+        source = replace(own, test=other.test)
     prepared = load_data(recipe, config, source)
     import keras
 

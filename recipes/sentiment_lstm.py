@@ -17,8 +17,8 @@ alone. The network could learn 25,000 reviews by heart, so whole embedding numbe
 the last layer's inputs are dropped at random, and two epochs are enough. Reviews of like length
 share a batch, since padding costs as much time as words.
 
-How good is that? Logistic regression on counts of words and pairs of words (tf-idf) reaches 0.906 on
-the same test reviews: a plain baseline is worth its ten lines before any network.
+How good is that? Logistic regression on counts of words and pairs of words (tf-idf) reaches 0.906
+on the same test reviews: a plain baseline is worth its ten lines before any network.
 """
 
 from collections.abc import Sequence

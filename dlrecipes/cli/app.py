@@ -141,5 +141,10 @@ def _usage_hint(words: Sequence[str]) -> str:
     commands = [word for word in words if not word.startswith("-")][:2]
     if not commands or commands[0] not in COMMANDS:
         return "See: dlrecipes --help"
-    shown = commands if commands[0] == "train" else commands[:1]
-    return f"See: dlrecipes {' '.join(shown)} --help"
+    recipe = ""
+    if commands[0] == "train":
+        from dlrecipes.cli.training import recipe_of_arguments
+
+        facts = recipe_of_arguments(words[words.index("train") + 1 :])
+        recipe = f" {facts.name}" if facts else ""
+    return f"See: dlrecipes {commands[0]}{recipe} --help"

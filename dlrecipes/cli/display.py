@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -52,7 +53,7 @@ class Display:
             return
         rows = ", ".join(f"{count:,} {split}" for split, count in run.data["rows"].items())
         self.console.print(
-            f"[bold]{run.recipe}[/] on {run.data['name']} ({run.data['rung']}: {rows}), "
+            f"[bold]{run.recipe}[/] on {escape(run.data['name'])} ({run.data['rung']}: {rows}), "
             f"{run.parameters:,} parameters, on {run.device}, seed {run.seed}"
         )
         if self.console.is_terminal:

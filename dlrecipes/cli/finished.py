@@ -30,7 +30,8 @@ def evaluate(
     found = find_run(run, runs_dir)
     from dlrecipes import trainer
 
-    metrics = trainer.evaluate(found, device, data, data_dir, output.print_warning)
+    with output.only_json(json):
+        metrics = trainer.evaluate(found, device, data, data_dir, output.print_warning)
     details = getattr(metrics, "details", {})
     if json:
         output.print_json(
@@ -42,6 +43,7 @@ def evaluate(
             }
         )
         return
+    output.console().print(f"{found.recipe} {found.run}  ({found.path})\n", markup=False)
     output.print_table(
         ["metric", "test", "when trained"],
         [

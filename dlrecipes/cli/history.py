@@ -5,18 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.markup import escape
 
 from dlrecipes.cli import options, output
 from dlrecipes.config import show_value
 from dlrecipes.runs import Run, all_runs, find_run
-
-# The headline metric of each task, in the order in which a run's own metrics are searched.
-HEADLINES = {
-    "image-classification": "accuracy",
-    "text-classification": "accuracy",
-    "text-generation": "loss",
-    "tabular-regression": "mae",
-}
 
 
 def make_runs_app(epilog: str) -> typer.Typer:
@@ -59,8 +52,8 @@ def list_runs(
 
 def _row(run: Run) -> list[str]:
     """Return a run's row in the table."""
-    metric = HEADLINES.get(run.task, "loss")
-    result = f"{metric} {output.number(run.metrics[metric])}" if metric in run.metrics else "-"
+    value = run.metrics.get(run.headline)
+    result = "-" if value is None else f"{run.headline} {output.number(value)}"
     when = datetime.fromisoformat(run.started).astimezone()
     return [
         run.run,
@@ -87,7 +80,9 @@ def show(
         output.print_json(found.document())
         return
     target = output.console()
-    target.print(f"[bold]{found.recipe}[/] {found.run}: {found.status}  ({found.path})")
+    target.print(
+        f"[bold]{found.recipe}[/] {found.run}: {found.status}  ({escape(str(found.path))})"
+    )
     if found.error:
         target.print(found.error, markup=False)
     rows = ", ".join(f"{count:,} {split}" for split, count in found.data["rows"].items())

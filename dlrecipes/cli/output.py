@@ -3,7 +3,8 @@
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import Any
 
 from rich.console import Console
@@ -18,7 +19,14 @@ MAX_MATRIX_CLASSES = 20
 
 def console(*, stderr: bool = False) -> Console:
     """Return the console for people: standard output, or standard error."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
+
+
+@contextmanager
+def only_json(wanted: bool) -> Iterator[None]:
+    """Keep standard output for the one document, whatever the block prints, if that is wanted."""
+    with redirect_stdout(sys.stderr) if wanted else nullcontext():
+        yield
 
 
 def print_json(document: Any) -> None:

@@ -1,9 +1,11 @@
 """Commands on recipes as files: list, describe, copy, check. They run no recipe's code."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from dlrecipes.catalog import Facts, all_recipes, find_recipe, read_facts
 from dlrecipes.cli import options, output
@@ -52,7 +54,10 @@ def describe(
     json: options.Json = False,
 ) -> None:
     """Tell what a recipe teaches, its settings, its presets and the results to expect."""
+    from dlrecipes.contract import require_contract
+
     facts = find_recipe(recipe)
+    require_contract(facts)
     settings = [
         {
             "name": setting.name,
@@ -73,7 +78,9 @@ def describe(
         output.print_json(document)
         return
     target = output.console()
-    target.print(f"[bold]{facts.name}[/]  {facts.task} on {facts.dataset}  ({facts.path})\n")
+    target.print(
+        f"[bold]{facts.name}[/]  {facts.task} on {facts.dataset}  ({escape(str(facts.path))})\n"
+    )
     target.print(facts.documentation, markup=False)
     target.print("\n[bold]Settings[/]")
     output.print_table(
@@ -112,7 +119,7 @@ def copy(
     """Copy a recipe's file here, to change it and train it."""
     facts = find_recipe(recipe)
     target = file or Path(facts.path.name)
-    if target.is_dir():
+    if os.path.isdir(target):
         target = target / facts.path.name
     if target.suffix != ".py":
         raise InputError(f"{target} must be a Python file: its name must end in .py.")
@@ -130,8 +137,7 @@ def copy(
         output.print_json({"recipe": facts.name, "path": str(target)})
         return
     output.console().print(f"Copied {facts.name} to {target}.", markup=False)
-    shown = target if target.is_absolute() else Path(target)
-    output.print_next(f"dlrecipes train {'' if shown.is_absolute() else './'}{shown}")
+    output.print_next(f"dlrecipes train {'' if target.is_absolute() else './'}{target}")
 
 
 def check(
@@ -169,7 +175,7 @@ def _show_report(report: dict[str, Any]) -> None:
     """Print what `check` found in one recipe."""
     target = output.console()
     verdict = "[red]not a recipe[/]" if report["problems"] else "[green]keeps the contract[/]"
-    target.print(f"{report['path']}: {verdict}")
+    target.print(f"{escape(report['path'])}: {verdict}")
     for problem in report["problems"]:
         target.print(f"  wrong: {problem}", markup=False)
     for advice in report["advice"]:

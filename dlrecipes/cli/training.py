@@ -1,14 +1,16 @@
 """The `train` command, whose flags are the settings of the recipe that it is given."""
 
 import inspect
+import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from dlrecipes.catalog import Facts, find_recipe, is_path
+from dlrecipes.catalog import Facts, find_recipe, is_path, read_facts
 from dlrecipes.cli import options, output
 from dlrecipes.cli.display import Display
 from dlrecipes.config import ConfigFile, Setting, read_config_file, resolve_settings, show_value
@@ -73,7 +75,12 @@ def train(
     from dlrecipes.runs import check_name
 
     file = read_config_file(config) if config else None
-    facts = find_recipe(recipe or (file.recipe if file else ""))
+    if preset and file and file.is_run:
+        raise InputError(
+            f"{config} is the record of a run, which sets everything: --preset would do nothing.",
+            "Give one of the two.",
+        )
+    facts = find_recipe(recipe) if recipe else _recipe_of_file(file)
     require_contract(facts)
     check_device_name(device)
     if name:
@@ -94,15 +101,35 @@ def train(
         device=device,
         runs_dir=runs_dir,
         name=name,
+        fingerprint=file.fingerprint if file and not data else "",
     )
-    display = Display(output.console(stderr=json), quiet=quiet or False)
-    run = trainer.train(request, display)
+    display = Display(output.console(stderr=json), quiet=quiet)
+    with output.only_json(json):
+        run = trainer.train(request, display)
     if json:
         output.print_json(run.document())
         return
     show_result(run, facts, default_settings=_is_default(facts, request.config, chosen))
     if not quiet:
-        output.print_next(f"dlrecipes predict {run.recipe} {_example_input(facts.task)}")
+        output.print_next(f"dlrecipes predict {_shown_run(run)} {_example_input(facts.task)}")
+
+
+def _shown_run(run: Run) -> str:
+    """Return what to type for a run just trained: its recipe, or its path in a folder apart."""
+    return run.recipe if run.path.parent.parent == options.RUNS_DIR else shlex.quote(str(run.path))
+
+
+def _recipe_of_file(file: ConfigFile | None) -> Facts:
+    """Return the recipe that a `--config` file names; of a run, the code it was trained with."""
+    if file is None or not file.recipe:
+        raise InputError("Which recipe?", "See what there is: dlrecipes list")
+    try:
+        return find_recipe(file.recipe)
+    except InputError:
+        kept = file.path.with_name("recipe.py")
+        if not file.is_run or not kept.is_file():
+            raise
+        return replace(read_facts(kept), name=file.recipe)
 
 
 def _seed(seed: int | None, file: ConfigFile | None) -> int:
@@ -155,11 +182,13 @@ def show_result(run: Run, facts: Facts, *, default_settings: bool) -> None:
     target = output.console()
     shown = "  ".join(f"{name} {output.number(value)}" for name, value in run.metrics.items())
     target.print(f"[bold]Test[/]  {shown}")
-    target.print(f"Verdict: {verdict_sentence(run, default_settings=default_settings)}")
+    verdict = verdict_sentence(run, default_settings=default_settings)
+    target.print(f"Verdict: {verdict}", markup=False)
     seconds = run.seconds
     target.print(
         f"Run: {run.path}  ({output.duration(seconds['total'])} in all, "
-        f"{output.duration(seconds['fit'])} training)"
+        f"{output.duration(seconds['fit'])} training)",
+        markup=False,
     )
 
 
@@ -198,15 +227,17 @@ def recipe_of_arguments(arguments: Sequence[str]) -> Facts | None:
         if flag.startswith("--") and "=" not in flag and flag not in ("--json", "--quiet")
     }
     names = [word for word in words if word not in values]
+    failure: InputError | None = None
     for word in [*names, *words]:
         try:
             return find_recipe(word)
-        except InputError:
-            if word in names:
-                raise
-    if "--config" in arguments[:-1]:
-        file = read_config_file(Path(arguments[arguments.index("--config") + 1]))
-        return find_recipe(file.recipe) if file.recipe else None
+        except InputError as error:
+            failure = error
+    if failure and names:
+        raise failure
+    split = [part for word in arguments for part in word.split("=", 1)]
+    if "--config" in split[:-1]:
+        return _recipe_of_file(read_config_file(Path(split[split.index("--config") + 1])))
     return None
 
 

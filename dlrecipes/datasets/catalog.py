@@ -31,6 +31,7 @@ class DataSet:
         classes: Names of the classes.
         image_shape: Height, width and channels of the images.
         test_fraction: What is held out of the training rows where there is no test split.
+        target: Name of the column that is predicted.
     """
 
     name: str
@@ -41,6 +42,7 @@ class DataSet:
     classes: tuple[str, ...] = ()
     image_shape: tuple[int, ...] = ()
     test_fraction: float = 0.0
+    target: str = ""
 
     def sample_bytes(self) -> bytes:
         """Return the content of the bundled sample's file."""
@@ -146,6 +148,7 @@ DATA_SETS = {
             _diamonds_full,
             _diamonds_sample,
             test_fraction=DIAMONDS_TEST_FRACTION,
+            target="price",
         ),
     )
 }

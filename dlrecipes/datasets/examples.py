@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrecipes.errors import InputError
+
 Array = npt.NDArray[Any]
 Features = Array | dict[str, Array]
 """One array whose first axis is the example, or one such array for each named column."""
@@ -176,6 +178,7 @@ class Source:
         validation: Examples to watch while training; None if the recipe is to hold some out.
         classes: Names of the classes, in the order of their numbers; empty if there are none.
         image_shape: Height, width and channels of the images; empty if there are none.
+        target: Name of the column that is predicted; empty if there is none.
     """
 
     name: str
@@ -186,16 +189,27 @@ class Source:
     validation: Examples | None = None
     classes: tuple[str, ...] = ()
     image_shape: tuple[int, ...] = ()
+    target: str = ""
 
     def train_and_validation(self, fraction: float) -> tuple[Examples, Examples]:
         """Return examples to train on and to watch, holding some out if there is no such split.
 
         Args:
             fraction: How much of the training examples to hold out, from 0 to below 1.
+
+        Raises:
+            InputError: if that leaves nothing to train on, or nothing to watch.
         """
         if self.validation is not None:
             return self.train, self.validation
-        return self.train.split(fraction)
+        train, validation = self.train.split(fraction)
+        if not len(train) or not len(validation):
+            raise InputError(
+                f"Holding out {fraction:g} of {len(self.train)} training examples leaves "
+                f"{len(train)} to train on and {len(validation)} to validate on.",
+                "Choose another --validation-fraction.",
+            )
+        return train, validation
 
     @cached_property
     def fingerprint(self) -> str:
@@ -229,6 +243,7 @@ class Source:
             "fingerprint": self.fingerprint,
             "rows": {split: len(examples) for split, examples in self.splits().items()},
             "classes": list(self.classes),
+            "target": self.target,
         }
 
 

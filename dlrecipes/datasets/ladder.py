@@ -2,10 +2,9 @@
 
 import logging
 import os
-import shutil
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,14 +70,15 @@ def _source(
     if "test" not in splits:
         splits["train"], splits["test"] = splits["train"].split(data_set.test_fraction)
     return Source(
-        name,
-        rung,
-        origin,
-        splits["train"],
-        splits["test"],
-        splits.get("validation"),
-        data_set.classes,
-        data_set.image_shape,
+        name=name,
+        rung=rung,
+        origin=origin,
+        train=splits["train"],
+        test=splits["test"],
+        validation=splits.get("validation"),
+        classes=data_set.classes,
+        image_shape=data_set.image_shape,
+        target=data_set.target,
     )
 
 
@@ -114,25 +114,28 @@ def _prepare(builder: Any, folder: Path) -> None:
 
     # TFDS retries for minutes before it says that there is no network.
     downloader.MAX_RETRIES = 0
-    missing = _first_missing(folder / builder.info.full_name)
     try:
         # It announces itself on standard output, which is ours; its progress bar is on the other.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
             builder.download_and_prepare()
     except Exception as error:  # Whatever stops TFDS: no network, a refused write, a changed file.
-        if missing:
-            shutil.rmtree(missing, ignore_errors=True)
         raise DlrecipesError(
             f"The full data set {builder.name} is not in {folder} and cannot be downloaded "
             f"({type(error).__name__}).",
             "Train on the bundled sample with --data sample, or name the folder that holds the "
             "prepared data with --data-dir.",
         ) from error
+    finally:
+        _remove_empty(folder, builder.info.full_name)
 
 
-def _first_missing(path: Path) -> Path | None:
-    """Return the outermost folder of a path that does not exist yet; None if all do."""
-    missing = None
-    while not path.exists():
-        missing, path = path, path.parent
-    return missing
+def _remove_empty(folder: Path, name: str) -> None:
+    """Remove the folders that TFDS makes before it has anything to put there, if still empty."""
+    data_set = folder / name
+    downloads = folder / "downloads"
+    for path in (data_set, *data_set.parents[: len(Path(name).parts) - 1]):
+        with suppress(OSError):
+            path.rmdir()
+    for path in (downloads / "extracted", downloads, folder):
+        with suppress(OSError):
+            path.rmdir()

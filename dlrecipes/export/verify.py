@@ -26,8 +26,8 @@ def load_functions(folder):
         model = keras.saving.load_model(folder / "model.keras", compile=False)
 
         def serve(**inputs):
-            # A model of one input takes it as it is; a model of several takes them by name.
-            features = inputs if len(inputs) > 1 else next(iter(inputs.values()))
+            # A model of named columns takes them by name; others take their one input as it is.
+            features = inputs if isinstance(model.input, dict) else next(iter(inputs.values()))
             return {"output": model(features, training=False)}
 
         return {"serving_default": serve}, model
@@ -39,13 +39,13 @@ def load_functions(folder):
 
 
 def largest_difference(folder):
-    """Return the largest absolute difference of any number from its golden value.
+    """Return the largest absolute difference from a golden number, and the largest such number.
 
     Raises SystemExit if a text or a label differs.
     """
     import tensorflow as tf
 
-    largest = 0.0
+    largest = scale = 0.0
     functions, _loaded = load_functions(folder)
     with np.load(folder / "golden.npz", allow_pickle=False) as golden:
         arrays = dict(golden)
@@ -56,14 +56,20 @@ def largest_difference(folder):
         )
         for name, expected in signature_arrays(arrays, signature, "output").items():
             received = np.asarray(outputs[name])
+            if received.shape != expected.shape:
+                sys.exit(f"{signature}: {name} has the shape {received.shape}")
             if expected.dtype.kind == "S":
                 if received.tolist() != expected.tolist():
                     sys.exit(f"{signature}: {name} differs: {received} instead of {expected}")
             else:
                 difference = np.abs(received.astype("float64") - expected.astype("float64"))
+                if not np.isfinite(difference).all():
+                    sys.exit(f"{signature}: {name} holds numbers that are not finite")
+                scale = max(scale, float(np.abs(expected).max()))
                 largest = max(largest, float(difference.max()))
-    return largest
+    return largest, scale
 
 
 if __name__ == "__main__":
-    print(json.dumps({"max_abs_difference": largest_difference(Path(__file__).parent)}))
+    found, largest_value = largest_difference(Path(__file__).parent)
+    print(json.dumps({"max_abs_difference": found, "largest_value": largest_value}))

@@ -24,7 +24,7 @@ from dlrecipes.tasks.base import Task, call_serving, named_features, run_serving
 from dlrecipes.tasks.text_generation import make_generator
 
 TOLERANCE = 1e-4
-"""Largest difference from `predict` that an export may show."""
+"""Largest difference from `predict` that an export may show, in units of the largest answer."""
 GENERATED_CHARACTERS = 20
 
 Golden = dict[str, Array]
@@ -176,10 +176,11 @@ def prove(folder: Path) -> float:
     if result.returncode != 0:
         reason = (result.stderr.strip() or "it said nothing").splitlines()[-1]
         raise DlrecipesError(f"The export cannot be used in a fresh process: {reason}")
-    difference = float(json.loads(result.stdout.splitlines()[-1])["max_abs_difference"])
-    if not difference <= TOLERANCE:
+    found = json.loads(result.stdout.splitlines()[-1])
+    difference, allowed = found["max_abs_difference"], TOLERANCE * max(1, found["largest_value"])
+    if not difference <= allowed:
         raise DlrecipesError(
             f"The export predicts otherwise than predict: the largest difference is "
-            f"{difference:.1e}, at most {TOLERANCE:.0e} was expected."
+            f"{difference:.1e}, at most {allowed:.0e} was expected."
         )
-    return difference
+    return float(difference)

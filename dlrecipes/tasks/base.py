@@ -1,5 +1,6 @@
 """What every task offers, and what tasks share."""
 
+import csv
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dlrecipes.datasets.catalog import DataSet
 from dlrecipes.datasets.examples import Array, Examples, Features, Source
 from dlrecipes.errors import InputError
 from dlrecipes.metrics import class_probabilities
@@ -56,22 +58,19 @@ class Task(ABC):
         name: As a recipe's `TASK` has it.
         headline: The test metric that the verdict and the list of runs show.
         higher_is_better: Whether a larger headline metric is a better one.
-        unit: Unit of the headline metric, for people; may be empty.
-        monitored: Training metric that the progress shows beside the loss; may be empty.
     """
 
     name: str
     headline: str
     higher_is_better: bool = True
-    unit: str = ""
-    monitored: str = ""
 
     @abstractmethod
-    def read_path(self, path: Path, like: Source | None, seed: int) -> Source:
+    def read_path(self, path: Path, data_set: DataSet, like: Source | None, seed: int) -> Source:
         """Return a user's own data as a source.
 
         Args:
             path: The file or folder.
+            data_set: The recipe's own data set, whose form is the default.
             like: The data that a network was trained on, if the user's is to be in its form
                 (classes, columns, image size); None to find the form in the data.
             seed: Seeds the order of training examples.
@@ -125,9 +124,10 @@ def named_features(features: Features, serving: Any) -> dict[str, Any]:
 
 def call_serving(serving: Any, inputs: dict[str, Any]) -> Any:
     """Return a serving model's outputs for inputs by name, as tensors."""
-    if len(serving.inputs) == 1:
-        (inputs,) = inputs.values()
-    return serving(inputs, training=False)
+    if isinstance(serving.input, dict):
+        return serving(inputs, training=False)
+    (features,) = inputs.values()
+    return serving(features, training=False)
 
 
 def run_serving(serving: Any, features: Features) -> Array:
@@ -217,32 +217,72 @@ def read_standard_input() -> str:
         ) from None
 
 
-def read_table(path: Path) -> Any:
+def read_table(path: Path, *, as_text: bool = False) -> Any:
     """Return a CSV, TSV or Parquet file as a pandas table.
+
+    Args:
+        path: The file; `-` for CSV on standard input.
+        as_text: Whether every cell is text, as it stands there, even "NA" or "1".
 
     Raises:
         InputError: if it cannot be read, has no rows, or a column's name stands twice.
     """
+    import io
+
     import pandas as pd
 
+    options: dict[str, Any] = {"dtype": str, "keep_default_na": False} if as_text else {}
     try:
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        text = read_text(path) if str(path) != "-" else read_standard_input()
-        header = text.partition("\n")[0]
-        separator = "\t" if path.suffix == ".tsv" else ","
-        names = [name.strip().strip('"') for name in header.split(separator)]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise InputError(f"{path}: the column {', '.join(repeated)} stands twice.")
-        import io
-
-        table = pd.read_csv(io.StringIO(text), sep=separator, index_col=False, on_bad_lines="error")
+            table = pd.read_parquet(path)
+            table = table.fillna("").astype(str) if as_text else table
+        else:
+            text = read_text(path) if str(path) != "-" else read_standard_input()
+            separator = "\t" if path.suffix == ".tsv" else ","
+            _check_header(path, text.partition("\n")[0], separator)
+            table = pd.read_csv(
+                io.StringIO(text), sep=separator, index_col=False, on_bad_lines="error", **options
+            )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError) as error:
-        raise InputError(f"{path} cannot be read as a table: {error}") from None
+        raise InputError(f"{path} cannot be read as a table: {error}".strip()) from None
     if table.empty:
         raise InputError(f"{path} has no rows.")
-    return table
+    return table.rename(columns=str)
+
+
+def _check_header(path: Path, header: str, separator: str) -> None:
+    """Raise InputError if a column's name stands twice: pandas would rename the second."""
+    names = next(csv.reader([header], delimiter=separator), [])
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(f"{path}: the column {', '.join(repeated)} stands twice.")
+
+
+def split_folders(path: Path) -> dict[str, Path]:
+    """Return the folders `train`, `validation` (or `val`) and `test` of a folder, by split.
+
+    A folder without `train` is all training examples.
+    """
+    names = {"train": ("train",), "validation": ("validation", "val"), "test": ("test",)}
+    found = {
+        split: path / name
+        for split, choices in names.items()
+        for name in choices
+        if (path / name).is_dir()
+    }
+    return found if "train" in found else {"train": path}
+
+
+def class_folders(path: Path) -> list[Path]:
+    """Return the folders in a folder, one for each class, without hidden ones."""
+    try:
+        return sorted(
+            folder
+            for folder in path.iterdir()
+            if folder.is_dir() and not folder.name.startswith(".")
+        )
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def examples_by_class(
@@ -276,38 +316,37 @@ def own_source(
     path: Path,
     splits: dict[str, Examples],
     like: Source | None,
-    classes: tuple[str, ...] = (),
-    image_shape: tuple[int, ...] = (),
+    **form: Any,
 ) -> Source:
     """Return a user's splits as a source.
 
     Without a test split, a fixed random fifth is held out; or, where the data is to be like that
     of a finished run, all of it is the test split and the run's own is trained on.
+
+    Args:
+        path: The file or folder.
+        splits: The examples of each split that it has.
+        like: The data that a network was trained on, or None.
+        form: What else the source says of its examples, such as `classes`.
     """
     if like is not None:
-        test = splits.get("test", splits["train"])
-        return Source(
-            str(path),
-            "path",
-            str(path.resolve()),
-            like.train,
-            test,
-            like.validation,
-            classes,
-            image_shape,
-        )
-    if "test" not in splits:
+        test = splits["test"] if "test" in splits else splits["train"]
+        splits = {"train": like.train, "test": test}
+        if like.validation is not None:
+            splits["validation"] = like.validation
+    elif "train" not in splits:
+        raise InputError(f"{path} has no examples to train on: its split is called train.")
+    elif "test" not in splits:
         splits["train"], splits["test"] = splits["train"].split(TEST_FRACTION)
     for split, examples in splits.items():
         if len(examples) == 0:
             raise InputError(f"{path} has too few examples: none is left for {split}.")
     return Source(
-        str(path),
-        "path",
-        str(path.resolve()),
-        splits["train"],
-        splits["test"],
-        splits.get("validation"),
-        classes,
-        image_shape,
+        name=str(path),
+        rung="path",
+        origin=str(path.resolve()),
+        train=splits["train"],
+        test=splits["test"],
+        validation=splits.get("validation"),
+        **form,
     )

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from dlrecipes.datasets.catalog import DataSet
 from dlrecipes.datasets.examples import Array, Examples, Source
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-SPLIT_FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 
 
 def read_image(path: Path, shape: tuple[int, ...]) -> Array:
@@ -27,14 +27,17 @@ def read_image(path: Path, shape: tuple[int, ...]) -> Array:
     Raises:
         InputError: if the file is missing, empty, or not an image that can be read whole.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     height, width, channels = shape
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty.")
         with Image.open(path) as file:
-            image: Image.Image = file
+            image: Image.Image = ImageOps.exif_transpose(file)  # as a phone held it
+            if image.mode.startswith("I"):
+                # Pillow would clip 16 bits to white rather than scale them to 8.
+                image = image.convert("I").point(lambda value: value / 256).convert("L")
             if "A" in image.getbands() or "transparency" in image.info:
                 # Transparent pixels are shown on black, as the digits of MNIST stand on black.
                 opaque = image.convert("RGBA")
@@ -58,7 +61,9 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and path.is_file()
+        and not path.name.startswith(".")
     )
 
 
@@ -80,18 +85,13 @@ class ImageClassification(base.Task):
 
     name = "image-classification"
     headline = "accuracy"
-    monitored = "accuracy"
 
-    def read_path(self, path: Path, like: Source | None, seed: int) -> Source:
+    def read_path(self, path: Path, data_set: DataSet, like: Source | None, seed: int) -> Source:
         """Return the images of a folder with a folder for each class, resized to one shape."""
         if not path.is_dir():
             raise InputError(f"{path} must be a folder with a folder of images for each class.")
-        shape = like.image_shape if like else (28, 28, 1)
-        folders = {
-            split: path / name for split, name in SPLIT_FOLDERS.items() if (path / name).is_dir()
-        }
-        if "train" not in folders:
-            folders = {"train": path}
+        shape = like.image_shape if like else data_set.image_shape
+        folders = base.split_folders(path)
         classes: tuple[str, ...] = ()
         splits = {}
         for split, folder in folders.items():
@@ -101,14 +101,12 @@ class ImageClassification(base.Task):
                 raise InputError(f"{folder} has other classes than {path / 'train'}.")
             classes = found
             splits[split] = Examples(read_images(files, shape), numbers, seed)
-        return base.own_source(path, splits, like, classes, shape)
+        return base.own_source(path, splits, like, classes=classes, image_shape=shape)
 
     @staticmethod
     def _labelled_files(folder: Path) -> tuple[list[Path], list[str]]:
         """Return the image files of a folder of class folders, and the class of each."""
-        class_folders = sorted(
-            path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
-        )
+        class_folders = base.class_folders(folder)
         if not class_folders:
             raise InputError(f"{folder} has no folder for each class.")
         files, labels, problems = [], [], []

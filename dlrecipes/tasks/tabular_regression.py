@@ -1,14 +1,37 @@
 """Tabular regression: rows with named columns in, a number out."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dlrecipes.datasets.catalog import DataSet
 from dlrecipes.datasets.examples import Array, Examples, Source
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+
+
+def read_columns(path: Path) -> Any:
+    """Return a table whose columns have names that a network's inputs can have.
+
+    "od280/od315 (nm)" becomes "od280_od315__nm_": TensorFlow takes letters, digits and "_".
+
+    Raises:
+        InputError: if the table cannot be read, or two columns end up with one name.
+    """
+    table = base.read_table(path)
+    names = {name: re.sub(r"\W", "_", name, flags=re.ASCII) for name in table}
+    for name, safe in names.items():
+        others = [other for other in names if names[other] == safe]
+        if len(others) > 1:
+            raise InputError(f"{path}: the columns {' and '.join(others)} are too alike.")
+        if not safe[:1].isalpha():
+            names[name] = f"column_{safe}"
+    return table.rename(columns=names)
 
 
 def column_values(table: Any, name: str, *, numeric: bool, where: Path) -> Array:
@@ -39,35 +62,42 @@ class TabularRegression(base.Task):
     name = "tabular-regression"
     headline = "mae"
     higher_is_better = False
-    monitored = "mae"
 
-    def read_path(self, path: Path, like: Source | None, seed: int) -> Source:
-        """Return the rows of a table in the columns of `like`, with the target in the last one."""
-        if path.is_dir() or not path.exists():
-            raise InputError(f"{path} must be a table: a .csv, .tsv or .parquet file.")
-        table = base.read_table(path)
+    def read_path(self, path: Path, data_set: DataSet, like: Source | None, seed: int) -> Source:
+        """Return the rows of a table whose last column is the target.
+
+        Where the data is to be like that of a finished run, its columns and its target are found
+        by name.
+        """
+        if path.suffix not in TABLE_SUFFIXES or not path.is_file():
+            raise InputError(f"{path} must be a table: {', '.join(TABLE_SUFFIXES)}.")
+        table = read_columns(path)
         if like is not None:
-            names = list(like.train.features)
-            target = next((str(name) for name in table if name not in names), "")
-            numeric = {name: column.dtype.kind == "f" for name, column in _columns(like).items()}
+            columns = like.train.features
+            assert isinstance(columns, dict)
+            numeric = {name: column.dtype.kind == "f" for name, column in columns.items()}
+            target = like.target
         else:
-            *names, target = (str(name) for name in table)
+            *names, target = table
             numeric = {name: table[name].dtype.kind in "biuf" for name in names}
-        self._check_columns(table, [*names, target], path)
+            if not names:
+                raise InputError(f"{path} has one column only: a target and others are needed.")
+        self._check_columns(table, [*numeric, target], path)
         features = {
-            name: column_values(table, name, numeric=numeric[name], where=path) for name in names
+            name: column_values(table, name, numeric=is_number, where=path)
+            for name, is_number in numeric.items()
         }
         targets = column_values(table, target, numeric=True, where=path)
-        return base.own_source(path, {"train": Examples(features, targets, seed)}, like)
+        splits = {"train": Examples(features, targets, seed)}
+        return base.own_source(path, splits, like, target=target)
 
     @staticmethod
     def _check_columns(table: Any, names: Sequence[str], where: Path) -> None:
         missing = [name for name in names if name not in table]
         if missing:
             raise InputError(
-                f"{where} has no column {', '.join(missing) or 'for the target'}: it has "
-                f"{', '.join(map(str, table))}.",
-                f"The columns needed are {', '.join(name for name in names if name)}.",
+                f"{where} has no column {', '.join(missing)}: it has {', '.join(table)}.",
+                f"The columns needed are {', '.join(names)}.",
             )
 
     def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
@@ -76,7 +106,7 @@ class TabularRegression(base.Task):
         parts: dict[str, list[Array]] = {tensor.name: [] for tensor in serving.inputs}
         for argument in arguments:
             path = Path(argument).expanduser()
-            table = base.read_table(path)
+            table = read_columns(path)
             self._check_columns(table, list(parts), path)
             for tensor in serving.inputs:
                 numeric = str(tensor.dtype) != "string"
@@ -110,9 +140,3 @@ class TabularRegression(base.Task):
         """Return each row and its predicted value."""
         rows = [[prediction["input"], f"{prediction['value']:,.2f}"] for prediction in predictions]
         return ["row", "value"], rows
-
-
-def _columns(source: Source) -> dict[str, Array]:
-    """Return the columns of a source's training examples."""
-    assert isinstance(source.train.features, dict)
-    return source.train.features

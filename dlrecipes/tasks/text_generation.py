@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlrecipes.datasets.catalog import DataSet
 from dlrecipes.datasets.examples import Examples, Features, Source
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
@@ -66,9 +67,8 @@ class TextGeneration(base.Task):
     name = "text-generation"
     headline = "loss"
     higher_is_better = False
-    unit = "nats per character"
 
-    def read_path(self, path: Path, like: Source | None, seed: int) -> Source:
+    def read_path(self, path: Path, data_set: DataSet, like: Source | None, seed: int) -> Source:
         """Return a text file, or the .txt files of a folder, split in order 90/5/5."""
         files = sorted(path.glob("**/*.txt")) if path.is_dir() else [path]
         if not files:
