@@ -11,7 +11,7 @@ def make_optimizer(config: Any, steps_per_epoch: int) -> Any:
 
     With `schedule="cosine"` the rate climbs from a tenth of its peak over the first
     tenth of training and then falls along a half cosine to zero (Loshchilov and Hutter 2017,
-    arXiv:1608.03983), so that few epochs suffice.
+    arXiv:1608.03983), so that few epochs suffice. SGD has Nesterov momentum 0.9.
 
     Args:
         config: Has `optimizer` (`adam`, `rmsprop`, `sgd`), `learning_rate`,

@@ -84,7 +84,7 @@ class Config:
         batch_size: Images in a step.
         learning_rate: Step size of the optimizer; the peak of a cosine schedule.
         schedule: cosine: up over the first tenth, then down to 0; or constant.
-        optimizer: Rule that turns gradients into steps.
+        optimizer: Rule that turns gradients into steps; sgd has Nesterov momentum 0.9.
         filters: Output channels of each convolution.
         pool_last: Whether pooling follows the last convolution too.
         batch_normalization: Whether each channel is normalised before its relu.

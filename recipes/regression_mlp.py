@@ -61,7 +61,7 @@ class Config:
         batch_size: Rows in a step.
         learning_rate: Step size of the optimizer; the peak of a cosine schedule.
         schedule: cosine: up over the first tenth, then down to 0; or constant.
-        optimizer: Rule that turns gradients into steps.
+        optimizer: Rule that turns gradients into steps; sgd has Nesterov momentum 0.9.
         loss: What training lowers: mae, absolute error; mse, squared error; huber, in between.
         hidden_units: Units of each hidden layer.
         dropout: Fraction of units zeroed after each hidden layer while training.

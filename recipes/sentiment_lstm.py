@@ -92,7 +92,7 @@ class Config:
         batch_size: Texts in a step.
         learning_rate: Step size of the optimizer; the peak of a cosine schedule.
         schedule: cosine: up over the first tenth, then down to 0; or constant.
-        optimizer: Rule that turns gradients into steps.
+        optimizer: Rule that turns gradients into steps; sgd has Nesterov momentum 0.9.
         vocabulary_size: Words that have numbers of their own: the commonest, and two more.
         max_words: Words of a text that are read.
         keep: Which words of a longer text: the first or the last.

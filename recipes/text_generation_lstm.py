@@ -75,7 +75,7 @@ class Config:
         batch_size: Windows in a step.
         learning_rate: Step size of the optimizer; the peak of a cosine schedule.
         schedule: cosine: up over the first tenth, then down to 0; or constant.
-        optimizer: Rule that turns gradients into steps.
+        optimizer: Rule that turns gradients into steps; sgd has Nesterov momentum 0.9.
         gradient_clip_norm: Longest gradient allowed, over all weights; 0 for no limit.
         window: Characters of a training example.
         embedding_units: Numbers that stand for a character.
