@@ -106,8 +106,9 @@ def _facts_of_tree(tree: ast.Module, name: str, path: Path, package: str) -> Fac
                     kind = "text" if target in ("TASK", "DATASET") else "a dict"
                     problems.append(f"line {node.lineno}: {target} must be {kind}, as a literal")
             case ast.ClassDef(name="Config"):
-                if not any("dataclass" in ast.unparse(mark) for mark in node.decorator_list):
-                    problems.append(f"line {node.lineno}: Config must be a frozen dataclass")
+                marks = " ".join(ast.unparse(mark) for mark in node.decorator_list)
+                if "dataclass(" not in marks or "frozen=True" not in marks:
+                    problems.append(f"line {node.lineno}: Config needs @dataclass(frozen=True)")
                 settings = _read_settings(node, problems)
             case ast.FunctionDef(name=function, args=arguments):
                 functions[function] = tuple(
@@ -134,6 +135,11 @@ def _read_settings(node: ast.ClassDef, problems: list[str]) -> tuple[Setting, ..
     helps = _argument_lines(ast.get_docstring(node) or "")
     settings = []
     for field_node in node.body:
+        if isinstance(field_node, ast.Assign):
+            problems.append(
+                f"line {field_node.lineno}: setting {ast.unparse(field_node.targets[0])}: "
+                "it needs a type"
+            )
         if not isinstance(field_node, ast.AnnAssign) or not isinstance(field_node.target, ast.Name):
             continue
         name = field_node.target.id
@@ -264,7 +270,11 @@ def find_recipe(text: str) -> Facts:
     Raises:
         InputError: if there is no such recipe, two have that name, or its file cannot be parsed.
     """
-    facts = _facts_of_file(text) if is_path(text) else _facts_of_name(text)
+    # A folder of DLRECIPES_PATH may be absolute, so /folder/name can be package/name.
+    qualified = is_path(text) and any(
+        f"{facts.package}/{facts.name}" == text for facts in all_recipes()
+    )
+    facts = _facts_of_name(text) if qualified or not is_path(text) else _facts_of_file(text)
     if facts.error:
         raise InputError(
             f"{facts.path}: {facts.error}.", f"See what is wrong: dlrecipes check {facts.path}"

@@ -139,7 +139,7 @@ class ValueType:
                 raise ValueError(value)
             return tuple(self.item.check(item) for item in value)
         if self.kind == "choice":
-            accepted = value in self.choices
+            accepted = any(value == one and type(value) is type(one) for one in self.choices)
         elif self.kind == "float" and isinstance(value, int) and not isinstance(value, bool):
             return self.check(float(value))
         else:
@@ -197,7 +197,9 @@ def show_value(value: Any) -> str:
         return ",".join(show_value(item) for item in value)
     if isinstance(value, bool) or value is None:
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
+    return str(value)
 
 
 def parse_annotation(node: ast.expr) -> ValueType:
@@ -298,7 +300,7 @@ def read_config_file(path: Path) -> ConfigFile:
         fields = {name: document.pop(name, None) for name in ("recipe", "seed", "data", "data_dir")}
         settings = document
     seed = fields.pop("seed")
-    if seed is not None and not isinstance(seed, int):
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
         raise InputError(f"{path}: seed must be an integer. Received: {seed!r}")
     for name, value in fields.items():
         if not isinstance(value, str | None):

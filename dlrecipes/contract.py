@@ -132,7 +132,7 @@ def import_recipe(path: Path) -> ModuleType:
         lines = [
             frame.lineno
             for frame in traceback.extract_tb(error.__traceback__)
-            if frame.filename == str(path)
+            if Path(frame.filename).resolve() == path.resolve()
         ]
         line = f" line {lines[-1]}:" if lines else ""
         raise InputError(f"{path} cannot be run:{line} {type(error).__name__}: {error}") from error

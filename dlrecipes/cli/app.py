@@ -85,6 +85,8 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
         if name == "train":
             after = list(arguments)[list(arguments).index(word) + 1 :] if word == name else []
             facts = module.recipe_of_arguments(after)
+            if facts:
+                example = f"Example: dlrecipes train {facts.name} --data sample"
             app.command(name, epilog=example)(module.train_command(facts))
         elif name == "runs":
             app.add_typer(module.make_runs_app(epilog=example), name=name)

@@ -274,7 +274,13 @@ def train_command(facts: Facts | None) -> Callable[..., None]:
         for parameter in inspect.signature(train).parameters.values()
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
-    settings = [_flag_parameter(setting) for setting in facts.settings] if facts else []
+    names = {parameter.name for parameter in own}
+    # A setting with the name of one of train's own flags breaks the contract, as train will say.
+    settings = [
+        _flag_parameter(setting)
+        for setting in (facts.settings if facts else ())
+        if setting.name not in names
+    ]
 
     def command(**arguments: Any) -> None:
         train(**arguments)

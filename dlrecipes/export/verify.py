@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+TOLERANCE = 1e-4
+"""Largest difference allowed, in units of the largest answer, or of 1 if that is larger."""
+
 
 def signature_arrays(arrays, signature, kind):
     """Return the arrays `<signature>/<kind>/<name>` of golden.npz, by name."""
@@ -72,4 +75,6 @@ def largest_difference(folder):
 
 if __name__ == "__main__":
     found, largest_value = largest_difference(Path(__file__).parent)
-    print(json.dumps({"max_abs_difference": found, "largest_value": largest_value}))
+    print(json.dumps({"max_abs_difference": found}))
+    if found > TOLERANCE * max(1.0, largest_value):
+        sys.exit(f"The answers differ by up to {found:.1e} from those recorded")

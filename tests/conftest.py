@@ -1,0 +1,58 @@
+"""Fixtures of the whole suite: every recipe is trained once, and the run is shared."""
+
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# `python -m pytest` puts the checkout first on sys.path. Its folder dlrecipes/ would hide the
+# installed package, and lacks dlrecipes.recipes and dlrecipes.data: those lie in recipes/ and
+# data/ until they are installed.
+_CHECKOUT = Path(__file__).resolve().parent.parent
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _CHECKOUT]
+
+from support import CHEAP, Outcome, dlrecipes  # noqa: E402  it needs the path as it is now
+
+Train = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def runs_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the runs that tests share: read them, copy them, never change them."""
+    return tmp_path_factory.mktemp("shared") / "runs"
+
+
+@pytest.fixture(scope="session")
+def train_once(runs_dir: Path) -> Train:
+    """Return a function that trains a recipe cheaply on its sample, the first time it is asked."""
+
+    @cache
+    def train(recipe: str) -> Outcome:
+        return dlrecipes(
+            *("train", recipe, "--data", "sample", "--runs-dir", runs_dir, "--json"),
+            *CHEAP[recipe],
+            cwd=runs_dir.parent,
+        )
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def run_of(train_once: Train) -> Callable[[str], dict[str, Any]]:
+    """Return a function from a recipe's name to what `train --json` printed of its shared run."""
+    return lambda recipe: train_once(recipe).document
+
+
+@pytest.fixture(scope="session")
+def train_apart(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
+    """Return a function that trains into a folder apart, once for the same arguments."""
+    folder = tmp_path_factory.mktemp("apart")
+
+    @cache
+    def train(*arguments: str) -> dict[str, Any]:
+        return dlrecipes("train", *arguments, "--json", cwd=folder).document | {"cwd": str(folder)}
+
+    return train

@@ -1,0 +1,192 @@
+"""What the tests share: the real command in a process of its own, and the real sample data."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Item = TypeVar("Item", bound=Hashable)
+Result = TypeVar("Result")
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SCRIPTS = Path(sys.executable).parent
+COMMAND = SCRIPTS / "dlrecipes"
+
+MNIST, TEXT, REGRESSION, SENTIMENT = RECIPES = (
+    "mnist-cnn",
+    "text-generation-lstm",
+    "regression-mlp",
+    "sentiment-lstm",
+)
+CHEAP = {
+    MNIST: (),
+    TEXT: ("--epochs", "1", "--lstm-units", "32", "--batch-size", "256"),
+    REGRESSION: (),
+    SENTIMENT: ("--epochs", "1", "--vocabulary-size", "5000"),
+}
+"""Settings with which each recipe still learns, in a few seconds."""
+
+FOREIGN_VARIABLES = (
+    *("DLRECIPES_DATA", "DLRECIPES_PATH", "DLRECIPES_RUNS", "TFDS_DATA_DIR"),
+    *("FORCE_COLOR", "GITHUB_ACTIONS", "PYTHONPATH", "PYTHONUNBUFFERED"),
+)
+"""What a developer may have set that changes what the command does or prints."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a process ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """Return the one JSON document on standard output."""
+        return json.loads(self.out)
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of a user who has set nothing, with a wide output."""
+    clean = {name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES}
+    return clean | {"COLUMNS": "200"} | dict(extra or {})
+
+
+def run_process(
+    command: Iterable[str | Path],
+    *,
+    cwd: Path,
+    code: int | None = 0,
+    stdin: str | bytes = "",
+    env: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Run a command to its end; fail unless it ends with `code` (None: whichever)."""
+    result = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=environment(env),
+        input=stdin.encode() if isinstance(stdin, str) else stdin,
+        capture_output=True,
+        timeout=600,
+        check=False,
+    )
+    outcome = Outcome(result.returncode, result.stdout.decode(), result.stderr.decode())
+    assert code in (None, outcome.code), f"exit code {outcome.code}\n{outcome.out}\n{outcome.err}"
+    return outcome
+
+
+def dlrecipes(*arguments: str | Path, **options: Any) -> Outcome:
+    """Run the real command, as `run_process` does."""
+    return run_process([COMMAND, *arguments], **options)
+
+
+def run_python(program: str, *arguments: str | Path, **options: Any) -> Outcome:
+    """Run a program text in a fresh Python, as `run_process` does."""
+    return run_process([sys.executable, "-c", program, *arguments], **options)
+
+
+def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> dict[Item, Result]:
+    """Return what a function makes of each item, with a process a core at work.
+
+    Most of a command's time is TensorFlow's start, on one core.
+    """
+    items = list(items)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(items, pool.map(function, items), strict=True))
+
+
+def recipe_source(name: str) -> str:
+    """Return the text of a built-in recipe."""
+    return files("dlrecipes.recipes").joinpath(f"{name.replace('-', '_')}.py").read_text("utf-8")
+
+
+def changed(text: str, old: str, new: str) -> str:
+    """Return the text with one passage changed; fail if it is not there exactly once."""
+    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times"
+    return text.replace(old, new)
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Return every file and folder below a folder, with the content of the files."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b"(folder)"
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def sample_file(name: str) -> bytes:
+    """Return the bytes of a bundled sample."""
+    return files("dlrecipes.data").joinpath(name).read_bytes()
+
+
+def mnist_test_images() -> tuple[Array, Array]:
+    """Return the sample's test images (1000, 28, 28), uint8, and their digits."""
+    with np.load(BytesIO(sample_file("mnist.npz"))) as arrays:
+        return arrays["x_test"], arrays["y_test"]
+
+
+def sample_table(name: str, split: str) -> Any:
+    """Return a split of a bundled CSV file as a pandas table, without the column `split`."""
+    import pandas as pd
+
+    table = pd.read_csv(BytesIO(sample_file(name)), keep_default_na=False)
+    return table[table["split"] == split].drop(columns="split").reset_index(drop=True)
+
+
+def prose_test_text() -> str:
+    """Return the last twentieth of the bundled prose, which no recipe is trained on."""
+    text = sample_file("prose.txt").decode()
+    return text[int(len(text) * 0.95) :]
+
+
+def write_image(path: Path, pixels: Array) -> None:
+    """Write pixels as an image file, with the folders it needs."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def write_image_folders(folder: Path, images: Array, labels: Iterable[object]) -> None:
+    """Write images as PNG files into a folder for each label."""
+    for number, (pixels, label) in enumerate(zip(images, labels, strict=True)):
+        write_image(folder / str(label) / f"{number:04}.png", pixels)
+
+
+def weights_of(document: Mapping[str, Any], cwd: Path = Path()) -> dict[str, Array]:
+    """Return every weight of a run's network, by its place in the model's file."""
+    import h5py
+
+    weights: dict[str, Array] = {}
+
+    def keep(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            weights[name] = item[()]
+
+    with zipfile.ZipFile(cwd / document["path"] / "model.keras") as archive:
+        content = archive.read("model.weights.h5")
+    with h5py.File(BytesIO(content)) as file:
+        # The optimizer's state is in the file too; a network is its layers.
+        file["layers"].visititems(keep)
+    assert weights
+    return weights
+
+
+def same_weights(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
+    """Tell whether two networks have the same weights, bit for bit."""
+    return one.keys() == other.keys() and all(
+        one[name].tobytes() == other[name].tobytes() for name in one
+    )

@@ -1,0 +1,246 @@
+"""Metrics against values computed by hand, and the practices that recipes share."""
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlrecipes.backend import load_tensorflow, quiet_stderr
+from dlrecipes.datasets.examples import Examples, Source
+from dlrecipes.errors import InputError
+from dlrecipes.metrics import (
+    classification_metrics,
+    regression_metrics,
+    text_generation_metrics,
+)
+from dlrecipes.practices import class_weights, early_stopping, make_optimizer
+from dlrecipes.tasks.base import examples_by_class
+from dlrecipes.trainer import expected_band, judge
+from dlrecipes.vocabulary import character_vectorization, word_vectorization
+
+
+def echo(shape: tuple[int | None, ...]) -> Any:
+    """Return a Keras model whose outputs are its inputs."""
+    load_tensorflow()
+    import keras
+
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, keras.layers.Identity()(inputs))
+
+
+def batches(outputs: Any, labels: Any, size: int = 2) -> Any:
+    """Return batches whose features are what the model shall say."""
+    return Examples(np.array(outputs, dtype="float32"), np.array(labels)).batches(size)
+
+
+def test_classification_metrics_are_those_computed_by_hand() -> None:
+    # True classes 0, 0, 1, 1, 2; predicted 0, 1, 1, 1, 2.
+    outputs = [[0.8, 0.1, 0.1], [0.2, 0.5, 0.3], [0.1, 0.8, 0.1], [0.3, 0.4, 0.3], [0.2, 0.2, 0.6]]
+    metrics = classification_metrics(echo((3,)), batches(outputs, [0, 0, 1, 1, 2]), "abc")
+    assert metrics["accuracy"] == pytest.approx(4 / 5)
+    assert metrics["precision_macro"] == pytest.approx((1 + 2 / 3 + 1) / 3)
+    assert metrics["recall_macro"] == pytest.approx((1 / 2 + 1 + 1) / 3)
+    assert metrics["f1_macro"] == pytest.approx((2 / 3 + 4 / 5 + 1) / 3)
+    nats = -sum(map(math.log, (0.8, 0.2, 0.8, 0.4, 0.6))) / 5
+    assert metrics["loss"] == pytest.approx(nats, rel=1e-6)
+    # Of the pairs (of the class, not of it), those in order: 5.5 of 6, 5 of 6, 4 of 4.
+    assert metrics["roc_auc"] == pytest.approx((5.5 / 6 + 5 / 6 + 1) / 3, abs=0.06)
+    assert metrics.details["confusion_matrix"] == [[1, 1, 0], [0, 2, 0], [0, 0, 1]]
+    assert metrics.details["per_class"]["b"] == pytest.approx(
+        {"precision": 2 / 3, "recall": 1.0, "f1": 4 / 5, "support": 2}
+    )
+
+
+def test_a_single_sigmoid_and_one_hot_labels_give_the_same_metrics() -> None:
+    positive = [0.9, 0.4, 0.3, 0.6]
+    labels = np.array([1, 1, 0, 0])
+    sigmoid = classification_metrics(echo((1,)), batches([[p] for p in positive], labels), "ab")
+    softmax = classification_metrics(
+        echo((2,)), batches([[1 - p, p] for p in positive], np.eye(2)[labels]), "ab"
+    )
+    assert dict(sigmoid) == pytest.approx(dict(softmax))
+    assert sigmoid["accuracy"] == 0.5
+    # Of the four pairs of a positive and a negative, (0.4, 0.6) alone is in the wrong order.
+    assert sigmoid["roc_auc"] == 0.75
+
+
+def test_roc_auc_is_not_a_number_where_a_class_is_absent() -> None:
+    metrics = classification_metrics(echo((2,)), batches([[0.4, 0.6], [0.2, 0.8]], [1, 1]), "ab")
+    assert math.isnan(metrics["roc_auc"])
+    assert metrics["accuracy"] == 1
+
+
+def test_regression_metrics_are_those_computed_by_hand() -> None:
+    metrics = regression_metrics(echo((1,)), batches([[1.0], [2.0], [6.0]], [1.0, 4.0, 4.0]))
+    assert metrics["mse"] == pytest.approx(8 / 3)
+    assert metrics["rmse"] == pytest.approx(math.sqrt(8 / 3))
+    assert metrics["mae"] == pytest.approx(4 / 3)
+    assert metrics["r2"] == pytest.approx(1 - 8 / 6)
+
+
+def test_text_generation_metrics_leave_out_padding() -> None:
+    outputs = [[[0.1, 0.6, 0.3], [0.2, 0.3, 0.5]], [[0.0, 0.5, 0.5], [0.9, 0.05, 0.05]]]
+    metrics = text_generation_metrics(echo((None, 3)), batches(outputs, [[1, 1], [2, 0]]))
+    nats = -(math.log(0.6) + math.log(0.3) + math.log(0.5)) / 3
+    assert metrics["loss"] == pytest.approx(nats, rel=1e-6)
+    assert metrics["perplexity"] == pytest.approx(math.exp(nats), rel=1e-6)
+    assert metrics["bits_per_character"] == pytest.approx(nats / math.log(2), rel=1e-6)
+    assert metrics["accuracy"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "band", "higher_is_better", "verdict"),
+    [
+        (0.97, [0.96, 0.98], True, "normal"),
+        (0.96, [0.96, 0.98], True, "normal"),
+        (0.95, [0.96, 0.98], True, "low"),
+        (0.99, [0.96, 0.98], True, "suspiciously high"),
+        (290.0, [255.0, 280.0], False, "low"),
+        (200.0, [255.0, 280.0], False, "suspiciously high"),
+        (270.0, [255.0, 280.0], False, "normal"),
+        (0.97, [], True, "unknown"),
+        (None, [0.9, 1.0], True, "unknown"),
+    ],
+)
+def test_verdict_follows_from_the_band_and_the_direction_of_the_metric(
+    value: float | None, band: list[float], higher_is_better: bool, verdict: str
+) -> None:
+    assert judge(value, band, higher_is_better=higher_is_better) == verdict
+
+
+def test_expected_band_is_that_of_the_preset_and_the_data() -> None:
+    facts: Any = SimpleNamespace(
+        expected={"mnist": {"accuracy": (0.9, 1.0)}, "mnist:small": {"accuracy": (0.8, 0.9)}}
+    )
+    assert expected_band(facts, "", "mnist", "accuracy") == [0.9, 1.0]
+    assert expected_band(facts, "small", "mnist", "accuracy") == [0.8, 0.9]
+    assert expected_band(facts, "large", "mnist", "accuracy") == []
+    assert expected_band(facts, "", "other", "accuracy") == []
+    assert expected_band(facts, "", "mnist", "loss") == []
+
+
+def test_class_weights_make_rare_classes_count_as_much() -> None:
+    assert class_weights(np.array([0, 0, 0, 1]), balance=True) == pytest.approx({0: 2 / 3, 1: 2.0})
+    assert class_weights(np.array([0, 0, 0, 1]), balance=False) is None
+
+
+def test_early_stopping_takes_the_best_weights_back_and_can_be_off() -> None:
+    load_tensorflow()
+    assert early_stopping(0) == []
+    (callback,) = early_stopping(3)
+    assert callback.patience == 3
+    assert callback.monitor == "val_loss"
+    assert callback.restore_best_weights
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "sgd"])
+def test_optimizer_is_the_one_that_was_asked_for(name: str) -> None:
+    load_tensorflow()
+    config = SimpleNamespace(optimizer=name, learning_rate=0.01, schedule="constant", epochs=2)
+    optimizer = make_optimizer(config, steps_per_epoch=10)
+    assert type(optimizer).__name__.lower() == name
+    assert float(optimizer.learning_rate) == pytest.approx(0.01)
+    assert optimizer.global_clipnorm is None
+
+
+def test_cosine_schedule_climbs_over_a_tenth_and_falls_to_zero() -> None:
+    load_tensorflow()
+    config = SimpleNamespace(
+        optimizer="adam", learning_rate=0.1, schedule="cosine", epochs=10, gradient_clip_norm=1.0
+    )
+    optimizer = make_optimizer(config, steps_per_epoch=10)
+    rates = []
+    for step in (0, 10, 55, 100):
+        optimizer.iterations.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    assert rates == pytest.approx([0.01, 0.1, 0.05, 0.0], abs=1e-6)
+    assert optimizer.global_clipnorm == 1.0
+
+
+def test_word_vocabulary_keeps_the_commonest_words_and_one_number_for_the_rest() -> None:
+    load_tensorflow()
+    texts = np.array(["The film, the FILM!", "the bad\x85 film", "the end"], dtype=object)
+    layer = word_vectorization(texts, max_tokens=4)
+    assert layer.get_vocabulary() == ["", "[UNK]", "the", "film"]
+    assert layer(["film the xyz"]).numpy().tolist() == [[3, 2, 1]]
+
+
+def test_character_vocabulary_holds_every_character_but_zero_bytes() -> None:
+    load_tensorflow()
+    layer = character_vectorization(["aab\0\n", "é"])
+    assert layer.get_vocabulary() == ["", "[UNK]", "a", "\n", "b", "é"]
+    assert layer(["béaz"]).numpy().tolist() == [[4, 5, 2, 1]]
+
+
+def test_shuffling_takes_every_example_once_in_an_order_that_the_seed_alone_decides() -> None:
+    load_tensorflow()
+
+    def epochs(seed: int) -> list[list[int]]:
+        dataset = Examples(np.arange(100), np.arange(100), seed).batches(7, shuffle=True)
+        return [[int(row) for _, labels in dataset for row in labels] for _ in range(2)]
+
+    first, second = epochs(0)
+    assert sorted(first) == sorted(second) == list(range(100))
+    assert first != second
+    assert epochs(0) == [first, second]
+    assert epochs(1)[0] != first
+
+
+def test_batches_by_length_hold_every_example_once_cut_to_the_longest() -> None:
+    load_tensorflow()
+    lengths = np.random.default_rng(0).integers(1, 30, size=200)
+    tokens = (np.arange(30) < lengths[:, None]).astype("int32")
+    dataset = Examples(tokens, np.arange(200)).batches_by_length(8, shuffle=True)
+    seen = []
+    for rows, labels in dataset:
+        assert rows.shape[1] == max(lengths[labels.numpy()])
+        seen += labels.numpy().tolist()
+    assert sorted(seen) == list(range(200))
+    assert int(dataset.cardinality()) == 25
+
+
+def test_held_out_rows_are_the_same_whatever_the_seed() -> None:
+    one, held_out = Examples(np.arange(50), seed=0).split(0.2)
+    _, held_out_again = Examples(np.arange(50), seed=9).split(0.2)
+    assert len(held_out) == 10
+    assert held_out.features.tolist() == held_out_again.features.tolist()
+    assert sorted([*one.features, *held_out.features]) == list(range(50))
+
+
+def test_fingerprint_tells_data_apart_and_nothing_else() -> None:
+    def source(first: str, name: str = "a", seed: int = 0) -> Source:
+        texts = np.array([first, "b"], dtype=object)
+        rows = Examples(texts, np.array([0, 1]), seed)
+        return Source(name, "path", name, rows, rows)
+
+    assert source("x").fingerprint == source("x", name="b", seed=3).fingerprint
+    assert source("x").fingerprint != source("y").fingerprint
+
+
+def test_labels_that_the_network_does_not_know_are_refused() -> None:
+    from pathlib import Path
+
+    like = Source("a", "path", "a", Examples(np.arange(2)), Examples(np.arange(2)), classes=("a",))
+    with pytest.raises(InputError, match="'b' is none that the network was trained on"):
+        examples_by_class(["a", "b"], like, Path("folder"))
+
+
+def test_native_log_lines_are_held_back_unless_the_block_fails(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    import os
+
+    with quiet_stderr():
+        os.write(2, b"noise\n")
+    assert capfd.readouterr().err == ""
+
+    def fail() -> None:
+        with quiet_stderr():
+            os.write(2, b"the reason\n")
+            raise ValueError("it failed")
+
+    with pytest.raises(ValueError, match="it failed"):
+        fail()
+    assert capfd.readouterr().err == "the reason\n"
