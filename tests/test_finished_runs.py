@@ -463,7 +463,7 @@ def test_runs_show_tells_all_that_is_recorded(
     shown = dlrecipes("runs", "show", MNIST, "--runs-dir", runs_dir, cwd=tmp_path).out
     for text in (
         *(run["run"], "finished", run["data"]["fingerprint"], run["versions"]["tensorflow"]),
-        *("56,858", "batch_size", "f1_macro", "rows: true class; columns: predicted class"),
+        *("61,210", "batch_size", "f1_macro", "rows: true class; columns: predicted class"),
         *("3,800 train", run["verdict"], run["machine"]["processor"]),
     ):
         assert text in shown

@@ -144,3 +144,12 @@ def test_the_licence_of_every_sample_is_given() -> None:
 
 def test_the_tests_run_the_installed_package_rather_than_the_checkouts_folder() -> None:
     assert str(CHECKOUT) not in [os.path.realpath(entry or ".") for entry in sys.path]
+
+
+def test_readme_shows_the_results_that_were_measured() -> None:
+    program = "import json, sys; sys.path.insert(0, sys.argv[1]); import measure as m;"
+    program += "text = m.README.read_text();"
+    program += "assert m.readme_with(json.loads(m.RESULTS.read_text()), text) == text"
+    run_process(
+        [sys.executable, "-c", program, CHECKOUT / "benchmarks"], cwd=CHECKOUT / "benchmarks"
+    )
