@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dlrecipes.catalog import all_recipes
 from dlrecipes.errors import InputError, nearest
 
 SCHEMA = 1
@@ -322,6 +323,8 @@ def _run_path(text: str, runs_dir: Path) -> Path:
         known = {path.name for path in folders} | {path.parent.name for path in folders}
         raise InputError(
             f"There is no run {text!r} in {runs_dir}.",
-            nearest(text, known) or "See what was trained: dlrecipes runs",
+            f"Train it first: dlrecipes train {name}"
+            if name in {facts.name for facts in all_recipes()}
+            else nearest(text, known) or "See what was trained: dlrecipes runs",
         )
     return matches[0]

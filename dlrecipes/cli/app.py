@@ -73,6 +73,7 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
         callback=_root,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # Rich's help cuts long flags off at 80 columns
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     word = next((word for word in arguments if not word.startswith("-")), "")
@@ -131,7 +132,8 @@ def _as_known_error(error: BaseException, words: Sequence[str]) -> DlrecipesErro
         return error
     if isinstance(error, typer.TyperException):
         if type(error).__name__ == "NoArgsIsHelpError":
-            return InputError("")  # The help was shown in its place.
+            sys.stderr.write(f"{error.format_message()}\n")
+            return InputError("")  # Its message is the help.
         return InputError(error.format_message(), _usage_hint(words))
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return Interrupted("Interrupted.")

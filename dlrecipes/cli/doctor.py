@@ -16,7 +16,8 @@ def doctor(data_dir: options.DataDir = None, json: options.Json = False) -> None
         if isinstance(value, dict):
             shown = ", ".join(f"{key} {item}" for key, item in value.items())
         else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            items = value if isinstance(value, list) else [value]
+            shown = ", ".join(map(str, items)) or "none"
         rows.append([name.replace("_", " "), shown])
     output.print_table(["what", "here"], rows)
     output.print_next("dlrecipes train mnist-cnn --data sample")

@@ -52,7 +52,7 @@ def evaluate(
         ],
     )
     output.print_details(details)
-    output.print_next(f"dlrecipes export {run} --format saved-model")
+    output.print_next(f"dlrecipes export {options.typed_run(found, run)} --format saved-model")
 
 
 def predict(
@@ -117,7 +117,7 @@ def predict(
             output.console().print(prediction["text"], markup=False, style=None)
     else:
         output.print_table(*find_task(found.task).table(predictions))
-    output.print_next(f"dlrecipes export {run} --format saved-model")
+    output.print_next(f"dlrecipes export {options.typed_run(found, run)} --format saved-model")
 
 
 def export(

@@ -47,7 +47,7 @@ def list_runs(
         ["run", "recipe", "when", "data", "rung", "device", "result", "seconds", "status"],
         [_row(run) for run in runs],
     )
-    output.print_next(f"dlrecipes runs show {runs[-1].run}")
+    output.print_next(f"dlrecipes runs show {options.typed_run(runs[-1], runs[-1].run)}")
 
 
 def _row(run: Run) -> list[str]:
@@ -113,7 +113,7 @@ def show(
         )
     output.print_details(found.details)
     if found.status == "finished":
-        output.print_next(f"dlrecipes evaluate {run}")
+        output.print_next(f"dlrecipes evaluate {options.typed_run(found, run)}")
 
 
 def _folder(context: typer.Context, runs_dir: Path) -> Path:
@@ -159,7 +159,7 @@ def compare(
         ["test metric", *titles[1:]],
         [[name, *map(output.number, pair)] for name, pair in metrics.items()],
     )
-    output.print_next(f"dlrecipes runs show {first}")
+    output.print_next(f"dlrecipes runs show {options.typed_run(one, first)}")
 
 
 def _comparable(run: Run) -> dict[str, Any]:
@@ -181,6 +181,8 @@ def _pairs(one: dict[str, Any], other: dict[str, Any]) -> dict[str, list[Any]]:
 def _warnings(one: Run, other: Run) -> list[str]:
     """Return why the metrics of two runs cannot simply be compared, a sentence each."""
     warnings = []
+    if one.recipe != other.recipe:
+        warnings.append(f"The recipes differ: {one.recipe} and {other.recipe}.")
     if one.data["rung"] != other.data["rung"]:
         warnings.append(
             f"The data differ in rung: {one.run} used {one.data['rung']}, {other.run} used "

@@ -1,9 +1,13 @@
 """Options that several commands share."""
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from dlrecipes.runs import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 RunsDir = Annotated[
@@ -31,3 +35,14 @@ RunArgument = Annotated[
         metavar="RUN", help="A run's name or path, or a recipe's name: its latest finished run."
     ),
 ]
+
+
+def typed_run(run: "Run", typed: str = "") -> str:
+    """Return what to type for a run in the next command.
+
+    Args:
+        run: The run.
+        typed: What the user typed for it; empty for its recipe's name.
+    """
+    in_default_folder = run.path.parent.parent == RUNS_DIR
+    return shlex.quote((typed or run.recipe) if in_default_folder else str(run.path))

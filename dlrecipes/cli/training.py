@@ -1,7 +1,6 @@
 """The `train` command, whose flags are the settings of the recipe that it is given."""
 
 import inspect
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -111,12 +110,9 @@ def train(
         return
     show_result(run, facts, default_settings=_is_default(facts, request.config, chosen))
     if not quiet:
-        output.print_next(f"dlrecipes predict {_shown_run(run)} {_example_input(facts.task)}")
-
-
-def _shown_run(run: Run) -> str:
-    """Return what to type for a run just trained: its recipe, or its path in a folder apart."""
-    return run.recipe if run.path.parent.parent == options.RUNS_DIR else shlex.quote(str(run.path))
+        output.print_next(
+            f"dlrecipes predict {options.typed_run(run)} {_example_input(facts.task)}"
+        )
 
 
 def _recipe_of_file(file: ConfigFile | None) -> Facts:
@@ -199,13 +195,15 @@ def verdict_sentence(run: Run, *, default_settings: bool) -> str:
         return f"unknown: no band has been measured for {run.data['name']}{preset}."
     (metric, (lowest, highest)), *_ = run.expected.items()
     band = f"{metric} {output.number(lowest)} to {output.number(highest)}"
+    if not default_settings:
+        band += " of the default settings (these are others)"
     words = {
         "normal": f"normal: within the expected {band}",
         "low": f"low: worse than the expected {band}",
         "suspiciously high": f"suspiciously high: better than the expected {band}; look for test "
         "examples among those trained on",
     }[run.verdict]
-    return f"{words}." if default_settings else f"{words} (measured with other settings)."
+    return f"{words}."
 
 
 def recipe_of_arguments(arguments: Sequence[str]) -> Facts | None:
@@ -243,23 +241,14 @@ def recipe_of_arguments(arguments: Sequence[str]) -> Facts | None:
 
 def _flag_parameter(setting: Setting) -> inspect.Parameter:
     """Return the parameter that makes Typer offer a setting as a flag."""
-    panel = "Settings of this recipe"
+    shown = f"{setting.help}  [default: {show_value(setting.default)}]"
     if setting.type.kind == "bool":
         declaration = f"{setting.flag}/--no-{setting.flag[2:]}"
-        option = typer.Option(
-            declaration,
-            help=setting.help,
-            show_default=show_value(setting.default),
-            rich_help_panel=panel,
-        )
+        option = typer.Option(declaration, help=shown, show_default=False)
         annotation: Any = Annotated[bool | None, option]
     else:
         option = typer.Option(
-            setting.flag,
-            help=setting.help,
-            metavar=setting.type.metavar,
-            show_default=show_value(setting.default),
-            rich_help_panel=panel,
+            setting.flag, help=shown, metavar=setting.type.metavar, show_default=False
         )
         annotation = Annotated[str | None, option]
     return inspect.Parameter(

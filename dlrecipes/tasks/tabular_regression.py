@@ -49,9 +49,11 @@ def column_values(table: Any, name: str, *, numeric: bool, where: Path) -> Array
     bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
         received = column.iloc[bad[0]]
+        found = "is empty" if pd.isna(received) else f"has {str(received)!r}"
         raise InputError(
-            f"{where}: the column {name} must hold numbers. Row {bad[0] + 1} has {received!r}"
-            + (f"; {len(bad) - 1} more rows are like it." if len(bad) > 1 else ".")
+            f"{where}: the column {name} must hold numbers. Row {bad[0] + 1} {found}"
+            + (f"; {len(bad) - 1} more rows are like it." if len(bad) > 1 else "."),
+            "Fill such rows in, or leave them out.",
         )
     return numbers
 
