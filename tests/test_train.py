@@ -312,7 +312,7 @@ def own_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dlrecipes("copy", MNIST, "my_recipe.py", cwd=folder)
     text = (folder / "my_recipe.py").read_text()
     text = changed(text, "epochs: PositiveInt = 4", "epochs: PositiveInt = 1")
-    text = changed(text, "tuple[PositiveInt, ...] = (16, 32)", "tuple[PositiveInt, ...] = (4,)")
+    text = changed(text, "tuple[PositiveInt, ...] = (16, 32, 64)", "tuple[PositiveInt, ...] = (4,)")
     (folder / "my_recipe.py").write_text(text)
     return folder
 

@@ -114,6 +114,7 @@ def _prepare(builder: Any, folder: Path) -> None:
 
     # TFDS retries for minutes before it says that there is no network.
     downloader.MAX_RETRIES = 0
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         # It announces itself on standard output, which is ours; its progress bar is on the other.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
@@ -126,16 +127,21 @@ def _prepare(builder: Any, folder: Path) -> None:
             "prepared data with --data-dir.",
         ) from error
     finally:
-        _remove_empty(folder, builder.info.full_name)
+        _remove_empty(folder, builder.info.full_name, missing)
 
 
-def _remove_empty(folder: Path, name: str) -> None:
-    """Remove the folders that TFDS makes before it has anything to put there, if still empty."""
-    data_set = folder / name
-    downloads = folder / "downloads"
-    for path in (data_set, *data_set.parents[: len(Path(name).parts) - 1]):
-        with suppress(OSError):
-            path.rmdir()
-    for path in (downloads / "extracted", downloads, folder):
-        with suppress(OSError):
+def _remove_empty(folder: Path, name: str, made: list[Path]) -> None:
+    """Remove the folders that TFDS makes before it has anything to put there, if still empty.
+
+    Args:
+        folder: The folder of prepared data sets.
+        name: The data set and its version, as TFDS has them.
+        made: The folder and its parents that were not there before, from the inside out.
+    """
+    data_set, downloads = folder / name, folder / "downloads"
+    inner = sorted((downloads / Path(name).parts[0]).rglob("*"), reverse=True)
+    outer = [downloads / Path(name).parts[0], downloads / "extracted", downloads]
+    versions = [data_set, *data_set.parents[: len(Path(name).parts) - 1]]
+    for path in (*inner, *outer, *versions, *made):
+        with suppress(OSError):  # It is a file, holds one, or is not there.
             path.rmdir()
