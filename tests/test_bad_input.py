@@ -243,7 +243,7 @@ INPUTS = [
     case(
         "empty cell in a column of numbers",
         ("predict", TABLE, "rows.csv"),
-        "the column carat must hold numbers. Row 1 has",
+        "the column carat must hold numbers. Row 1 is empty",
         files=table(COLUMNS, ROW.replace("0.5", "")),
     ),
     case(
