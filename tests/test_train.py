@@ -239,7 +239,7 @@ def test_a_terminal_shows_a_bar_with_epoch_step_loss_metric_speed_and_time_left(
         str(COMMAND),
         ["train", MNIST, "--data", "sample", "--epochs", "4", "--filters", "32,64"],
         cwd=str(tmp_path),
-        env=environment({"TERM": "xterm-256color"}),  # type: ignore[arg-type]  # os._Environ in its stub
+        env=environment({"TERM": "xterm-256color"}),
         dimensions=(40, 200),
         timeout=300,
         encoding="utf-8",

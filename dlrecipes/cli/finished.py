@@ -1,7 +1,7 @@
 """Commands on a finished run: evaluate, predict, export."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -88,7 +88,7 @@ def predict(
     """Ask a finished run about images, texts, rows or prompts."""
     found = find_run(run, runs_dir)
     given = {"length": length, "temperature": temperature, "seed": seed}
-    chosen = {name: value for name, value in given.items() if value is not None}
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if chosen and found.task != "text-generation":
         raise InputError(
             f"--{next(iter(chosen))} is for text generation; {found.run} is for {found.task}."
@@ -107,7 +107,7 @@ def predict(
         found,
         inputs,
         device,
-        GenerationOptions(**chosen),  # type: ignore[arg-type]  # each is of its field's type
+        GenerationOptions(**chosen),
     )
     if json:
         output.print_json({"run": found.run, "path": str(found.path), "predictions": predictions})

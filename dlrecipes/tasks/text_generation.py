@@ -35,14 +35,6 @@ def make_generator(serving: Any, classes: Sequence[str]) -> Any:
 
     characters = tf.constant(list(classes))
 
-    @tf.function(  # type: ignore[untyped-decorator]  # TensorFlow has no types
-        input_signature=[
-            tf.TensorSpec((None,), tf.string, name="prompt"),
-            tf.TensorSpec((), tf.int32, name="length"),
-            tf.TensorSpec((), tf.float32, name="temperature"),
-            tf.TensorSpec((), tf.int32, name="seed"),
-        ]
-    )
     def generate(prompt: Any, length: Any, temperature: Any, seed: Any) -> dict[str, Any]:
         def write_one(step: Any, text: Any) -> Any:
             size = tf.strings.length(text, unit="UTF8_CHAR")
@@ -58,7 +50,13 @@ def make_generator(serving: Any, classes: Sequence[str]) -> Any:
         _, text = tf.while_loop(lambda step, _: step < length, write_one, (0, prompt))
         return {"text": text}
 
-    return generate
+    signature = [
+        tf.TensorSpec((None,), tf.string, name="prompt"),
+        tf.TensorSpec((), tf.int32, name="length"),
+        tf.TensorSpec((), tf.float32, name="temperature"),
+        tf.TensorSpec((), tf.int32, name="seed"),
+    ]
+    return tf.function(generate, input_signature=signature)
 
 
 class TextGeneration(base.Task):
