@@ -13,6 +13,7 @@ import keras
 
 from dlrecipes import runs
 from dlrecipes.datasets.examples import Data
+from dlrecipes.datasets.pipelines import Order
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.listener import Listener
 from dlrecipes.runs import Run
@@ -79,10 +80,26 @@ class Report(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self.listener.epoch_ends(epoch + 1, means, time.perf_counter() - self.epoch_started)
 
 
-def run_callbacks(run: Run, data: Data, listener: Listener) -> list[Any]:
-    """Return the callbacks of a run: its history, TensorBoard's logs, and the listener's."""
+class Shuffle(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Puts the training examples into the order of each epoch as it begins."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__()
+        self.order = order
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Choose the order."""
+        self.order.epoch.assign(epoch)
+
+
+def run_callbacks(run: Run, data: Data, order: Order, listener: Listener) -> list[Any]:
+    """Return the callbacks of a run.
+
+    They are the order of its examples, its history, TensorBoard's logs, and the listener's.
+    """
     logs = str(run.path / "logs")
     return [
+        Shuffle(order),
         Report(run, data, listener),
         History(run),
         keras.callbacks.TensorBoard(logs, write_graph=False),

@@ -6,7 +6,8 @@ from typing import Any, cast
 import numpy as np
 
 from dlrecipes import runs
-from dlrecipes.datasets.examples import Array, Features
+from dlrecipes.datasets.examples import Rows
+from dlrecipes.datasets.storage import Array
 from dlrecipes.tasks.base import run_serving
 
 
@@ -24,7 +25,7 @@ def write_arrays(path: Path, arrays: dict[str, Array]) -> None:
         np.savez_compressed(temporary, **cast("dict[str, Any]", arrays))
 
 
-def write_golden(path: Path, serving: Any, features: Features) -> None:
+def write_golden(path: Path, serving: Any, features: Rows) -> None:
     """Write raw inputs and the serving model's outputs for them.
 
     Args:
@@ -40,7 +41,7 @@ def write_golden(path: Path, serving: Any, features: Features) -> None:
     write_arrays(path, {**arrays, "output": run_serving(serving, features)})
 
 
-def read_golden_inputs(path: Path) -> Features:
+def read_golden_inputs(path: Path) -> Rows:
     """Return the golden inputs of a run, texts as Python strings."""
     with np.load(path, allow_pickle=False) as arrays:
         inputs = {key: arrays[key] for key in arrays if key.partition("/")[0] == "input"}

@@ -100,13 +100,14 @@ def open_source(
         like: The data that a network was trained on, where a path is to be tested in its form.
     """
     if requested in RUNGS:
-        return open_data_set(dataset, requested, data_dir, seed, warn)
+        source = open_data_set(dataset, requested, data_dir, warn)
+        return source.in_order_of(seed)
     path = Path(requested).expanduser()
     if not path.exists():
         raise InputError(
             f"--data must be {', '.join(RUNGS)} or a path that exists. Received: {requested!r}"
         )
-    return task.read_path(path, find_data_set(dataset), like, seed)
+    return task.read_path(path, find_data_set(dataset), like).in_order_of(seed)
 
 
 def library_versions() -> dict[str, str]:
@@ -214,7 +215,7 @@ class Session:
         """Train the network."""
         from dlrecipes.callbacks import run_callbacks
 
-        callbacks = run_callbacks(self.run, self.data, listener)
+        callbacks = run_callbacks(self.run, self.data, self.source.train.order, listener)
         try:
             with self.clock.part("fit"):
                 self.recipe.train(self.model, self.data, self.config, callbacks=callbacks)

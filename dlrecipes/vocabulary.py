@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from dlrecipes.datasets.examples import Array
+from dlrecipes.datasets.storage import Array
 
 
 def word_vectorization(texts: Array, max_tokens: int) -> Any:

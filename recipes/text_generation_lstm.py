@@ -19,7 +19,7 @@ along a cosine.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import keras
@@ -134,7 +134,7 @@ def windows(examples: Examples, vectorize: layers.Layer, length: int) -> Example
     count = -(-(len(numbers) - 1) // length)
     padded = np.pad(numbers, (0, count * length + 1 - len(numbers))).astype("int32")
     inputs, following = padded[:-1].reshape(count, length), padded[1:].reshape(count, length)
-    return Examples(inputs, following, examples.seed)
+    return replace(examples, features=inputs, labels=following)
 
 
 def build(config: Config, data: Data) -> keras.Model:

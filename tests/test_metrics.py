@@ -9,6 +9,7 @@ import pytest
 
 from dlrecipes.backend import load_tensorflow, quiet_stderr
 from dlrecipes.datasets.examples import Examples, Source
+from dlrecipes.datasets.pipelines import Order
 from dlrecipes.errors import InputError
 from dlrecipes.metrics import (
     classification_metrics,
@@ -178,14 +179,31 @@ def test_shuffling_takes_every_example_once_in_an_order_that_the_seed_alone_deci
     load_tensorflow()
 
     def epochs(seed: int) -> list[list[int]]:
-        dataset = Examples(np.arange(100), np.arange(100), seed).batches(7, shuffle=True)
-        return [[int(row) for _, labels in dataset for row in labels] for _ in range(2)]
+        order = Order(seed)
+        dataset = Examples(np.arange(100), np.arange(100), order=order).batches(7, shuffle=True)
+        rows = []
+        for epoch in range(2):
+            order.epoch.assign(epoch)
+            rows.append([int(row) for _, labels in dataset for row in labels])
+        return rows
 
     first, second = epochs(0)
     assert sorted(first) == sorted(second) == list(range(100))
     assert first != second
     assert epochs(0) == [first, second]
     assert epochs(1)[0] != first
+
+
+def test_the_orders_of_epochs_have_nothing_to_do_with_each_other() -> None:
+    load_tensorflow()
+    order, count = Order(5), 20_000
+    rows = []
+    for epoch in range(4):
+        order.epoch.assign(epoch)
+        rows.append(order.shuffled(np.arange(count), count).numpy())
+    # With the number of rounds that TensorFlow takes by itself this is 0.85.
+    correlations = np.corrcoef([np.arange(count), *rows]) - np.eye(5)
+    assert abs(correlations).max() < 5 / np.sqrt(count)
 
 
 def test_batches_by_length_hold_every_example_once_cut_to_the_longest() -> None:
@@ -202,8 +220,8 @@ def test_batches_by_length_hold_every_example_once_cut_to_the_longest() -> None:
 
 
 def test_held_out_rows_are_the_same_whatever_the_seed() -> None:
-    one, held_out = Examples(np.arange(50), seed=0).split(0.2)
-    _, held_out_again = Examples(np.arange(50), seed=9).split(0.2)
+    one, held_out = Examples(np.arange(50), order=Order(0)).split(0.2)
+    _, held_out_again = Examples(np.arange(50), order=Order(9)).split(0.2)
     assert len(held_out) == 10
     assert held_out.features.tolist() == held_out_again.features.tolist()
     assert sorted([*one.features, *held_out.features]) == list(range(50))
@@ -212,7 +230,7 @@ def test_held_out_rows_are_the_same_whatever_the_seed() -> None:
 def test_fingerprint_tells_data_apart_and_nothing_else() -> None:
     def source(first: str, name: str = "a", seed: int = 0) -> Source:
         texts = np.array([first, "b"], dtype=object)
-        rows = Examples(texts, np.array([0, 1]), seed)
+        rows = Examples(texts, np.array([0, 1]), order=Order(seed))
         return Source(name, "path", name, rows, rows)
 
     assert source("x").fingerprint == source("x", name="b", seed=3).fingerprint

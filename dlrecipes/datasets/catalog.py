@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dlrecipes.datasets.examples import Array, Examples
+from dlrecipes.datasets.examples import Examples
+from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError, nearest
 
 Splits = dict[str, Examples]

@@ -1,56 +1,90 @@
-"""Labelled examples in memory, their fingerprint, and the `tf.data` pipelines over them."""
+"""Labelled examples: rows of features, what is to be predicted of them, and where they stand."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from dlrecipes.datasets import pipelines
+from dlrecipes.datasets.pipelines import Order
+from dlrecipes.datasets.storage import Array, Column, ColumnsWriter, take
 from dlrecipes.errors import InputError
 
-Array = npt.NDArray[Any]
-Features = Array | dict[str, Array]
-"""One array whose first axis is the example, or one such array for each named column."""
+Features = Column | Mapping[str, Column]
+"""One column, or one for each name; each has one row an example."""
+Rows = Array | dict[str, Array]
+"""Features in memory."""
 
 SPLIT_SEED = 0
 """Held-out rows are the same whatever seed a run has, so that runs can be compared."""
-
-BATCHES_SORTED = 50
-"""Batches whose examples are sorted by length together."""
+CHUNK = 4096
+"""Examples that are read, converted or digested together."""
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Examples in memory.
+    """Examples, in memory or in a temporary file.
 
     Args:
-        features: Inputs: an array with one row an example, or such an array for each column.
+        features: Inputs: a column with one row an example, or several by name.
         labels: What is to be predicted, one for each example; None if the inputs are all there is.
-        seed: Seeds the order in which `batches` shuffles.
+        origins: Where each example stands: its file, or its line; None if that is not known.
+        order: The order in which `batches` shuffles.
     """
 
     features: Features
-    labels: Array | None = None
-    seed: int = 0
+    labels: Column | None = None
+    origins: Column | None = None
+    order: Order = field(default_factory=Order)
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """Return the features by name; a single column is called `features`."""
+        if isinstance(self.features, Mapping):
+            return dict(self.features)
+        return {"features": self.features}
 
     def __len__(self) -> int:
         """Return the number of examples."""
-        if isinstance(self.features, dict):
-            return len(next(iter(self.features.values())))
-        return len(self.features)
+        return len(next(iter(self.columns.values())))
+
+    def arrays(self) -> Rows:
+        """Return the features, in memory."""
+        arrays = {name: np.asarray(column) for name, column in self.columns.items()}
+        return arrays if isinstance(self.features, Mapping) else arrays["features"]
 
     def take(self, rows: Array) -> "Examples":
         """Return the examples at these row numbers."""
-        features = (
-            {name: column[rows] for name, column in self.features.items()}
-            if isinstance(self.features, dict)
-            else self.features[rows]
+        return self._of(take(self._all_columns(), rows))
+
+    def chunks(self, size: int = CHUNK) -> Iterator["Examples"]:
+        """Yield the examples in order, `size` at a time, in memory."""
+        columns = self._all_columns()
+        for start in range(0, len(self), size):
+            rows = slice(start, start + size)
+            yield self._of({name: column[rows] for name, column in columns.items()})
+
+    def _all_columns(self) -> dict[str, Column]:
+        """Return every column, the features' names behind a dot."""
+        columns = {f".{name}": column for name, column in self.columns.items()}
+        if self.labels is not None:
+            columns["labels"] = self.labels
+        if self.origins is not None:
+            columns["origins"] = self.origins
+        return columns
+
+    def _of(self, columns: Mapping[str, Column]) -> "Examples":
+        """Return examples of the form of these with other columns, as `_all_columns` has them."""
+        features = {name: columns[f".{name}"] for name in self.columns}
+        return replace(
+            self,
+            features=features if isinstance(self.features, Mapping) else features["features"],
+            labels=columns.get("labels"),
+            origins=columns.get("origins"),
         )
-        labels = None if self.labels is None else self.labels[rows]
-        return Examples(features, labels, self.seed)
 
     def split(self, fraction: float) -> tuple["Examples", "Examples"]:
         """Return the examples without a random fraction of them, and that fraction.
@@ -62,7 +96,7 @@ class Examples:
         held_out = round(len(self) * fraction)
         return self.take(np.sort(order[held_out:])), self.take(np.sort(order[:held_out]))
 
-    def transform(self, function: Callable[[Any], Any], batch_size: int = 4096) -> "Examples":
+    def transform(self, function: Callable[[Any], Any], batch_size: int = CHUNK) -> "Examples":
         """Return the examples with features that a function or a Keras model made of theirs.
 
         Args:
@@ -72,97 +106,62 @@ class Examples:
         """
         import tensorflow as tf
 
-        columns = self.features
-        parts = []
-        for start in range(0, len(self), batch_size):
-            rows = slice(start, start + batch_size)
-            if isinstance(columns, dict):
+        # Keras says None of a length that is not known before the texts are.
+        shape = getattr(function, "output_shape", ())
+        writer = ColumnsWriter(ragged=None in shape[1:])
+        for chunk in self.chunks(batch_size):
+            rows = chunk.arrays()
+            batch = (
                 # Keras reads a column as (batch, 1).
-                batch: Any = {
-                    name: tf.constant(column[rows, None]) for name, column in columns.items()
-                }
-            else:
-                batch = tf.constant(columns[rows])
-            parts.append(np.asarray(function(batch)))
-        width = max(part.shape[-1] for part in parts)
-        padded = [
-            np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, width - part.shape[-1])])
-            for part in parts
-        ]
-        return Examples(np.concatenate(padded), self.labels, self.seed)
+                {name: tf.constant(column[:, None]) for name, column in rows.items()}
+                if isinstance(rows, dict)
+                else tf.constant(rows)
+            )
+            writer.append({"features": np.asarray(function(batch))})
+        return replace(self, features=writer.finish()["features"])
 
     def batches(self, batch_size: int, *, shuffle: bool = False) -> Any:
         """Return a `tf.data.Dataset` of batches `(features, labels)`, or of features alone.
 
-        Rows are shuffled as numbers and gathered a batch at a time, which costs far less than
-        handling examples one by one. The order depends on nothing but the seed and the epoch.
-
         Args:
             batch_size: Examples in a batch; the last may have fewer.
-            shuffle: Whether to go through the examples in a new random order each epoch.
+            shuffle: Whether to go through the examples in a random order of its own each epoch.
         """
-        import tensorflow as tf
-
-        rows = tf.data.Dataset.range(len(self))
-        if shuffle:
-            rows = rows.shuffle(max(len(self), 1), seed=self.seed)
-        return with_fixed_pipeline(rows.batch(batch_size).map(self._gather()))
+        return pipelines.batches(
+            self.features, self.labels, batch_size, self.order if shuffle else None
+        )
 
     def batches_by_length(self, batch_size: int, *, shuffle: bool = False) -> Any:
         """Return batches of token numbers of about one length, cut to the longest of each batch.
 
         Padding is computed on like any token, so batches of like lengths save most of the work.
-        Chunks of 50 random batches are sorted by length, cut into batches, and shuffled again.
 
         Args:
             batch_size: Examples in a batch; the last of the longest may have fewer.
-            shuffle: Whether to go through the examples in a new random order each epoch.
+            shuffle: Whether to go through the examples in a random order of its own each epoch.
         """
-        import tensorflow as tf
-
-        assert isinstance(self.features, np.ndarray)
-        lengths = tf.constant(np.maximum((self.features != 0).sum(axis=1), 1).astype("int32"))
-        gather = self._gather()
-
-        def sort(rows: Any) -> Any:
-            order = tf.argsort(tf.gather(lengths, rows), stable=True)
-            return tf.data.Dataset.from_tensor_slices(tf.gather(rows, order)).batch(batch_size)
-
-        def cut(rows: Any) -> Any:
-            tokens, labels = gather(rows)
-            return tokens[:, : tf.reduce_max(tf.gather(lengths, rows))], labels
-
-        rows = tf.data.Dataset.range(len(self))
-        if shuffle:
-            rows = rows.shuffle(max(len(self), 1), seed=self.seed)
-        batches = rows.batch(batch_size * BATCHES_SORTED).flat_map(sort)
-        if shuffle:
-            batches = batches.shuffle(BATCHES_SORTED, seed=self.seed + 1)
-        steps = tf.data.experimental.assert_cardinality(-(-len(self) // batch_size))
-        return with_fixed_pipeline(batches.apply(steps).map(cut))
-
-    def _gather(self) -> Callable[[Any], Any]:
-        """Return the function from row numbers to those rows, as tensors."""
-        import tensorflow as tf
-
-        columns = self.features if self.labels is None else (self.features, self.labels)
-        tensors = tf.nest.map_structure(tf.constant, columns)
-        return lambda rows: tf.nest.map_structure(lambda column: tf.gather(column, rows), tensors)
+        assert not isinstance(self.features, Mapping)
+        return pipelines.batches_by_length(
+            self.features, self.labels, batch_size, self.order if shuffle else None
+        )
 
 
-def with_fixed_pipeline(dataset: Any) -> Any:
-    """Return a `tf.data.Dataset` that prefetches two elements, in order, without autotuning.
+class ExamplesWriter:
+    """Gathers examples a chunk at a time, in memory as long as they fit there."""
 
-    Autotuning costs more than it saves in the short epochs of these recipes.
-    """
-    import tensorflow as tf
+    def __init__(self) -> None:
+        self.columns = ColumnsWriter()
+        self.form: Examples | None = None
 
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    options.deterministic = True
-    # Ours is one cheap gather a batch: there is nothing to run in parallel.
-    options.experimental_optimization.map_parallelization = False
-    return dataset.prefetch(2).with_options(options)
+    def append(self, examples: Examples) -> None:
+        """Add examples in memory, of the same columns every time."""
+        self.form = self.form or examples
+        chunk = examples._all_columns()
+        self.columns.append({name: np.asarray(column) for name, column in chunk.items()})
+
+    def finish(self) -> Examples | None:
+        """Return the examples; None if there are none."""
+        return self.form._of(self.columns.finish()) if self.form else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +190,10 @@ class Source:
     image_shape: tuple[int, ...] = ()
     target: str = ""
 
+    def in_order_of(self, seed: int) -> "Source":
+        """Return the source with training examples that are shuffled as a seed says."""
+        return replace(self, train=replace(self.train, order=Order(seed)))
+
     def train_and_validation(self, fraction: float) -> tuple[Examples, Examples]:
         """Return examples to train on and to watch, holding some out if there is no such split.
 
@@ -216,23 +219,27 @@ class Source:
         """Return the first 16 digits of the SHA-256 of all the examples."""
         digest = hashlib.sha256(repr(self.classes).encode())
         for split, examples in self.splits().items():
-            digest.update(split.encode())
-            columns = (
-                examples.features
-                if isinstance(examples.features, dict)
-                else {"features": examples.features}
-            )
-            for name, column in columns.items():
-                digest.update(name.encode())
-                _update(digest, column)
-            if examples.labels is not None:
-                _update(digest, examples.labels)
+            digest.update(f"{split} {len(examples)}".encode())
+            labels = {} if examples.labels is None else {"": examples.labels}
+            for name, column in {**examples.columns, **labels}.items():
+                digest.update(f"{name} {column.shape[1:]} {column.dtype.kind}".encode())
+                for start in range(0, len(column), CHUNK):
+                    _update(digest, column[start : start + CHUNK])
         return digest.hexdigest()[:16]
 
     def splits(self) -> dict[str, Examples]:
         """Return the examples of each split that there is."""
         found = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: examples for name, examples in found.items() if examples is not None}
+
+    def rows_per_class(self) -> dict[str, dict[str, int]]:
+        """Return how many examples of each class each split has; empty without classes."""
+        if not self.classes:
+            return {}
+        return {
+            split: dict(zip(self.classes, _counts(examples, len(self.classes)), strict=True))
+            for split, examples in self.splits().items()
+        }
 
     def stamp(self) -> dict[str, Any]:
         """Return what a run records of its data."""
@@ -242,20 +249,25 @@ class Source:
             "source": self.origin,
             "fingerprint": self.fingerprint,
             "rows": {split: len(examples) for split, examples in self.splits().items()},
+            "rows_per_class": self.rows_per_class(),
             "classes": list(self.classes),
             "target": self.target,
         }
 
 
-def _update(digest: Any, column: Array) -> None:
+def _counts(examples: Examples, classes: int) -> list[int]:
+    """Return how many examples each class has, by its number."""
+    return [int(count) for count in np.bincount(np.asarray(examples.labels), minlength=classes)]
+
+
+def _update(digest: Any, rows: Array) -> None:
     """Add the content of an array to a digest."""
-    digest.update(f"{column.shape}{column.dtype.kind}".encode())
-    if column.dtype.kind in "OUS":
-        for text in column.reshape(-1):
+    if rows.dtype.kind in "OUS":
+        for text in rows.reshape(-1):
             content = text if isinstance(text, bytes) else str(text).encode()
             digest.update(len(content).to_bytes(8, "big") + content)
     else:
-        digest.update(np.ascontiguousarray(column))
+        digest.update(np.ascontiguousarray(rows))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ def data_folder(data_dir: str | None = None) -> Path:
 
 
 def open_data_set(
-    name: str, rung: str, data_dir: str | None, seed: int, warn: Callable[[str], None]
+    name: str, rung: str, data_dir: str | None, warn: Callable[[str], None]
 ) -> Source:
     """Return a data set's examples from the rung that was asked for.
 
@@ -38,7 +37,6 @@ def open_data_set(
         rung: `full` (downloaded and prepared if need be), `sample`, or `auto`: full, or the sample
             if the full data can be had neither from the disk nor from the network.
         data_dir: The value of `--data-dir`, or None.
-        seed: Seeds the order of training examples.
         warn: Is told, in a sentence, when `auto` falls back to the sample.
 
     Raises:
@@ -46,27 +44,25 @@ def open_data_set(
     """
     data_set = find_data_set(name)
     if rung == "sample":
-        return _open_sample(data_set, seed)
+        return _open_sample(data_set)
     try:
-        return _open_full(data_set, data_folder(data_dir), seed)
+        return _open_full(data_set, data_folder(data_dir))
     except DlrecipesError as error:
         if rung == "full":
             raise
         warn(f"{error.message} Training on the bundled sample instead ({data_set.sample}).")
-        return _open_sample(data_set, seed)
+        return _open_sample(data_set)
 
 
-def _open_sample(data_set: DataSet, seed: int) -> Source:
+def _open_sample(data_set: DataSet) -> Source:
     splits = data_set.read_sample(data_set.sample_bytes())
     origin = f"bundled sample {data_set.sample_file}"
-    return _source(data_set, data_set.sample, "sample", origin, splits, seed)
+    return _source(data_set, data_set.sample, "sample", origin, splits)
 
 
-def _source(
-    data_set: DataSet, name: str, rung: str, origin: str, splits: Splits, seed: int
-) -> Source:
+def _source(data_set: DataSet, name: str, rung: str, origin: str, splits: Splits) -> Source:
     """Return the splits as a source, with a test split held out if there is none."""
-    splits = {split: replace(examples, seed=seed) for split, examples in splits.items()}
+    splits = dict(splits)
     if "test" not in splits:
         splits["train"], splits["test"] = splits["train"].split(data_set.test_fraction)
     return Source(
@@ -82,7 +78,7 @@ def _source(
     )
 
 
-def _open_full(data_set: DataSet, folder: Path, seed: int) -> Source:
+def _open_full(data_set: DataSet, folder: Path) -> Source:
     """Return the full data set, downloading and preparing it first if it is not there."""
     load_tensorflow()
     import tensorflow_datasets as tfds
@@ -101,7 +97,7 @@ def _open_full(data_set: DataSet, folder: Path, seed: int) -> Source:
         columns = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
         splits[split] = data_set.read_full(columns, builder.info)
     origin = f"TensorFlow Datasets {builder.info.full_name}"
-    return _source(data_set, data_set.name, "full", origin, splits, seed)
+    return _source(data_set, data_set.name, "full", origin, splits)
 
 
 def _prepare(builder: Any, folder: Path) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 from dlrecipes import runs
 from dlrecipes.backend import load_tensorflow, select_device
-from dlrecipes.datasets.examples import Array, Features
+from dlrecipes.datasets.examples import Rows
+from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.golden import plain_array, read_golden_inputs, write_arrays
 from dlrecipes.inference import load_serving
@@ -83,7 +84,7 @@ def export(run: Run, format_name: str, output: Path | None) -> Export:
     return Export(target, format_name, difference)
 
 
-def _golden_inputs(serving: Any, features: Features) -> Golden:
+def _golden_inputs(serving: Any, features: Rows) -> Golden:
     """Return the golden inputs as the export's functions take them."""
     return {
         f"serving_default/input/{name}": plain_array(tensor.numpy())
@@ -91,9 +92,7 @@ def _golden_inputs(serving: Any, features: Features) -> Golden:
     }
 
 
-def _write_saved_model(
-    serving: Any, task: Task, run: Run, features: Features, folder: Path
-) -> None:
+def _write_saved_model(serving: Any, task: Task, run: Run, features: Rows, folder: Path) -> None:
     """Write a TensorFlow SavedModel: `serving_default`, and `generate` for text generation."""
     import keras
 
@@ -122,7 +121,7 @@ def _write_saved_model(
     write_arrays(folder / "golden.npz", golden)
 
 
-def _golden_texts(generate: Any, prompts: Features) -> Golden:
+def _golden_texts(generate: Any, prompts: Rows) -> Golden:
     """Return the inputs and outputs of `generate` that travel with an export."""
     tf = load_tensorflow()
     inputs = {
@@ -138,7 +137,7 @@ def _golden_texts(generate: Any, prompts: Features) -> Golden:
     return golden
 
 
-def _write_keras(serving: Any, task: Task, run: Run, features: Features, folder: Path) -> None:
+def _write_keras(serving: Any, task: Task, run: Run, features: Rows, folder: Path) -> None:
     """Write the serving model as one `.keras` file."""
     serving.save(folder / "model.keras")
     golden = _golden_inputs(serving, features)
@@ -146,7 +145,7 @@ def _write_keras(serving: Any, task: Task, run: Run, features: Features, folder:
     write_arrays(folder / "golden.npz", golden)
 
 
-FORMATS: dict[str, Callable[[Any, Task, Run, Features, Path], None]] = {
+FORMATS: dict[str, Callable[[Any, Task, Run, Rows, Path], None]] = {
     "saved-model": _write_saved_model,
     "keras": _write_keras,
 }

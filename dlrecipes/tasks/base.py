@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.catalog import DataSet
-from dlrecipes.datasets.examples import Array, Examples, Features, Source
+from dlrecipes.datasets.examples import Examples, Rows, Source
+from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError
 from dlrecipes.metrics import class_probabilities
 
@@ -32,7 +33,7 @@ class Inputs:
     """
 
     names: list[str]
-    features: Features
+    features: Rows
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Task(ABC):
     higher_is_better: bool = True
 
     @abstractmethod
-    def read_path(self, path: Path, data_set: DataSet, like: Source | None, seed: int) -> Source:
+    def read_path(self, path: Path, data_set: DataSet, like: Source | None) -> Source:
         """Return a user's own data as a source.
 
         Args:
@@ -73,7 +74,6 @@ class Task(ABC):
             data_set: The recipe's own data set, whose form is the default.
             like: The data that a network was trained on, if the user's is to be in its form
                 (classes, columns, image size); None to find the form in the data.
-            seed: Seeds the order of training examples.
 
         Raises:
             InputError: if the data cannot be used; every problem found is listed.
@@ -105,12 +105,12 @@ class Task(ABC):
     def table(self, predictions: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
         """Return the column titles and the rows that `predict` shows."""
 
-    def golden_inputs(self, test: Examples) -> Features:
+    def golden_inputs(self, test: Examples) -> Rows:
         """Return raw inputs that travel with an export, to prove that it predicts the same."""
-        return test.take(np.arange(min(GOLDEN_EXAMPLES, len(test)))).features
+        return next(test.chunks(GOLDEN_EXAMPLES)).arrays()
 
 
-def named_features(features: Features, serving: Any) -> dict[str, Any]:
+def named_features(features: Rows, serving: Any) -> dict[str, Any]:
     """Return the features by the names of the serving model's inputs, as tensors."""
     import tensorflow as tf
 
@@ -130,7 +130,7 @@ def call_serving(serving: Any, inputs: dict[str, Any]) -> Any:
     return serving(features, training=False)
 
 
-def run_serving(serving: Any, features: Features) -> Array:
+def run_serving(serving: Any, features: Rows) -> Array:
     """Return a serving model's outputs for raw inputs, one row an input."""
     import tensorflow as tf
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.catalog import DataSet
-from dlrecipes.datasets.examples import Array, Examples, Source
+from dlrecipes.datasets.examples import Examples, Source
+from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
 
@@ -86,7 +87,7 @@ class ImageClassification(base.Task):
     name = "image-classification"
     headline = "accuracy"
 
-    def read_path(self, path: Path, data_set: DataSet, like: Source | None, seed: int) -> Source:
+    def read_path(self, path: Path, data_set: DataSet, like: Source | None) -> Source:
         """Return the images of a folder with a folder for each class, resized to one shape."""
         if not path.is_dir():
             raise InputError(f"{path} must be a folder with a folder of images for each class.")
@@ -100,7 +101,7 @@ class ImageClassification(base.Task):
             if classes and found != classes:
                 raise InputError(f"{folder} has other classes than {path / 'train'}.")
             classes = found
-            splits[split] = Examples(read_images(files, shape), numbers, seed)
+            splits[split] = Examples(read_images(files, shape), numbers)
         return base.own_source(path, splits, like, classes=classes, image_shape=shape)
 
     @staticmethod

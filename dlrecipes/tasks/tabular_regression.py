@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.catalog import DataSet
-from dlrecipes.datasets.examples import Array, Examples, Source
+from dlrecipes.datasets.examples import Examples, Source
+from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
 
@@ -65,7 +66,7 @@ class TabularRegression(base.Task):
     headline = "mae"
     higher_is_better = False
 
-    def read_path(self, path: Path, data_set: DataSet, like: Source | None, seed: int) -> Source:
+    def read_path(self, path: Path, data_set: DataSet, like: Source | None) -> Source:
         """Return the rows of a table whose last column is the target.
 
         Where the data is to be like that of a finished run, its columns and its target are found
@@ -90,7 +91,7 @@ class TabularRegression(base.Task):
             for name, is_number in numeric.items()
         }
         targets = column_values(table, target, numeric=True, where=path)
-        splits = {"train": Examples(features, targets, seed)}
+        splits = {"train": Examples(features, targets)}
         return base.own_source(path, splits, like, target=target)
 
     @staticmethod

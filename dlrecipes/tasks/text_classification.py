@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.catalog import DataSet
-from dlrecipes.datasets.examples import Array, Examples, Source
+from dlrecipes.datasets.examples import Examples, Source
+from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
 
@@ -53,14 +54,14 @@ class TextClassification(base.Task):
     name = "text-classification"
     headline = "accuracy"
 
-    def read_path(self, path: Path, data_set: DataSet, like: Source | None, seed: int) -> Source:
+    def read_path(self, path: Path, data_set: DataSet, like: Source | None) -> Source:
         """Return the rows of a table, or the text files of a folder with a folder for each class.
 
         A table has the columns `text` and `label`, and maybe `split`.
         """
         rows = self._read_folder(path) if path.is_dir() else self._read_table(path)
         classes, numbers = base.examples_by_class([label for _, label, _ in rows], like, path)
-        examples = Examples(text_array([text for text, _, _ in rows]), numbers, seed)
+        examples = Examples(text_array([text for text, _, _ in rows]), numbers)
         of_split = np.array([split for _, _, split in rows], dtype=object)
         splits = {
             split: examples.take(np.flatnonzero(of_split == split))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.catalog import DataSet
-from dlrecipes.datasets.examples import Examples, Features, Source
+from dlrecipes.datasets.examples import Examples, Rows, Source
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
 from dlrecipes.tasks.text_classification import text_array, texts_of
@@ -66,7 +66,7 @@ class TextGeneration(base.Task):
     headline = "loss"
     higher_is_better = False
 
-    def read_path(self, path: Path, data_set: DataSet, like: Source | None, seed: int) -> Source:
+    def read_path(self, path: Path, data_set: DataSet, like: Source | None) -> Source:
         """Return a text file, or the .txt files of a folder, split in order 90/5/5."""
         files = sorted(path.glob("**/*.txt")) if path.is_dir() else [path]
         if not files:
@@ -77,13 +77,13 @@ class TextGeneration(base.Task):
                 f"{path} is too short: {len(text)} characters, at least {MIN_CHARACTERS} needed."
             )
         if like:
-            splits = {"test": Examples(text_array([text]), seed=seed)}
+            splits = {"test": Examples(text_array([text]))}
             return base.own_source(path, splits, like)
         first, second = int(len(text) * 0.90), int(len(text) * 0.95)
         parts = {"train": text[:first], "validation": text[first:second], "test": text[second:]}
         return base.own_source(
             path,
-            {split: Examples(text_array([part]), seed=seed) for split, part in parts.items()},
+            {split: Examples(text_array([part])) for split, part in parts.items()},
             like,
         )
 
@@ -121,9 +121,9 @@ class TextGeneration(base.Task):
         """Return each text that was written."""
         return ["text"], [[prediction["text"]] for prediction in predictions]
 
-    def golden_inputs(self, test: Examples) -> Features:
+    def golden_inputs(self, test: Examples) -> Rows:
         """Return prompts: pieces of the test text, of different lengths."""
-        text = "".join(test.features)
+        text = str(test.columns["features"][:1][0])
         pieces = [
             text[start : start + 20 + 10 * number]
             for number, start in enumerate(

@@ -1,0 +1,267 @@
+"""Columns of examples: in memory where they fit there, else in a temporary file.
+
+A column in a file holds rows that are read when they are asked for, so that the memory that a
+training takes does not grow with its data. The file has no name: it disappears with the process,
+however that ends. It lies in TMPDIR, or in /var/tmp, since /tmp is memory on many systems.
+"""
+
+import errno
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrecipes.errors import DlrecipesError
+
+Array = npt.NDArray[Any]
+
+MEMORY_BYTES = 128 * 2**20
+"""Columns that are written together are kept in memory up to this size, all in all."""
+TEXT_BYTES = 60
+"""What a Python string takes beside its characters, about."""
+
+
+class StoredColumn:
+    """A column in a file: rows of numbers, all of one shape or of a length of their own, or texts.
+
+    It is read like an array: `column[rows]`, where rows are a slice or an array of row numbers.
+
+    Args:
+        file: The rows, one after the other.
+        dtype: Of the numbers; `object` for texts, which are UTF-8 in the file.
+        row_shape: Shape of a row.
+        count: Rows in the file.
+        ends: Where each row of numbers or each text ends, as an index into the flat content
+            (a column too, since it is as long); None if all rows have `row_shape`.
+        rows: The rows of the file that this column has, in order; None for all.
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        dtype: np.dtype[Any],
+        row_shape: tuple[int, ...],
+        count: int,
+        ends: "StoredColumn | None" = None,
+        rows: Array | None = None,
+    ) -> None:
+        self.file, self.dtype, self.row_shape = file, dtype, row_shape
+        self.count, self.ends, self.rows = count, ends, rows
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.count if self.rows is None else len(self.rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape that the whole column would have as an array."""
+        return (len(self), *self.row_shape)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """Return the whole column, in memory."""
+        return np.asarray(self[:], dtype=dtype)
+
+    def with_rows(self, rows: Array) -> "StoredColumn":
+        """Return the column of these rows of the file, without reading them."""
+        return StoredColumn(self.file, self.dtype, self.row_shape, self.count, self.ends, rows)
+
+    def __getitem__(self, rows: slice | Array) -> Array:
+        """Return these rows in memory; shorter rows of numbers are padded with zeros."""
+        if self.rows is not None:
+            rows = self.rows[rows]
+        if self.ends is None:
+            return np.array(self._content(self.dtype, (self.count, *self.row_shape))[rows])
+        numbers = np.arange(self.count)[rows] if isinstance(rows, slice) else rows
+        ends = self.ends[numbers]
+        starts = np.where(numbers > 0, self.ends[np.maximum(numbers - 1, 0)], 0)
+        if self.dtype.kind == "O":
+            content = self._content(np.dtype("uint8"), None)
+            texts = np.empty(len(numbers), dtype=object)
+            texts[:] = [
+                content[start:end].tobytes().decode()
+                for start, end in zip(starts, ends, strict=True)
+            ]
+            return texts
+        content = self._content(self.dtype, None)
+        pieces = [content[start:end] for start, end in zip(starts, ends, strict=True)]
+        padded = np.zeros((len(pieces), max(map(len, pieces), default=0)), self.dtype)
+        for row, piece in zip(padded, pieces, strict=True):
+            row[: len(piece)] = piece
+        return padded
+
+    def _content(self, dtype: np.dtype[Any], shape: tuple[int, ...] | None) -> Array:
+        """Return the file's content, mapped for this one use: its pages are given back after it."""
+        if os.fstat(self.file.fileno()).st_size == 0:
+            return np.zeros(shape or 0, dtype)
+        return np.memmap(self.file, dtype, "r", shape=shape)
+
+
+Column = Array | StoredColumn
+"""The values of one feature, one row an example."""
+
+
+def take(columns: Mapping[str, Column], rows: Array) -> dict[str, Column]:
+    """Return the columns of these rows.
+
+    Args:
+        columns: Columns that have the same rows.
+        rows: Row numbers.
+    """
+    chosen: Array | None = None
+    taken: dict[str, Column] = {}
+    for name, column in columns.items():
+        if isinstance(column, StoredColumn):
+            if chosen is None:  # One array of row numbers serves all columns.
+                chosen = rows if column.rows is None else column.rows[rows]
+            taken[name] = column.with_rows(chosen)
+        else:
+            taken[name] = column[rows]
+    return taken
+
+
+class ColumnWriter:
+    """Writes a column a chunk at a time.
+
+    Args:
+        ragged: Whether rows of numbers have lengths of their own, with zeros behind their end.
+    """
+
+    def __init__(self, *, ragged: bool = False) -> None:
+        self.ragged = ragged
+        self.chunks: list[Array] = []
+        self.bytes = 0
+        self.file: IO[bytes] | None = None
+        self.ends: ColumnWriter | None = None
+        self.count = self.end = 0
+        self.row_shape: tuple[int, ...] = ()
+        self.dtype = np.dtype(object)
+
+    def append(self, chunk: Array) -> None:
+        """Add rows: numbers (rows, …) of one type, or texts (rows,)."""
+        self.dtype, self.row_shape = chunk.dtype, chunk.shape[1:]
+        self.count += len(chunk)
+        if self.file is not None:
+            self._write(self.file, chunk)
+            return
+        self.chunks.append(chunk)
+        self.bytes += chunk.nbytes
+        if chunk.dtype.kind == "O":
+            self.bytes += sum(map(len, chunk)) + TEXT_BYTES * len(chunk)
+
+    def spill(self) -> None:
+        """Move what there is into a file, and write there from now on."""
+        if self.file is not None:
+            return
+        self.file = _temporary_file()
+        if self.ragged or self.dtype.kind == "O":
+            self.ends = ColumnWriter()
+            self.ends.spill()
+        for chunk in self.chunks:
+            self._write(self.file, chunk)
+        self.chunks, self.bytes = [], 0
+
+    def _write(self, file: IO[bytes], chunk: Array) -> None:
+        """Write rows into the file."""
+        if self.ends is None:
+            content = [chunk.tobytes()]
+        elif self.dtype.kind == "O":
+            content = [text.encode() for text in chunk]
+            lengths = np.array([len(text) for text in content])
+        else:
+            lengths = row_lengths(chunk)
+            content = [row[:length].tobytes() for row, length in zip(chunk, lengths, strict=True)]
+        try:
+            file.write(b"".join(content))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise DlrecipesError(
+                "The data fits neither into memory nor into the folder for temporary files.",
+                "Name a folder with more room in the environment variable TMPDIR.",
+            ) from None
+        if self.ends is not None and len(chunk):
+            ends = self.end + np.cumsum(lengths, dtype="int64")
+            self.end = int(ends[-1])
+            self.ends.append(ends)
+
+    def finish(self) -> Column:
+        """Return the column."""
+        if self.file is not None:
+            self.file.flush()
+            ends = self.ends.finish() if self.ends else None
+            assert not isinstance(ends, np.ndarray)
+            return StoredColumn(self.file, self.dtype, self.row_shape, self.count, ends)
+        width = max((chunk.shape[-1] for chunk in self.chunks if chunk.ndim > 1), default=0)
+        padded = [
+            np.pad(chunk, [(0, 0), (0, width - chunk.shape[-1])]) if self.ragged else chunk
+            for chunk in self.chunks
+        ]
+        self.chunks = []
+        return np.concatenate(padded) if padded else np.empty(0, self.dtype)
+
+
+class ColumnsWriter:
+    """Writes columns a chunk at a time, all in memory or all in files.
+
+    Args:
+        ragged: Whether rows of numbers have lengths of their own.
+    """
+
+    def __init__(self, *, ragged: bool = False) -> None:
+        self.ragged = ragged
+        self.writers: dict[str, ColumnWriter] = {}
+
+    def append(self, chunk: Mapping[str, Array]) -> None:
+        """Add rows to every column, which are the same in every chunk."""
+        for name, values in chunk.items():
+            if name not in self.writers:
+                self.writers[name] = ColumnWriter(ragged=self.ragged and values.ndim == 2)
+            self.writers[name].append(values)
+        if sum(writer.bytes for writer in self.writers.values()) > MEMORY_BYTES:
+            _allow_many_files()
+            for writer in self.writers.values():
+                writer.spill()
+
+    def finish(self) -> dict[str, Column]:
+        """Return the columns by name."""
+        return {name: writer.finish() for name, writer in self.writers.items()}
+
+
+def row_lengths(rows: Array) -> Array:
+    """Return the length of each row of numbers without the zeros behind its end; 1 at least."""
+    behind = (rows[:, ::-1] != 0).argmax(axis=1)
+    return np.where(rows.any(axis=1), rows.shape[1] - behind, 1)
+
+
+def column_lengths(column: Column) -> Array:
+    """Return the length of every row of token numbers (rows, time), of which 0 is padding."""
+    if not isinstance(column, StoredColumn):
+        return row_lengths(column)
+    assert column.ends is not None
+    lengths: Array = np.diff(column.ends[:], prepend=0)
+    return lengths if column.rows is None else lengths[column.rows]
+
+
+def _temporary_file() -> IO[bytes]:
+    """Return a file without a name, which disappears with the process."""
+    folder = os.environ.get("TMPDIR") or ("/var/tmp" if os.path.isdir("/var/tmp") else None)
+    try:
+        return tempfile.TemporaryFile(dir=folder)
+    except OSError as error:
+        raise DlrecipesError(
+            f"There can be no temporary file in {folder}: {error.strerror}.",
+            "Name another folder in the environment variable TMPDIR.",
+        ) from None
+
+
+def _allow_many_files() -> None:
+    """Let the process open as many files as the system allows it: one or two for each column."""
+    with suppress(ImportError):  # Windows has no such limit
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
