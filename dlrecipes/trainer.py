@@ -19,6 +19,7 @@ from dlrecipes.backend import Device, load_tensorflow, placement, select_device,
 from dlrecipes.catalog import Facts, read_facts, recipe_name
 from dlrecipes.config import ConfigFile, resolve_settings
 from dlrecipes.contract import import_recipe, require_contract
+from dlrecipes.datasets.duplicates import count_leaks
 from dlrecipes.datasets.examples import Data, Source
 from dlrecipes.datasets.files import FileOptions, Report, existing_path
 from dlrecipes.datasets.ladder import RUNGS, DataRequest, open_data_set
@@ -104,6 +105,11 @@ def open_source(
         )
     report = Report()
     source = task.read_path(path, wanted.files, like, report)
+    if task.has_single_examples and like is None and (leaks := count_leaks(source)):
+        report.note(
+            f"{leaks:,} of {len(source.test):,} test examples stand among the training examples "
+            f"too: dlrecipes data check {path} --task {task.name} lists them."
+        )
     for note in report.notes:
         warn(note)
     return source.in_order_of(seed)

@@ -262,9 +262,9 @@ def _counts(examples: Examples, classes: int) -> list[int]:
 def _update(digest: Any, rows: Array) -> None:
     """Add the content of an array to a digest."""
     if rows.dtype.kind in "OUS":
-        for text in rows.reshape(-1):
-            content = text if isinstance(text, bytes) else str(text).encode()
-            digest.update(len(content).to_bytes(8, "big") + content)
+        content = [text if isinstance(text, bytes) else str(text).encode() for text in rows]
+        digest.update(np.array([len(text) for text in content], "int64").tobytes())
+        digest.update(b"".join(content))
     else:
         digest.update(np.ascontiguousarray(rows))
 

@@ -58,11 +58,14 @@ class Task(ABC):
         name: As a recipe's `TASK` has it.
         headline: The test metric that the verdict and the list of runs show.
         higher_is_better: Whether a larger headline metric is a better one.
+        has_single_examples: Whether its data are examples apart from each other, rather than one
+            running text.
     """
 
     name: str
     headline: str
     higher_is_better: bool = True
+    has_single_examples: bool = True
 
     @abstractmethod
     def read_path(

@@ -177,7 +177,7 @@ def _usable_columns(
                 f"The column {name} lacks {column.missing:,} of {rows:,} values: the network is "
                 "told where."
             )
-        if not column.is_numeric and column.distinct and len(column.distinct) > MAX_CATEGORIES:
+        if not column.is_numeric and len(column.distinct) > MAX_CATEGORIES:
             report.note(
                 f"The column {name} has more than {MAX_CATEGORIES:,} different texts: the "
                 "others count as one."

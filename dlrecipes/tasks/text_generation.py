@@ -72,6 +72,7 @@ class TextGeneration(base.Task):
     name = "text-generation"
     headline = "loss"
     higher_is_better = False
+    has_single_examples = False
 
     def read_path(
         self, path: Path, options: FileOptions, like: Source | None, report: Report
