@@ -48,8 +48,11 @@ class TabularRegression(base.Task):
         names = safe_names(table.names, path, report)
         if like is None:
             facts = look_through(table, report)
+            before = report.count
             target = _find_target(table, facts, options.target, report)
             numeric = _usable_columns(table, facts, target, report)
+            if report.count > before:
+                report.require_usable(path)
         else:
             look_through(table, report)
             columns = like.train.columns
