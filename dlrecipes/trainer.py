@@ -172,20 +172,26 @@ def expected_band(facts: Facts, preset: str, data_name: str, headline: str) -> l
     return list(facts.expected.get(key, {}).get(headline, ()))
 
 
-def judge(value: float | None, band: list[float], *, higher_is_better: bool) -> str:
+def judge(
+    value: float | None, band: list[float], baseline: float, *, higher_is_better: bool
+) -> str:
     """Return the verdict on a test metric.
 
     Args:
         value: The metric.
         band: Lowest and highest value expected; empty if none is known.
+        baseline: The value without a network.
         higher_is_better: Whether a larger value is a better one.
 
     Returns:
-        `normal`, `low` (worse than expected), `suspiciously high` (better than expected: look for
-        test examples among those trained on) or `unknown`.
+        `normal`, `low` (worse than expected, or no better than without a network), `suspiciously
+        high` (better than expected: look for test examples among those trained on) or `unknown`.
     """
-    if not band or value is None:
+    if value is None:
         return "unknown"
+    if not band:
+        beaten = value > baseline if higher_is_better else value < baseline
+        return "unknown" if beaten else "low"
     lowest, highest = band
     if lowest <= value <= highest:
         return "normal"
@@ -243,7 +249,12 @@ class Session:
         if value is not None and not math.isfinite(value):
             raise DlrecipesError(f"The test {headline} is not a number.")
         band = self.run.expected.get(headline, [])
-        self.run.verdict = judge(value, band, higher_is_better=self.task.higher_is_better)
+        self.run.verdict = judge(
+            value,
+            band,
+            self.run.data["baseline"]["value"],
+            higher_is_better=self.task.higher_is_better,
+        )
 
     def save(self) -> None:
         """Write the network, and the network as it is used, and finish the run."""
@@ -380,6 +391,7 @@ def _begin_run(request: Request, source: Source, data: Data, model: Any, device:
         device=placement(model, device),
         data={
             **source.stamp(),
+            "baseline": asdict(find_task(facts.task).baseline(source)),
             "requested": str(Path(wanted.data).resolve()) if wanted.is_path else wanted.data,
             "data_dir": str(Path(wanted.data_dir).resolve()) if wanted.data_dir else "",
             "files": asdict(wanted.files),
