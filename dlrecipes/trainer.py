@@ -6,7 +6,7 @@ import platform
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -20,8 +20,9 @@ from dlrecipes.catalog import Facts, read_facts, recipe_name
 from dlrecipes.config import ConfigFile, resolve_settings
 from dlrecipes.contract import import_recipe, require_contract
 from dlrecipes.datasets.catalog import find_data_set
+from dlrecipes.datasets.download import FetchListener
 from dlrecipes.datasets.examples import Data, Source
-from dlrecipes.datasets.ladder import RUNGS, open_data_set
+from dlrecipes.datasets.ladder import RUNGS, choose_rung, open_data_set
 from dlrecipes.errors import DlrecipesError, InputError, Interrupted
 from dlrecipes.golden import write_golden
 from dlrecipes.listener import Listener
@@ -85,7 +86,7 @@ def open_source(
     requested: str,
     data_dir: str | None,
     seed: int,
-    warn: Callable[[str], None],
+    listener: FetchListener,
     like: Source | None = None,
 ) -> Source:
     """Return the data that was asked for.
@@ -96,11 +97,11 @@ def open_source(
         requested: `auto`, `full`, `sample`, or a path.
         data_dir: The folder of prepared data sets, or None for the default.
         seed: Seeds the order of training examples.
-        warn: Is told when `auto` falls back to the sample.
+        listener: Hears how data is fetched, and that `auto` falls back to the sample.
         like: The data that a network was trained on, where a path is to be tested in its form.
     """
     if requested in RUNGS:
-        return open_data_set(dataset, requested, data_dir, seed, warn)
+        return open_data_set(dataset, requested, data_dir, seed, listener)
     path = Path(requested).expanduser()
     if not path.exists():
         raise InputError(
@@ -267,9 +268,14 @@ def train(request: Request, listener: Listener) -> Run:
     """
     require_contract(request.facts)
     clock = Clock()
+    data = request.data
+    if data in RUNGS:
+        # Before TensorFlow is imported, so that who is offline hears of it at once.
+        with clock.part("fetch"):
+            data = choose_rung(request.facts.dataset, data, request.data_dir, listener)
     with clock.part("start"):
         device = select_device(request.device)
-    session = _prepare(request, device, clock, listener)
+    session = _prepare(request, data, device, clock, listener)
     run = session.run
     try:
         with _termination_as_interrupt(), load_tensorflow().device(device.scope):
@@ -292,8 +298,17 @@ def train(request: Request, listener: Listener) -> Run:
     return run
 
 
-def _prepare(request: Request, device: Device, clock: Clock, listener: Listener) -> Session:
+def _prepare(
+    request: Request, data_to_open: str, device: Device, clock: Clock, listener: Listener
+) -> Session:
     """Return the session that was asked for; it is the last of it to make the run's folder.
+
+    Args:
+        request: What was asked for.
+        data_to_open: The rung that there is data for, or the path of the user's own.
+        device: Where to place the network.
+        clock: Measures the parts of the session.
+        listener: Hears how the data is prepared.
 
     Raises:
         InputError: if the recipe, the data or the settings cannot be used; nothing was written.
@@ -304,7 +319,7 @@ def _prepare(request: Request, device: Device, clock: Clock, listener: Listener)
     config = recipe.Config(**request.config)
     with clock.part("load"):
         source = open_source(
-            task, facts.dataset, request.data, request.data_dir, request.seed, listener.warn
+            task, facts.dataset, data_to_open, request.data_dir, request.seed, listener
         )
         if request.fingerprint not in ("", source.fingerprint):
             listener.warn(
@@ -408,7 +423,7 @@ def evaluate(
     device: str,
     data: str | None,
     data_dir: str | None,
-    warn: Callable[[str], None],
+    listener: FetchListener,
 ) -> Mapping[str, float]:
     """Return the test metrics of a finished run.
 
@@ -417,7 +432,7 @@ def evaluate(
         device: `auto`, `cpu`, `gpu` or `gpu:N`.
         data: Other data to test on (`full`, `sample` or a path); None for the run's own test split.
         data_dir: The folder of prepared data sets; None for the run's own, or the default.
-        warn: Is told what the user should know.
+        listener: Hears how data is fetched that is not here any more.
 
     Raises:
         InputError: if the run's files or its data are not what they were.
@@ -433,7 +448,7 @@ def evaluate(
     folder = data_dir or run.data["data_dir"] or None
     rung = run.data["rung"]
     requested = rung if rung in RUNGS else run.data["requested"]
-    own = open_source(task, recipe.DATASET, requested, folder, run.seed, warn)
+    own = open_source(task, recipe.DATASET, requested, folder, run.seed, listener)
     if own.fingerprint != run.data["fingerprint"]:
         raise InputError(
             f"The data that {run.run} was trained on has changed: its fingerprint is "
@@ -441,7 +456,7 @@ def evaluate(
         )
     source = own
     if data is not None:
-        other = open_source(task, recipe.DATASET, data, folder, run.seed, warn, like=own)
+        other = open_source(task, recipe.DATASET, data, folder, run.seed, listener, like=own)
         # What the network knows of its data, such as its vocabulary, comes from its own.
         source = replace(own, test=other.test)
     prepared = load_data(recipe, config, source)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dlrecipes.cli import options, output
+from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.errors import InputError
 from dlrecipes.runs import find_run, finite
 
@@ -31,7 +32,7 @@ def evaluate(
     from dlrecipes import trainer
 
     with output.only_json(json):
-        metrics = trainer.evaluate(found, device, data, data_dir, output.print_warning)
+        metrics = trainer.evaluate(found, device, data, data_dir, FetchDisplay(quiet=False))
     details = getattr(metrics, "details", {})
     if json:
         output.print_json(
