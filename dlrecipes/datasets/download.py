@@ -231,9 +231,9 @@ def _receive(url: str, file: RemoteFile, part: Path, listener: FetchListener) ->
             raise _Failure(_refusal(answer))
         if not _begins_at(answer, start):
             raise _WrongContent(f"{_refusal(answer)}, and not from byte {start} on")
-        length = int(answer.headers.get("Content-Length", -1))
-        if length not in (-1, file.size - start):
-            raise _Failure(f"has another {file.name}, of {shown_bytes(start + length)}")
+        length = answer.headers.get("Content-Length")
+        if length not in (None, str(file.size - start)):
+            raise _Failure(f"sends {length} bytes of {file.name} and not {file.size - start}")
         listener.download_begins(file.name, host_of(url), file.size, start)
         try:
             with part.open("ab" if start else "wb") as target:
