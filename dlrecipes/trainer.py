@@ -6,7 +6,7 @@ import platform
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
@@ -19,10 +19,11 @@ from dlrecipes.backend import Device, load_tensorflow, placement, select_device,
 from dlrecipes.catalog import Facts, read_facts, recipe_name
 from dlrecipes.config import ConfigFile, resolve_settings
 from dlrecipes.contract import import_recipe, require_contract
+from dlrecipes.datasets.download import FetchListener
 from dlrecipes.datasets.duplicates import count_leaks
 from dlrecipes.datasets.examples import Data, Source
 from dlrecipes.datasets.files import FileOptions, Report, existing_path
-from dlrecipes.datasets.ladder import RUNGS, DataRequest, open_data_set
+from dlrecipes.datasets.ladder import RUNGS, DataRequest, choose_rung, open_data_set
 from dlrecipes.errors import DlrecipesError, InputError, Interrupted
 from dlrecipes.golden import write_golden
 from dlrecipes.listener import Listener
@@ -83,7 +84,7 @@ def open_source(
     dataset: str,
     wanted: DataRequest,
     seed: int,
-    warn: Callable[[str], None],
+    listener: FetchListener,
     like: Source | None = None,
 ) -> Source:
     """Return the data that was asked for.
@@ -93,11 +94,13 @@ def open_source(
         dataset: Name of the recipe's data set.
         wanted: What was asked for.
         seed: Seeds the order of training examples.
-        warn: Is told when `auto` falls back to the sample, and what was guessed in a user's files.
+        listener: Hears how data is fetched, that `auto` falls back to the sample, and what was
+            guessed in a user's files.
         like: The data that a network was trained on, where a path is to be tested in its form.
     """
     if not wanted.is_path:
-        return open_data_set(dataset, wanted.data, wanted.data_dir, warn).in_order_of(seed)
+        source = open_data_set(dataset, wanted.data, wanted.data_dir, listener)
+        return source.in_order_of(seed)
     path = existing_path(wanted.data)
     if path is None:
         raise InputError(
@@ -111,7 +114,7 @@ def open_source(
             f"too: dlrecipes data check {path} --task {task.name} lists them."
         )
     for note in report.notes:
-        warn(note)
+        listener.warn(note)
     return source.in_order_of(seed)
 
 
@@ -284,9 +287,15 @@ def train(request: Request, listener: Listener) -> Run:
     """
     require_contract(request.facts)
     clock = Clock()
+    wanted = request.data
+    if not wanted.is_path:
+        # Before TensorFlow is imported, so that who is offline hears of it at once.
+        with clock.part("fetch"):
+            rung = choose_rung(request.facts.dataset, wanted.data, wanted.data_dir, listener)
+        wanted = replace(wanted, data=rung)
     with clock.part("start"):
         device = select_device(request.device)
-    session = _prepare(request, device, clock, listener)
+    session = _prepare(request, wanted, device, clock, listener)
     run = session.run
     try:
         with _termination_as_interrupt(), load_tensorflow().device(device.scope):
@@ -309,8 +318,17 @@ def train(request: Request, listener: Listener) -> Run:
     return run
 
 
-def _prepare(request: Request, device: Device, clock: Clock, listener: Listener) -> Session:
+def _prepare(
+    request: Request, found: DataRequest, device: Device, clock: Clock, listener: Listener
+) -> Session:
     """Return the session that was asked for; it is the last of it to make the run's folder.
+
+    Args:
+        request: What was asked for.
+        found: What there is of the data that was asked for: on which rung, or where.
+        device: Where to place the network.
+        clock: Measures the parts of the session.
+        listener: Hears how the data is prepared.
 
     Raises:
         InputError: if the recipe, the data or the settings cannot be used; nothing was written.
@@ -320,7 +338,7 @@ def _prepare(request: Request, device: Device, clock: Clock, listener: Listener)
     recipe = import_recipe(facts.path)
     config = recipe.Config(**request.config)
     with clock.part("load"):
-        source = open_source(task, facts.dataset, request.data, request.seed, listener.warn)
+        source = open_source(task, facts.dataset, found, request.seed, listener)
         if request.fingerprint not in ("", source.fingerprint):
             listener.warn(
                 f"The data is not what that run was trained on: its fingerprint is "
@@ -440,7 +458,7 @@ def evaluate(
     device: str,
     own_data: DataRequest,
     other: DataRequest | None,
-    warn: Callable[[str], None],
+    listener: FetchListener,
 ) -> Mapping[str, float]:
     """Return the test metrics of a finished run.
 
@@ -449,7 +467,7 @@ def evaluate(
         device: `auto`, `cpu`, `gpu` or `gpu:N`.
         own_data: Where the data is that it was trained on.
         other: Other data to test on; None for the run's own test split.
-        warn: Is told what the user should know.
+        listener: Hears how data is fetched that is not here any more.
 
     Raises:
         InputError: if the run's files or its data are not what they were.
@@ -462,7 +480,7 @@ def evaluate(
     recipe = import_recipe(recipe_file)
     recorded = ConfigFile(run.path / runs.RUN_FILE, settings=run.config)
     config = recipe.Config(**resolve_settings(read_facts(recipe_file).settings, file=recorded))
-    own = open_source(task, recipe.DATASET, own_data, run.seed, warn)
+    own = open_source(task, recipe.DATASET, own_data, run.seed, listener)
     if own.fingerprint != run.data["fingerprint"]:
         raise InputError(
             f"The data that {run.run} was trained on has changed: its fingerprint is "
@@ -470,7 +488,7 @@ def evaluate(
         )
     source = own
     if other is not None:
-        tested = open_source(task, recipe.DATASET, other, run.seed, warn, like=own)
+        tested = open_source(task, recipe.DATASET, other, run.seed, listener, like=own)
         # What the network knows of its data, such as its vocabulary, comes from its own.
         source = replace(own, test=tested.test)
     prepared = load_data(recipe, config, source)

@@ -18,9 +18,10 @@ from dlrecipes.datasets.storage import Array, Column
 Splits = dict[str, Examples]
 
 
-def cache_folder() -> Path:
-    """Return the folder of the cache: `dlrecipes` in XDG_CACHE_HOME, or in ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dlrecipes"
+def cache_file(name: str) -> Path:
+    """Return the file of a data set: in `dlrecipes` in XDG_CACHE_HOME, or in ~/.cache."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return folder / "dlrecipes" / f"{name}.npz"
 
 
 def cached(name: str, state: str, make: Callable[[], Splits]) -> Splits:
@@ -31,7 +32,7 @@ def cached(name: str, state: str, make: Callable[[], Splits]) -> Splits:
         state: What the examples are made from: if it is another, they are made again.
         make: Makes them.
     """
-    path = cache_folder() / f"{name}.npz"
+    path = cache_file(name)
     with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
         return _read(path, state)
     splits = make()
