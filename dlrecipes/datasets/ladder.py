@@ -135,23 +135,23 @@ def _source(data_set: DataSet, name: str, rung: str, origin: str, splits: Splits
 def _open_full(data_set: DataSet, folder: Path) -> Source:
     """Return the full data set, which is prepared."""
     place = Place(folder, data_set)
-    splits = cached(data_set.name, place.state(), lambda: _decode(data_set, folder))
+    splits = cached(data_set.name, place.state(), lambda: _decode(place))
     origin = f"TensorFlow Datasets {place.prepared.relative_to(folder).as_posix()}"
     return _source(data_set, data_set.name, "full", origin, splits)
 
 
-def _decode(data_set: DataSet, folder: Path) -> Splits:
+def _decode(place: Place) -> Splits:
     """Return the examples of a prepared data set, decoded by TensorFlow Datasets."""
     load_tensorflow()
     import tensorflow_datasets as tfds
 
     # Its notes about folders that are not there yet say nothing to a user.
     logging.getLogger("absl").setLevel(logging.ERROR)
-    builder = tfds.builder(data_set.name, data_dir=folder)
+    builder = tfds.builder_from_directory(place.prepared)
     splits = {}
     for split in builder.info.splits:
         if split not in ("train", "validation", "test"):
             continue
         columns = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
-        splits[split] = data_set.read_full(columns, builder.info)
+        splits[split] = place.data_set.read_full(columns, builder.info)
     return splits
