@@ -3,6 +3,7 @@
 import math
 import os
 import platform
+import shlex
 import signal
 import subprocess
 import time
@@ -107,8 +108,9 @@ def open_source(
     source = task.read_path(path, wanted.files, like, report)
     if task.has_single_examples and like is None and (leaks := count_leaks(source)):
         report.note(
-            f"{leaks:,} of {len(source.test):,} test examples stand among the training examples "
-            f"too: dlrecipes data check {path} --task {task.name} lists them."
+            f"Test examples that stand among the training examples too: {leaks:,} of "
+            f"{len(source.test):,}. To list them: dlrecipes data check {shlex.quote(str(path))} "
+            f"--task {task.name}"
         )
     for note in report.notes:
         warn(note)

@@ -28,6 +28,9 @@ COMMANDS = {
     "export": Command("finished", "export", "dlrecipes export mnist-cnn --format saved-model"),
     "runs": Command("history", "list_runs", "dlrecipes runs --json"),
     "copy": Command("recipes", "copy", "dlrecipes copy mnist-cnn my_recipe.py"),
+    "data": Command(
+        "data", "make_data_app", "dlrecipes data check my-images --task image-classification"
+    ),
     "check": Command("recipes", "check", "dlrecipes check my_recipe.py"),
     "doctor": Command("doctor", "doctor", "dlrecipes doctor"),
 }
@@ -89,8 +92,9 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
             if facts:
                 example = f"Example: dlrecipes train {facts.name} --data sample"
             app.command(name, epilog=example)(module.train_command(facts))
-        elif name == "runs":
-            app.add_typer(module.make_runs_app(epilog=example), name=name)
+        elif name in ("runs", "data"):
+            make_app = module.make_runs_app if name == "runs" else function
+            app.add_typer(make_app(epilog=example), name=name)
         else:
             app.command(name, epilog=example)(function)
     return app

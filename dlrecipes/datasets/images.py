@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlrecipes.datasets.files import Report, why_unreadable
+from dlrecipes.datasets.files import Report, printable, why_unreadable
 from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError
 
@@ -50,7 +50,9 @@ def open_image(path: Path) -> "Image.Image":
             f"{path} has too many pixels: {MAX_PIXELS:,} are the most that are read."
         ) from None
     except OSError as error:
-        raise InputError(why_unreadable(path, error)) from None
+        if error.errno is not None:
+            raise InputError(why_unreadable(path, error)) from None
+        raise InputError(f"{path} is a damaged image: {error}.") from None
     except (SyntaxError, ValueError) as error:
         raise InputError(f"{path} is a damaged image: {error}.") from None
     width, height = image.size
@@ -96,14 +98,24 @@ def read_image(path: Path, shape: tuple[int, ...]) -> Array:
         raise InputError(f"{path} is a damaged image: {error}.") from None
 
 
-def read_images(paths: Sequence[Path], shape: tuple[int, ...], report: Report) -> Array:
-    """Return the pixels (images, *shape) of image files; the report is told of each that is bad."""
+def read_images(
+    paths: Sequence[Path], shape: tuple[int, ...], report: Report, origins: Sequence[str] = ()
+) -> Array:
+    """Return the pixels (images, *shape) of image files.
+
+    Args:
+        paths: The files.
+        shape: Height, width and channels.
+        report: Is told of each file that cannot be read.
+        origins: Where each file is named, if not by its own path.
+    """
     pixels = np.zeros((len(paths), *shape), dtype="uint8")
     for number, path in enumerate(paths):
         try:
             pixels[number] = read_image(path, shape)
         except InputError as error:
-            report.problem(error.message)
+            named = origins and origins[number] != printable(str(path))
+            report.problem(f"{origins[number]}: {error.message}" if named else error.message)
     return pixels
 
 
@@ -137,7 +149,10 @@ def common_shape(paths: Sequence[Path], report: Report) -> tuple[int, int, int]:
         found = f"{smallest[0]}x{smallest[1]}"
         if len(sizes) > 1:
             found = f"{len(sizes)} sizes from {found} to {largest[0]}x{largest[1]}"
-        report.note(f"The images are of {found} pixels; all are made {shape[0]}x{shape[1]}.")
+        report.note(
+            f"The images are of {found} pixels (height x width); all are made "
+            f"{shape[0]}x{shape[1]}."
+        )
     report.note(f"The images are read {'in colour' if channels == 3 else 'as grey'}.")
     return (shape[0], shape[1], channels)
 
