@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ LONGEST_SIDE = 128
 COLOUR_DIFFERENCE = 16
 """Between red, green and blue, of 255: JPEG leaves smaller ones in a grey image."""
 LOOKED_AT = 200
-"""Images that are looked at to tell whether they have colour."""
+"""Images that are looked at to tell whether they have colour, or up to twice as many."""
 
 
 def open_image(path: Path) -> "Image.Image":
@@ -119,24 +119,30 @@ def read_images(
     return pixels
 
 
-def common_shape(paths: Sequence[Path], report: Report) -> tuple[int, int, int]:
+def common_shape(paths: Iterable[Path], report: Report) -> tuple[int, int, int]:
     """Return the height, width and channels to give to all images; the report says what it does.
 
     It is the commonest size, enlarged or made smaller to a shortest side of 28 pixels or more and
     a longest of 128 or less; in colour if an image has some.
     """
     sizes: Counter[tuple[int, int]] = Counter()
-    coloured = []
+    coloured: list[Path] = []  # Every `step`th, so that they are some of all and not too many.
+    step, seen = 1, 0
     for path in paths:
         try:
             with open_image(path) as image:
                 turned = image.getexif().get(0x0112, 1) >= 5  # EXIF's orientation: on its side
                 width, height = image.size
                 sizes[(width, height) if turned else (height, width)] += 1
-                if image.mode not in ("1", "L", "LA") and not image.mode.startswith("I"):
-                    coloured.append(path)
+                may_have_colour = image.mode not in ("1", "L", "LA", "I", "I;16", "I;16B")
         except (InputError, OSError, SyntaxError, ValueError):
             continue  # Reading its pixels says what is wrong.
+        if may_have_colour:
+            if seen % step == 0:
+                coloured.append(path)
+            seen += 1
+            if len(coloured) > 2 * LOOKED_AT:
+                coloured, step = coloured[::2], 2 * step
     if not sizes:
         return (SHORTEST_SIDE, SHORTEST_SIDE, 1)
     (height, width), _ = sizes.most_common(1)[0]
@@ -158,8 +164,8 @@ def common_shape(paths: Sequence[Path], report: Report) -> tuple[int, int, int]:
 
 
 def any_colour(paths: Sequence[Path]) -> bool:
-    """Tell whether any image has a pixel that is not grey; of very many, some are looked at."""
-    for path in paths[:: len(paths) // LOOKED_AT + 1]:
+    """Tell whether any image has a pixel that is not grey."""
+    for path in paths:
         try:
             pixels = read_image(path, (64, 64, 3)).astype("int16")
         except InputError:

@@ -44,13 +44,16 @@ class ImageClassification(base.Task):
             report.require_usable(path)
         # The paths in a table begin at its folder; those of a folder's own files are whole.
         folder = Path() if path.is_dir() else path.parent
-        files = [folder / one.value for one in listed]
-        shape = like.image_shape if like else common_shape(files, report)
+        if like:
+            shape = like.image_shape
+        else:
+            shape = common_shape((folder / one.value for one in listed), report)
         writer = LabelledWriter(path, like.classes if like else (), report)
         for start in range(0, len(listed), IMAGES_AT_ONCE):
-            some = slice(start, start + IMAGES_AT_ONCE)
-            pixels = read_images(files[some], shape, report, [one.origin for one in listed[some]])
-            writer.append_all(listed[some], pixels)
+            some = listed[start : start + IMAGES_AT_ONCE]
+            files = [folder / one.value for one in some]
+            pixels = read_images(files, shape, report, [one.origin for one in some])
+            writer.append_all(some, pixels)
         classes, splits = writer.finish()
         report.require_usable(path)
         return base.own_source(path, splits, like, classes=classes, image_shape=shape)
