@@ -70,12 +70,13 @@ class Clock:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Measure what happens in the block, under this name."""
+        """Measure what happens in the block, under this name; add it to what was before."""
         started = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[name] = round(time.perf_counter() - started, 3)
+            before = self.seconds.get(name, 0)
+            self.seconds[name] = round(before + time.perf_counter() - started, 3)
             self.seconds["total"] = round(time.perf_counter() - self.started, 3)
 
 
@@ -275,9 +276,13 @@ def train(request: Request, listener: Listener) -> Run:
     """
     require_contract(request.facts)
     clock = Clock()
+    # Before TensorFlow, which takes seconds to start: bad files of the user's are named at once.
+    with clock.part("load"):
+        task, wanted = find_task(request.facts.task), request.data
+        source = open_source(task, request.facts.dataset, wanted, request.seed, listener.warn)
     with clock.part("start"):
         device = select_device(request.device)
-    session = _prepare(request, device, clock, listener)
+    session = _prepare(request, source, device, clock, listener)
     run = session.run
     try:
         with _termination_as_interrupt(), load_tensorflow().device(device.scope):
@@ -300,18 +305,19 @@ def train(request: Request, listener: Listener) -> Run:
     return run
 
 
-def _prepare(request: Request, device: Device, clock: Clock, listener: Listener) -> Session:
+def _prepare(
+    request: Request, source: Source, device: Device, clock: Clock, listener: Listener
+) -> Session:
     """Return the session that was asked for; it is the last of it to make the run's folder.
 
     Raises:
-        InputError: if the recipe, the data or the settings cannot be used; nothing was written.
+        InputError: if the recipe or its settings cannot be used; nothing was written.
     """
     facts = request.facts
     task = find_task(facts.task)
     recipe = import_recipe(facts.path)
     config = recipe.Config(**request.config)
     with clock.part("load"):
-        source = open_source(task, facts.dataset, request.data, request.seed, listener.warn)
         if request.fingerprint not in ("", source.fingerprint):
             listener.warn(
                 f"The data is not what that run was trained on: its fingerprint is "

@@ -18,7 +18,9 @@ CLASSES_SHOWN = 50
 
 
 def check(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Your own file or folder.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="Your own file or folder.", readable=False)
+    ],
     task: Annotated[
         str, typer.Option("--task", metavar="TASK", help="What for: a recipe's task or its name.")
     ],

@@ -1,6 +1,7 @@
 """A user's own files: which there are, their text, and every problem found in them."""
 
 import errno
+import os
 import stat
 import sys
 from collections.abc import Iterator
@@ -122,7 +123,8 @@ def printable(text: str) -> str:
 
 def why_unreadable(path: Path, error: OSError) -> str:
     """Return why a file or folder cannot be read, as a sentence."""
-    if path.is_symlink() and (error.errno == errno.ELOOP or isinstance(error, FileNotFoundError)):
+    # os.path says no where pathlib raises, below a folder that may not be entered.
+    if os.path.islink(path) and error.errno in (errno.ELOOP, errno.ENOENT):
         return f"{path} is a symbolic link that leads nowhere, or back to itself."
     if isinstance(error, FileNotFoundError):
         return f"There is no file {path}."
@@ -310,7 +312,7 @@ def existing_path(text: str) -> Path | None:
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        if not path.is_symlink():
+        if not os.path.islink(path):
             return None
         raise InputError(f"{path} is a symbolic link that leads nowhere.") from None
     except OSError as error:  # A loop of links, a folder that may not be entered, an endless name.

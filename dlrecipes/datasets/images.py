@@ -134,10 +134,10 @@ def common_shape(paths: Iterable[Path], report: Report) -> tuple[int, int, int]:
                 turned = image.getexif().get(0x0112, 1) >= 5  # EXIF's orientation: on its side
                 width, height = image.size
                 sizes[(width, height) if turned else (height, width)] += 1
-                may_have_colour = image.mode not in ("1", "L", "LA", "I", "I;16", "I;16B")
+                is_grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
         except (InputError, OSError, SyntaxError, ValueError):
             continue  # Reading its pixels says what is wrong.
-        if may_have_colour:
+        if not is_grey:
             if seen % step == 0:
                 coloured.append(path)
             seen += 1

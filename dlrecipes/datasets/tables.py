@@ -230,12 +230,13 @@ def _why_no_header(names: Sequence[str], separator: str) -> str:
 
 
 def _is_number(text: str) -> bool:
-    """Tell whether a text is a number."""
+    """Tell whether a text is a number, maybe an infinite one."""
     try:
         float(text)
     except ValueError:
         return False
-    return text.lower() not in MISSING
+    # Python takes 1_000 and the digits of every script.
+    return text.isascii() and "_" not in text and text.strip().lower() not in MISSING
 
 
 class JsonLinesTable(TextTable):
@@ -432,6 +433,7 @@ class ColumnFacts:
     Args:
         numbers: Cells that are numbers or booleans.
         missing: Cells without a value.
+        infinite: Cells that are numbers, but too large to be computed with.
         texts: Cells that are anything else.
         distinct: Different texts; not all of them if they are more than `MAX_CATEGORIES`.
         lowest: Smallest number.
@@ -440,6 +442,7 @@ class ColumnFacts:
 
     numbers: int = 0
     missing: int = 0
+    infinite: int = 0
     texts: int = 0
     distinct: set[str] = field(default_factory=set)
     lowest: float = np.inf
@@ -448,12 +451,13 @@ class ColumnFacts:
     @property
     def rows(self) -> int:
         """Return how many cells there are."""
-        return self.numbers + self.missing + self.texts
+        return self.numbers + self.missing + self.infinite + self.texts
 
     @property
     def is_numeric(self) -> bool:
         """Tell whether this is a column of numbers, maybe with a few faulty cells."""
-        return self.numbers > 0 and self.numbers >= MOSTLY * (self.numbers + self.texts)
+        numbers = self.numbers + self.infinite
+        return numbers > 0 and numbers >= MOSTLY * (numbers + self.texts)
 
     @property
     def is_constant(self) -> bool:
@@ -461,23 +465,23 @@ class ColumnFacts:
         if self.missing:
             return self.missing == self.rows
         if self.numbers:
-            return self.texts == 0 and self.lowest == self.highest
+            return self.texts + self.infinite == 0 and self.lowest == self.highest
         return len(self.distinct) <= 1
 
     def add(self, cells: Sequence[Any]) -> None:
         """Count the cells of a chunk."""
         numbers, bad = as_numbers(cells)
         real = numbers[~np.isnan(numbers)]
+        texts = [text for place in bad if not _is_number(text := str(cells[place]))]
         self.numbers += len(real)
-        self.texts += len(bad)
+        self.texts += len(texts)
+        self.infinite += len(bad) - len(texts)
         self.missing += len(cells) - len(real) - len(bad)
         if len(real):
             self.lowest = min(self.lowest, float(real.min()))
             self.highest = max(self.highest, float(real.max()))
-        if bad and len(self.distinct) <= MAX_CATEGORIES:
-            self.distinct.update(
-                itertools.islice(sorted({str(cells[place]) for place in bad}), MAX_CATEGORIES + 1)
-            )
+        if texts and len(self.distinct) <= MAX_CATEGORIES:
+            self.distinct.update(itertools.islice(sorted(set(texts)), MAX_CATEGORIES + 1))
 
 
 def look_through(table: Table, report: Report) -> tuple[dict[str, ColumnFacts], int]:
