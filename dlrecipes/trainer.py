@@ -7,7 +7,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
@@ -20,10 +20,11 @@ from dlrecipes.backend import Device, load_tensorflow, placement, select_device,
 from dlrecipes.catalog import Facts, read_facts, recipe_name
 from dlrecipes.config import ConfigFile, resolve_settings
 from dlrecipes.contract import import_recipe, require_contract
+from dlrecipes.datasets.download import FetchListener
 from dlrecipes.datasets.duplicates import count_leaks
 from dlrecipes.datasets.examples import Data, Source
 from dlrecipes.datasets.files import FileOptions, Report, existing_path
-from dlrecipes.datasets.ladder import RUNGS, DataRequest, open_data_set
+from dlrecipes.datasets.ladder import RUNGS, DataRequest, choose_rung, open_data_set
 from dlrecipes.errors import DlrecipesError, InputError, Interrupted
 from dlrecipes.golden import write_golden
 from dlrecipes.listener import Listener
@@ -85,7 +86,7 @@ def open_source(
     dataset: str,
     wanted: DataRequest,
     seed: int,
-    warn: Callable[[str], None],
+    listener: FetchListener,
     like: Source | None = None,
 ) -> Source:
     """Return the data that was asked for.
@@ -95,11 +96,13 @@ def open_source(
         dataset: Name of the recipe's data set.
         wanted: What was asked for.
         seed: Seeds the order of training examples.
-        warn: Is told when `auto` falls back to the sample, and what was guessed in a user's files.
+        listener: Hears how data is fetched, that `auto` falls back to the sample, and what was
+            guessed in a user's files.
         like: The data that a network was trained on, where a path is to be tested in its form.
     """
     if not wanted.is_path:
-        return open_data_set(dataset, wanted.data, wanted.data_dir, warn).in_order_of(seed)
+        source = open_data_set(dataset, wanted.data, wanted.data_dir, listener)
+        return source.in_order_of(seed)
     path = existing_path(wanted.data)
     if path is None:
         raise InputError(
@@ -114,7 +117,7 @@ def open_source(
             f"--task {task.name}"
         )
     for note in report.notes:
-        warn(note)
+        listener.warn(note)
     return source.in_order_of(seed)
 
 
@@ -175,20 +178,26 @@ def expected_band(facts: Facts, preset: str, data_name: str, headline: str) -> l
     return list(facts.expected.get(key, {}).get(headline, ()))
 
 
-def judge(value: float | None, band: list[float], *, higher_is_better: bool) -> str:
+def judge(
+    value: float | None, band: list[float], baseline: float, *, higher_is_better: bool
+) -> str:
     """Return the verdict on a test metric.
 
     Args:
         value: The metric.
         band: Lowest and highest value expected; empty if none is known.
+        baseline: The value without a network.
         higher_is_better: Whether a larger value is a better one.
 
     Returns:
-        `normal`, `low` (worse than expected), `suspiciously high` (better than expected: look for
-        test examples among those trained on) or `unknown`.
+        `normal`, `low` (worse than expected, or no better than without a network), `suspiciously
+        high` (better than expected: look for test examples among those trained on) or `unknown`.
     """
-    if not band or value is None:
+    if value is None:
         return "unknown"
+    if not band:
+        beaten = value > baseline if higher_is_better else value < baseline
+        return "unknown" if beaten else "low"
     lowest, highest = band
     if lowest <= value <= highest:
         return "normal"
@@ -246,7 +255,12 @@ class Session:
         if value is not None and not math.isfinite(value):
             raise DlrecipesError(f"The test {headline} is not a number.")
         band = self.run.expected.get(headline, [])
-        self.run.verdict = judge(value, band, higher_is_better=self.task.higher_is_better)
+        self.run.verdict = judge(
+            value,
+            band,
+            self.run.data["baseline"]["value"],
+            higher_is_better=self.task.higher_is_better,
+        )
 
     def save(self) -> None:
         """Write the network, and the network as it is used, and finish the run."""
@@ -276,10 +290,15 @@ def train(request: Request, listener: Listener) -> Run:
     """
     require_contract(request.facts)
     clock = Clock()
-    # Before TensorFlow, which takes seconds to start: bad files of the user's are named at once.
+    task, wanted = find_task(request.facts.task), request.data
+    # All this before TensorFlow is imported, which takes seconds: who is offline, or has files that
+    # cannot be used, hears of it at once.
+    if not wanted.is_path:
+        with clock.part("fetch"):
+            rung = choose_rung(request.facts.dataset, wanted.data, wanted.data_dir, listener)
+        wanted = replace(wanted, data=rung)
     with clock.part("load"):
-        task, wanted = find_task(request.facts.task), request.data
-        source = open_source(task, request.facts.dataset, wanted, request.seed, listener.warn)
+        source = open_source(task, request.facts.dataset, wanted, request.seed, listener)
     with clock.part("start"):
         device = select_device(request.device)
     session = _prepare(request, source, device, clock, listener)
@@ -309,6 +328,13 @@ def _prepare(
     request: Request, source: Source, device: Device, clock: Clock, listener: Listener
 ) -> Session:
     """Return the session that was asked for; it is the last of it to make the run's folder.
+
+    Args:
+        request: What was asked for.
+        source: The raw examples.
+        device: Where to place the network.
+        clock: Measures the parts of the session.
+        listener: Hears how the data is prepared.
 
     Raises:
         InputError: if the recipe or its settings cannot be used; nothing was written.
@@ -388,6 +414,7 @@ def _begin_run(request: Request, source: Source, data: Data, model: Any, device:
         device=placement(model, device),
         data={
             **source.stamp(),
+            "baseline": asdict(find_task(facts.task).baseline(source)),
             "requested": str(Path(wanted.data).resolve()) if wanted.is_path else wanted.data,
             "data_dir": str(Path(wanted.data_dir).resolve()) if wanted.data_dir else "",
             "files": asdict(wanted.files),
@@ -436,7 +463,7 @@ def evaluate(
     device: str,
     own_data: DataRequest,
     other: DataRequest | None,
-    warn: Callable[[str], None],
+    listener: FetchListener,
 ) -> Mapping[str, float]:
     """Return the test metrics of a finished run.
 
@@ -445,7 +472,7 @@ def evaluate(
         device: `auto`, `cpu`, `gpu` or `gpu:N`.
         own_data: Where the data is that it was trained on.
         other: Other data to test on; None for the run's own test split.
-        warn: Is told what the user should know.
+        listener: Hears how data is fetched that is not here any more.
 
     Raises:
         InputError: if the run's files or its data are not what they were.
@@ -458,7 +485,7 @@ def evaluate(
     recipe = import_recipe(recipe_file)
     recorded = ConfigFile(run.path / runs.RUN_FILE, settings=run.config)
     config = recipe.Config(**resolve_settings(read_facts(recipe_file).settings, file=recorded))
-    own = open_source(task, recipe.DATASET, own_data, run.seed, warn)
+    own = open_source(task, recipe.DATASET, own_data, run.seed, listener)
     if own.fingerprint != run.data["fingerprint"]:
         raise InputError(
             f"The data that {run.run} was trained on has changed: its fingerprint is "
@@ -466,7 +493,7 @@ def evaluate(
         )
     source = own
     if other is not None:
-        tested = open_source(task, recipe.DATASET, other, run.seed, warn, like=own)
+        tested = open_source(task, recipe.DATASET, other, run.seed, listener, like=own)
         # What the network knows of its data, such as its vocabulary, comes from its own.
         source = replace(own, test=tested.test)
     prepared = load_data(recipe, config, source)

@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: every recipe is trained once, and the run is shared."""
 
+import os
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -17,6 +18,12 @@ sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _C
 from support import CHEAP, Outcome, dlrecipes  # noqa: E402  it needs the path as it is now
 
 Train = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep decoded data sets apart from those of the user who runs the tests."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

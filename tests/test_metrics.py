@@ -106,7 +106,7 @@ def test_text_generation_metrics_leave_out_padding() -> None:
 def test_verdict_follows_from_the_band_and_the_direction_of_the_metric(
     value: float | None, band: list[float], higher_is_better: bool, verdict: str
 ) -> None:
-    assert judge(value, band, higher_is_better=higher_is_better) == verdict
+    assert judge(value, band, 0.5, higher_is_better=higher_is_better) == verdict
 
 
 def test_expected_band_is_that_of_the_preset_and_the_data() -> None:

@@ -103,20 +103,11 @@ class Examples:
                 Rows of token numbers may differ in length between batches: all are padded with 0.
             batch_size: Examples in a batch.
         """
-        import tensorflow as tf
-
         # Keras says None of a length that is not known before the texts are.
         shape = getattr(function, "output_shape", ())
         writer = ColumnsWriter(ragged=None in shape[1:])
-        for chunk in self.chunks(batch_size):
-            rows = chunk.arrays()
-            batch = (
-                # Keras reads a column as (batch, 1).
-                {name: tf.constant(column[:, None]) for name, column in rows.items()}
-                if isinstance(rows, dict)
-                else tf.constant(rows)
-            )
-            writer.append({"features": np.asarray(function(batch))})
+        for rows in pipelines.converted(self.features, function, batch_size):
+            writer.append({"features": rows})
         return replace(self, features=writer.finish()["features"])
 
     def batches(self, batch_size: int, *, shuffle: bool = False) -> Any:

@@ -5,7 +5,8 @@ buffer: it can begin at any step, and the memory it takes does not grow with the
 gathered a batch at a time, which costs far less than handling examples one by one.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -110,6 +111,27 @@ def batches_by_length(
         return (tokens, *rest) if rest else tokens
 
     return with_fixed_pipeline(tf.data.Dataset.range(steps).map(batch))
+
+
+def converted(features: Any, function: Callable[[Any], Any], batch_size: int) -> Iterator[Any]:
+    """Yield what a function or a Keras model makes of the rows, in order, on all processor cores.
+
+    Args:
+        features: A column, or columns by name.
+        function: From a batch of rows, as tensors, to a nest of tensors. Of several columns by
+            name each is given as (batch, 1), as Keras reads them.
+        batch_size: Rows that it is given at once.
+    """
+    import tensorflow as tf
+
+    def convert(rows: Any) -> Any:
+        if isinstance(rows, dict):
+            rows = {name: tf.expand_dims(column, -1) for name, column in rows.items()}
+        return function(rows)
+
+    rows = batches(features, None, batch_size, None)
+    results = rows.map(convert, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
+    yield from results.as_numpy_iterator()
 
 
 def _gatherer(columns: Any) -> Callable[[Any], Any]:

@@ -53,6 +53,19 @@ class GenerationOptions:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """The result of answering without looking at the input: what a network has to beat.
+
+    Args:
+        answer: What is answered, in words.
+        value: The headline metric on the test split.
+    """
+
+    answer: str
+    value: float
+
+
 class Task(ABC):
     """A kind of problem, such as image classification.
 
@@ -85,6 +98,10 @@ class Task(ABC):
         Raises:
             InputError: if the data cannot be used; the problems found are listed.
         """
+
+    @abstractmethod
+    def baseline(self, source: Source) -> Baseline:
+        """Return what the headline metric is on the test split without any network."""
 
     @abstractmethod
     def read_inputs(self, arguments: Sequence[str], serving: Any) -> Inputs:
@@ -144,6 +161,15 @@ def run_serving(serving: Any, features: Rows) -> Array:
     named = tf.data.Dataset.from_tensor_slices(named_features(features, serving))
     batches = named.batch(BATCH_SIZE)
     return np.concatenate([call_serving(serving, batch).numpy() for batch in batches])
+
+
+def commonest_class(source: Source) -> Baseline:
+    """Return the accuracy of always answering the class that is commonest in training."""
+    counts = source.rows_per_class()
+    commonest = max(source.classes, key=lambda name: counts["train"][name])
+    return Baseline(
+        f"always {commonest!r}", counts["test"][commonest] / sum(counts["test"].values())
+    )
 
 
 def classification_answer(outputs: Any, classes: Sequence[str]) -> dict[str, Any]:

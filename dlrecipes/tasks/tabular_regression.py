@@ -74,6 +74,12 @@ class TabularRegression(base.Task):
             path, splits, like, target=names[target], place=f"{path}, {table.unit}"
         )
 
+    def baseline(self, source: Source) -> base.Baseline:
+        """Return the mean absolute error of always answering the median of the training rows."""
+        median = float(np.median(np.asarray(source.train.labels)))
+        errors = np.abs(np.asarray(source.test.labels) - median)
+        return base.Baseline(f"always {median:g}, the median", float(errors.mean()))
+
     def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
         """Return the rows of CSV, TSV, JSON lines or Parquet files (`-`: CSV on standard input)."""
         report = Report()
