@@ -3,6 +3,7 @@
 import math
 import os
 import platform
+import shlex
 import signal
 import subprocess
 import time
@@ -70,12 +71,13 @@ class Clock:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Measure what happens in the block, under this name."""
+        """Measure what happens in the block, under this name; add it to what was before."""
         started = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[name] = round(time.perf_counter() - started, 3)
+            before = self.seconds.get(name, 0)
+            self.seconds[name] = round(before + time.perf_counter() - started, 3)
             self.seconds["total"] = round(time.perf_counter() - self.started, 3)
 
 
@@ -110,8 +112,9 @@ def open_source(
     source = task.read_path(path, wanted.files, like, report)
     if task.has_single_examples and like is None and (leaks := count_leaks(source)):
         report.note(
-            f"{leaks:,} of {len(source.test):,} test examples stand among the training examples "
-            f"too: dlrecipes data check {path} --task {task.name} lists them."
+            f"Test examples that stand among the training examples too: {leaks:,} of "
+            f"{len(source.test):,}. To list them: dlrecipes data check {shlex.quote(str(path))} "
+            f"--task {task.name}"
         )
     for note in report.notes:
         listener.warn(note)
@@ -287,15 +290,18 @@ def train(request: Request, listener: Listener) -> Run:
     """
     require_contract(request.facts)
     clock = Clock()
-    wanted = request.data
+    task, wanted = find_task(request.facts.task), request.data
+    # All this before TensorFlow is imported, which takes seconds: who is offline, or has files that
+    # cannot be used, hears of it at once.
     if not wanted.is_path:
-        # Before TensorFlow is imported, so that who is offline hears of it at once.
         with clock.part("fetch"):
             rung = choose_rung(request.facts.dataset, wanted.data, wanted.data_dir, listener)
         wanted = replace(wanted, data=rung)
+    with clock.part("load"):
+        source = open_source(task, request.facts.dataset, wanted, request.seed, listener)
     with clock.part("start"):
         device = select_device(request.device)
-    session = _prepare(request, wanted, device, clock, listener)
+    session = _prepare(request, source, device, clock, listener)
     run = session.run
     try:
         with _termination_as_interrupt(), load_tensorflow().device(device.scope):
@@ -319,26 +325,25 @@ def train(request: Request, listener: Listener) -> Run:
 
 
 def _prepare(
-    request: Request, found: DataRequest, device: Device, clock: Clock, listener: Listener
+    request: Request, source: Source, device: Device, clock: Clock, listener: Listener
 ) -> Session:
     """Return the session that was asked for; it is the last of it to make the run's folder.
 
     Args:
         request: What was asked for.
-        found: What there is of the data that was asked for: on which rung, or where.
+        source: The raw examples.
         device: Where to place the network.
         clock: Measures the parts of the session.
         listener: Hears how the data is prepared.
 
     Raises:
-        InputError: if the recipe, the data or the settings cannot be used; nothing was written.
+        InputError: if the recipe or its settings cannot be used; nothing was written.
     """
     facts = request.facts
     task = find_task(facts.task)
     recipe = import_recipe(facts.path)
     config = recipe.Config(**request.config)
     with clock.part("load"):
-        source = open_source(task, facts.dataset, found, request.seed, listener)
         if request.fingerprint not in ("", source.fingerprint):
             listener.warn(
                 f"The data is not what that run was trained on: its fingerprint is "

@@ -1,5 +1,6 @@
 """The `data check` command: look your own data through before you train on it."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +13,14 @@ from dlrecipes.errors import InputError
 if TYPE_CHECKING:
     from dlrecipes.preflight import Findings
 
+CLASSES_SHOWN = 50
+"""Classes whose examples are counted in the table; `--json` has all."""
+
 
 def check(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Your own file or folder.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="Your own file or folder.", readable=False)
+    ],
     task: Annotated[
         str, typer.Option("--task", metavar="TASK", help="What for: a recipe's task or its name.")
     ],
@@ -46,7 +52,7 @@ def check(
         recipe = next((name for name, facts in recipes.items() if facts.task == found.name), "")
         if findings.usable and recipe:
             flags = "".join(
-                f" {flag} {value}"
+                f" {flag} {shlex.quote(value)}"
                 for flag, value in (
                     ("--target", target),
                     ("--text-column", text_column),
@@ -55,13 +61,14 @@ def check(
                 )
                 if value
             )
-            output.print_next(f"dlrecipes train {recipe} --data {path}{flags}")
+            output.print_next(f"dlrecipes train {recipe} --data {shlex.quote(str(path))}{flags}")
     if not findings.usable:
         raise typer.Exit(2)
 
 
 def _show(findings: "Findings") -> None:
     """Print what was found, for people."""
+    from dlrecipes.datasets.files import printable
     from dlrecipes.preflight import repeated_sentence
 
     target = output.console()
@@ -90,14 +97,19 @@ def _show(findings: "Findings") -> None:
         colour = "in colour" if channels == 3 else "grey"
         target.print(f"Images: {height}x{width}, {colour}.")
     if findings.rows_per_class:
-        names = next(iter(findings.rows_per_class.values()))
+        names = list(next(iter(findings.rows_per_class.values())))
         output.print_table(
             ["class", *findings.rows_per_class],
             [
-                [name, *(f"{counts[name]:,}" for counts in findings.rows_per_class.values())]
-                for name in names
+                [
+                    printable(name),
+                    *(f"{counts[name]:,}" for counts in findings.rows_per_class.values()),
+                ]
+                for name in names[:CLASSES_SHOWN]
             ],
         )
+        if len(names) > CLASSES_SHOWN:
+            target.print(f"and {len(names) - CLASSES_SHOWN:,} classes more")
     if findings.columns:
         target.print(f"It would predict {findings.target} from:", markup=False)
         output.print_table(
