@@ -1,0 +1,81 @@
+"""What went wrong in a training, said as what it is: no memory, no disk, no number."""
+
+import errno
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dlrecipes.datasets.examples import Source
+from dlrecipes.errors import DlrecipesError
+
+EXPLODED = 100.0
+"""A mean loss so many times the first one of its epoch has exploded rather than met a bad number."""
+
+
+class DivergedError(DlrecipesError):
+    """The loss, or a weight, is not a finite number.
+
+    Args:
+        what: What is not: `loss` or `a weight`.
+        value: It.
+        place: Where in training, in words.
+        losses: The first and the last finite mean loss of the epoch, as far as there are any.
+    """
+
+    def __init__(self, what: str, value: float, place: str, losses: list[float]) -> None:
+        first, last = (losses[0], losses[-1]) if losses else (0.0, 0.0)
+        climbed = len(losses) > 1 and abs(last) > EXPLODED * abs(first)
+        self.exploded = climbed or math.isinf(value)
+        how = f": the gradients exploded, from a loss of {first:.3g} to {last:.3g}" * climbed
+        super().__init__(f"The {what} became {value} in {place}{how}.")
+
+
+def advice(error: DivergedError, config: Mapping[str, Any], source: Source) -> str:
+    """Return what to change after the loss was lost, in a sentence."""
+    bad = bad_column(source)
+    if bad:
+        return f"The data is why: {bad} holds numbers that are not finite."
+    change = []
+    if "learning_rate" in config:
+        change.append(f"a lower --learning-rate than {config['learning_rate']:g}")
+    if "gradient_clip_norm" in config:
+        change.append("a --gradient-clip-norm such as 1")
+    return f"Train again with {' or '.join(change)}" if change else "Change the recipe"
+
+
+def bad_column(source: Source) -> str:
+    """Return the name of a training column that holds a number that is not finite, or nothing."""
+    for examples in source.train.chunks():
+        labels = {} if examples.labels is None else {"label": examples.labels}
+        for name, column in {**examples.columns, **labels}.items():
+            values = np.asarray(column)
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                return f"the column {name}"
+    return ""
+
+
+def explain(error: Exception, place: str) -> DlrecipesError:
+    """Return what a user is told of an error that ended a training.
+
+    Args:
+        error: Whatever was raised.
+        place: Where in training it was raised, in words.
+    """
+    if isinstance(error, DlrecipesError):
+        return error
+    text = str(error).strip()
+    reason = f"{type(error).__name__}: {text}".splitlines()[0].rstrip(": ")
+    code = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return DlrecipesError(
+            f"Out of memory in {place}.", "A smaller --batch-size or network takes less."
+        )
+    if code in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in text:
+        return DlrecipesError(f"The disk is full in {place}.", "Make room on it.")
+    if code in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return DlrecipesError(f"The run's folder cannot be written to in {place}: {reason}.")
+    if "FileNotFoundError" in text or "Stale file handle" in text:
+        return DlrecipesError(f"The data cannot be read any more in {place}: {reason}.")
+    return DlrecipesError(f"Training failed in {place}: {reason}", "Its traceback: --debug.")
