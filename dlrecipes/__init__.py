@@ -15,6 +15,7 @@ from dlrecipes.config import (
 
 if TYPE_CHECKING:
     from dlrecipes.datasets.examples import Data, Examples, Source
+    from dlrecipes.datasets.statistics import Categories, Numbers, column_statistics
     from dlrecipes.metrics import (
         Metrics,
         classification_metrics,
@@ -22,21 +23,29 @@ if TYPE_CHECKING:
         text_generation_metrics,
     )
     from dlrecipes.practices import class_weights, early_stopping, make_optimizer
-    from dlrecipes.vocabulary import character_vectorization, word_vectorization
+    from dlrecipes.vocabulary import (
+        character_vectorization,
+        character_windows,
+        word_vectorization,
+    )
 
 __all__ = [
+    "Categories",
     "Data",
     "Examples",
     "Fraction",
     "Metrics",
     "NonNegativeFloat",
     "NonNegativeInt",
+    "Numbers",
     "PositiveFloat",
     "PositiveInt",
     "Source",
     "character_vectorization",
+    "character_windows",
     "class_weights",
     "classification_metrics",
+    "column_statistics",
     "early_stopping",
     "make_optimizer",
     "regression_metrics",
@@ -56,7 +65,11 @@ _HOMES = {
     "class_weights": "practices",
     "early_stopping": "practices",
     "make_optimizer": "practices",
+    "Categories": "datasets.statistics",
+    "Numbers": "datasets.statistics",
+    "column_statistics": "datasets.statistics",
     "character_vectorization": "vocabulary",
+    "character_windows": "vocabulary",
     "word_vectorization": "vocabulary",
 }
 

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 from dlrecipes.errors import InputError, nearest
 
 MAX_CONFIG_BYTES = 1_000_000
+FILE_OPTIONS = ("target", "text_column", "label_column", "encoding")
+"""Names of the flags that say how a user's own files are to be read."""
 
 
 @dataclass(frozen=True)
@@ -243,6 +245,7 @@ class ConfigFile:
         seed: The seed, or None.
         data: The value of `--data`, or None.
         data_dir: The value of `--data-dir`, or None.
+        files: How the user's own files are to be read: the values of `FILE_OPTIONS` that it has.
         preset: Name of the preset that a run's settings began with; empty for none.
         fingerprint: That of the data that a run was trained on; empty for a settings file.
     """
@@ -253,6 +256,7 @@ class ConfigFile:
     seed: int | None = None
     data: str | None = None
     data_dir: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
     preset: str = ""
     fingerprint: str = ""
 
@@ -266,7 +270,7 @@ def read_config_file(path: Path) -> ConfigFile:
     """Return what a run's `run.json`, or a TOML or JSON file of settings, asks for.
 
     A settings file holds the settings at its top level, and optionally `recipe`, `seed`, `data`
-    and `data_dir`; a `run.json` holds them as the run recorded them.
+    `data_dir` and `FILE_OPTIONS`; a `run.json` holds them as the run recorded them.
 
     Raises:
         InputError: if the file cannot be read or does not have that form.
@@ -295,9 +299,14 @@ def read_config_file(path: Path) -> ConfigFile:
         on_path = stamp.get("rung") == "path"
         fields |= {"data": stamp.get("requested" if on_path else "rung")}
         fields |= {name: stamp.get(name) for name in ("data_dir", "fingerprint")}
+        files = stamp.get("files")
+        fields |= (
+            {name: files.get(name) for name in FILE_OPTIONS} if isinstance(files, dict) else {}
+        )
         settings = document["config"]
     else:
-        fields = {name: document.pop(name, None) for name in ("recipe", "seed", "data", "data_dir")}
+        names = ("recipe", "seed", "data", "data_dir", *FILE_OPTIONS)
+        fields = {name: document.pop(name, None) for name in names}
         settings = document
     seed = fields.pop("seed")
     if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
@@ -312,6 +321,7 @@ def read_config_file(path: Path) -> ConfigFile:
         seed=seed,
         data=fields["data"],
         data_dir=fields["data_dir"] or None,
+        files={name: value for name in FILE_OPTIONS if (value := fields.get(name))},
         preset=fields.get("preset") or "",
         fingerprint=fields.get("fingerprint") or "",
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from dlrecipes.catalog import Facts
+from dlrecipes.config import FILE_OPTIONS
 from dlrecipes.datasets.catalog import DATA_SETS
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import TASKS
@@ -21,6 +22,7 @@ FUNCTIONS = {
 RESERVED_SETTINGS = (
     *("recipe", "preset", "config", "data", "data_dir", "seed", "device"),
     *("runs_dir", "name", "json", "quiet", "help", "debug"),
+    *FILE_OPTIONS,
 )
 """Names of `train`'s own flags, which a setting cannot have."""
 

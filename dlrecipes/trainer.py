@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -19,9 +19,9 @@ from dlrecipes.backend import Device, load_tensorflow, placement, select_device,
 from dlrecipes.catalog import Facts, read_facts, recipe_name
 from dlrecipes.config import ConfigFile, resolve_settings
 from dlrecipes.contract import import_recipe, require_contract
-from dlrecipes.datasets.catalog import find_data_set
 from dlrecipes.datasets.examples import Data, Source
-from dlrecipes.datasets.ladder import RUNGS, open_data_set
+from dlrecipes.datasets.files import FileOptions, Report, existing_path
+from dlrecipes.datasets.ladder import RUNGS, DataRequest, open_data_set
 from dlrecipes.errors import DlrecipesError, InputError, Interrupted
 from dlrecipes.golden import write_golden
 from dlrecipes.listener import Listener
@@ -40,8 +40,7 @@ class Request:
         facts: The recipe.
         config: A checked value for every setting.
         preset: Name of the preset that `config` began with; empty for none.
-        data: `auto`, `full`, `sample`, or the path of the user's own data.
-        data_dir: The folder of prepared data sets, or None for the default.
+        data: The data to train on.
         seed: From 0 to 2**32 - 1.
         device: `auto`, `cpu`, `gpu` or `gpu:N`.
         runs_dir: The folder of all runs.
@@ -52,8 +51,7 @@ class Request:
     facts: Facts
     config: Mapping[str, Any]
     preset: str = ""
-    data: str = "auto"
-    data_dir: str | None = None
+    data: DataRequest = field(default_factory=DataRequest)
     seed: int = 0
     device: str = "auto"
     runs_dir: Path = Path("runs")
@@ -82,8 +80,7 @@ class Clock:
 def open_source(
     task: Task,
     dataset: str,
-    requested: str,
-    data_dir: str | None,
+    wanted: DataRequest,
     seed: int,
     warn: Callable[[str], None],
     like: Source | None = None,
@@ -93,21 +90,23 @@ def open_source(
     Args:
         task: How a user's own files are read.
         dataset: Name of the recipe's data set.
-        requested: `auto`, `full`, `sample`, or a path.
-        data_dir: The folder of prepared data sets, or None for the default.
+        wanted: What was asked for.
         seed: Seeds the order of training examples.
-        warn: Is told when `auto` falls back to the sample.
+        warn: Is told when `auto` falls back to the sample, and what was guessed in a user's files.
         like: The data that a network was trained on, where a path is to be tested in its form.
     """
-    if requested in RUNGS:
-        source = open_data_set(dataset, requested, data_dir, warn)
-        return source.in_order_of(seed)
-    path = Path(requested).expanduser()
-    if not path.exists():
+    if not wanted.is_path:
+        return open_data_set(dataset, wanted.data, wanted.data_dir, warn).in_order_of(seed)
+    path = existing_path(wanted.data)
+    if path is None:
         raise InputError(
-            f"--data must be {', '.join(RUNGS)} or a path that exists. Received: {requested!r}"
+            f"--data must be {', '.join(RUNGS)} or a path that exists. Received: {wanted.data!r}"
         )
-    return task.read_path(path, find_data_set(dataset), like).in_order_of(seed)
+    report = Report()
+    source = task.read_path(path, wanted.files, like, report)
+    for note in report.notes:
+        warn(note)
+    return source.in_order_of(seed)
 
 
 def library_versions() -> dict[str, str]:
@@ -304,9 +303,7 @@ def _prepare(request: Request, device: Device, clock: Clock, listener: Listener)
     recipe = import_recipe(facts.path)
     config = recipe.Config(**request.config)
     with clock.part("load"):
-        source = open_source(
-            task, facts.dataset, request.data, request.data_dir, request.seed, listener.warn
-        )
+        source = open_source(task, facts.dataset, request.data, request.seed, listener.warn)
         if request.fingerprint not in ("", source.fingerprint):
             listener.warn(
                 f"The data is not what that run was trained on: its fingerprint is "
@@ -362,7 +359,7 @@ def _begin_run(request: Request, source: Source, data: Data, model: Any, device:
     facts, headline = request.facts, find_task(request.facts.task).headline
     started = runs.now()
     path = runs.create_folder(request.runs_dir, facts.name, request.name)
-    requested = request.data if request.data in RUNGS else str(Path(request.data).resolve())
+    wanted = request.data
     band = expected_band(facts, request.preset, source.name, headline)
     run = Run(
         run=path.name,
@@ -377,8 +374,9 @@ def _begin_run(request: Request, source: Source, data: Data, model: Any, device:
         device=placement(model, device),
         data={
             **source.stamp(),
-            "requested": requested,
-            "data_dir": str(Path(request.data_dir).resolve()) if request.data_dir else "",
+            "requested": str(Path(wanted.data).resolve()) if wanted.is_path else wanted.data,
+            "data_dir": str(Path(wanted.data_dir).resolve()) if wanted.data_dir else "",
+            "files": asdict(wanted.files),
             "rows": dict(data.rows),
             "classes": list(data.classes),
         },
@@ -404,11 +402,26 @@ def _end_badly(run: Run, clock: Clock, status: str, reason: str) -> None:
     run.save()
 
 
+def data_of(run: Run, data_dir: str | None = None) -> DataRequest:
+    """Return the request for the data that a run was trained on.
+
+    Args:
+        run: The run.
+        data_dir: The folder of prepared data sets now; None for that of the run.
+    """
+    on_path = run.data["rung"] not in RUNGS
+    return DataRequest(
+        data=run.data["requested"] if on_path else run.data["rung"],
+        data_dir=data_dir or run.data["data_dir"] or None,
+        files=FileOptions(**run.data["files"]),
+    )
+
+
 def evaluate(
     run: Run,
     device: str,
-    data: str | None,
-    data_dir: str | None,
+    own_data: DataRequest,
+    other: DataRequest | None,
     warn: Callable[[str], None],
 ) -> Mapping[str, float]:
     """Return the test metrics of a finished run.
@@ -416,8 +429,8 @@ def evaluate(
     Args:
         run: The run.
         device: `auto`, `cpu`, `gpu` or `gpu:N`.
-        data: Other data to test on (`full`, `sample` or a path); None for the run's own test split.
-        data_dir: The folder of prepared data sets; None for the run's own, or the default.
+        own_data: Where the data is that it was trained on.
+        other: Other data to test on; None for the run's own test split.
         warn: Is told what the user should know.
 
     Raises:
@@ -431,20 +444,17 @@ def evaluate(
     recipe = import_recipe(recipe_file)
     recorded = ConfigFile(run.path / runs.RUN_FILE, settings=run.config)
     config = recipe.Config(**resolve_settings(read_facts(recipe_file).settings, file=recorded))
-    folder = data_dir or run.data["data_dir"] or None
-    rung = run.data["rung"]
-    requested = rung if rung in RUNGS else run.data["requested"]
-    own = open_source(task, recipe.DATASET, requested, folder, run.seed, warn)
+    own = open_source(task, recipe.DATASET, own_data, run.seed, warn)
     if own.fingerprint != run.data["fingerprint"]:
         raise InputError(
             f"The data that {run.run} was trained on has changed: its fingerprint is "
             f"{own.fingerprint}, and was {run.data['fingerprint']}."
         )
     source = own
-    if data is not None:
-        other = open_source(task, recipe.DATASET, data, folder, run.seed, warn, like=own)
+    if other is not None:
+        tested = open_source(task, recipe.DATASET, other, run.seed, warn, like=own)
         # What the network knows of its data, such as its vocabulary, comes from its own.
-        source = replace(own, test=other.test)
+        source = replace(own, test=tested.test)
     prepared = load_data(recipe, config, source)
     import keras
 

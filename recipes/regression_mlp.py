@@ -16,9 +16,10 @@ from typing import Literal
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from dlrecipes import (
+    Categories,
     Data,
     Examples,
     Fraction,
@@ -28,6 +29,7 @@ from dlrecipes import (
     PositiveFloat,
     PositiveInt,
     Source,
+    column_statistics,
     early_stopping,
     make_optimizer,
     regression_metrics,
@@ -105,15 +107,20 @@ def load(config: Config, source: Source) -> Data:
 def preprocess(train: Examples) -> keras.Model:
     """Return the model from named columns (batch, 1) to what the network reads (batch, columns)."""
     inputs, columns = {}, []
-    for name, values in train.features.items():
-        is_number = values.dtype.kind == "f"
-        inputs[name] = keras.Input((1,), name=name, dtype="float32" if is_number else "string")
-        if is_number:
-            layer = layers.Normalization(mean=values.mean(), variance=values.var() or 1.0)
-        else:
+    for name, column in column_statistics(train).items():
+        if isinstance(column, Categories):
+            x = inputs[name] = keras.Input((1,), name=name, dtype="string")
             # Categories that training never saw share the first of the one-hot columns.
-            layer = layers.StringLookup(vocabulary=sorted(set(values)), output_mode="one_hot")
-        columns.append(layer(inputs[name]))
+            lookup = layers.StringLookup(vocabulary=column.values, output_mode="one_hot")
+            columns.append(lookup(x))
+            continue
+        x = inputs[name] = keras.Input((1,), name=name, dtype="float32")
+        # A missing number is taken for the mean, and a column of its own says that it is missing.
+        missing = ops.isnan(x)
+        standardise = layers.Normalization(mean=column.mean, variance=column.variance)
+        columns.append(standardise(ops.where(missing, column.mean, x)))
+        if column.has_missing:
+            columns.append(ops.cast(missing, "float32"))
     return keras.Model(inputs, layers.Concatenate()(columns))
 
 

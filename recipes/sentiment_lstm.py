@@ -135,7 +135,7 @@ def load(config: Config, source: Source) -> Data:
     """Return batches of word numbers (batch, time), 0 for padding, and labels."""
     train, validation = source.train_and_validation(config.validation_fraction)
     text = keras.Input((), dtype="string", name="text")
-    numbers = word_vectorization(train.features, config.vocabulary_size)(text)
+    numbers = word_vectorization(train, config.vocabulary_size)(text)
     # A text without a word, such as "!!!", is read as one unknown word, whose number is 1.
     numbers = ops.pad(numbers, [[0, 0], [0, 1]])
     numbers = ops.concatenate([ops.maximum(numbers[:, :1], 1), numbers[:, 1:]], axis=1)

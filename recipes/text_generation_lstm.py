@@ -19,16 +19,14 @@ along a cosine.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 from dlrecipes import (
     Data,
-    Examples,
     Fraction,
     Metrics,
     NonNegativeFloat,
@@ -37,6 +35,7 @@ from dlrecipes import (
     PositiveInt,
     Source,
     character_vectorization,
+    character_windows,
     early_stopping,
     make_optimizer,
     text_generation_metrics,
@@ -107,14 +106,14 @@ class Config:
 
 def load(config: Config, source: Source) -> Data:
     """Return batches of character numbers (batch, time), and of those that come next."""
-    vectorize = character_vectorization(source.train.features)
+    vectorize = character_vectorization(source.train)
     text = keras.Input((), dtype="string", name="text")
-    train = windows(source.train, vectorize, config.window)
+    train = character_windows(source.train, vectorize, config.window)
     if source.validation is not None:
-        validation = windows(source.validation, vectorize, TEST_WINDOW)
+        validation = character_windows(source.validation, vectorize, TEST_WINDOW)
     else:
         train, validation = train.split(config.validation_fraction)
-    test = windows(source.test, vectorize, TEST_WINDOW)
+    test = character_windows(source.test, vectorize, TEST_WINDOW)
     return Data(
         train=train.batches(config.batch_size, shuffle=True),
         validation=validation.batches(32),
@@ -123,18 +122,6 @@ def load(config: Config, source: Source) -> Data:
         classes=tuple(str(character) for character in vectorize.get_vocabulary()),
         preprocessing=keras.Model(text, vectorize(text)),
     )
-
-
-def windows(examples: Examples, vectorize: layers.Layer, length: int) -> Examples:
-    """Cut a text into windows; the labels are the same characters, one further on.
-
-    The last window is filled with 0, which counts neither in the loss nor in the metrics.
-    """
-    numbers = np.concatenate([np.asarray(vectorize([text]))[0] for text in examples.features])
-    count = -(-(len(numbers) - 1) // length)
-    padded = np.pad(numbers, (0, count * length + 1 - len(numbers))).astype("int32")
-    inputs, following = padded[:-1].reshape(count, length), padded[1:].reshape(count, length)
-    return replace(examples, features=inputs, labels=following)
 
 
 def build(config: Config, data: Data) -> keras.Model:

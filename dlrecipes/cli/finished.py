@@ -1,5 +1,6 @@
 """Commands on a finished run: evaluate, predict, export."""
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,10 @@ def evaluate(
         ),
     ] = None,
     data_dir: options.DataDir = None,
+    target: options.Target = "",
+    text_column: options.TextColumn = "",
+    label_column: options.LabelColumn = "",
+    encoding: options.Encoding = "",
     device: options.DeviceName = "auto",
     runs_dir: options.RunsDir = options.RUNS_DIR,
     json: options.Json = False,
@@ -29,9 +34,19 @@ def evaluate(
     """Test a finished run. Runs the recipe's code that the run was trained with."""
     found = find_run(run, runs_dir)
     from dlrecipes import trainer
+    from dlrecipes.datasets.files import FileOptions
 
     with output.only_json(json):
-        metrics = trainer.evaluate(found, device, data, data_dir, output.print_warning)
+        own = trainer.data_of(found, data_dir)
+        given = {
+            "target": target,
+            "text_column": text_column,
+            "label_column": label_column,
+            "encoding": encoding,
+        }
+        files = {**asdict(own.files), **{name: value for name, value in given.items() if value}}
+        other = replace(own, data=data, files=FileOptions(**files)) if data else None
+        metrics = trainer.evaluate(found, device, own, other, output.print_warning)
     details = getattr(metrics, "details", {})
     if json:
         output.print_json(

@@ -23,6 +23,42 @@ DataDir = Annotated[
         "tensorflow_datasets in the home folder.",
     ),
 ]
+Target = Annotated[
+    str,
+    typer.Option(
+        "--target",
+        metavar="COLUMN",
+        help="Of your own table: the column to predict.",
+        show_default="the last",
+    ),
+]
+TextColumn = Annotated[
+    str,
+    typer.Option(
+        "--text-column",
+        metavar="COLUMN",
+        help="Of your own table: the column of texts.",
+        show_default="guessed",
+    ),
+]
+LabelColumn = Annotated[
+    str,
+    typer.Option(
+        "--label-column",
+        metavar="COLUMN",
+        help="Of your own table: the column of labels.",
+        show_default="guessed",
+    ),
+]
+Encoding = Annotated[
+    str,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="Of your own text files, such as latin-1.",
+        show_default="utf-8",
+    ),
+]
 DeviceName = Annotated[
     str,
     typer.Option(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from dlrecipes.cli.display import Display
 from dlrecipes.config import ConfigFile, Setting, read_config_file, resolve_settings, show_value
 from dlrecipes.errors import InputError, nearest
 from dlrecipes.runs import Run
+
+if TYPE_CHECKING:
+    from dlrecipes.datasets.ladder import DataRequest
 
 MAX_SEED = 2**32 - 1
 
@@ -48,6 +51,10 @@ def train(
         ),
     ] = None,
     data_dir: options.DataDir = None,
+    target: options.Target = "",
+    text_column: options.TextColumn = "",
+    label_column: options.LabelColumn = "",
+    encoding: options.Encoding = "",
     seed: Annotated[
         int | None,
         typer.Option(
@@ -94,8 +101,17 @@ def train(
             flags=_given(flags),
         ),
         preset=chosen,
-        data=data or (file.data if file else None) or "auto",
-        data_dir=data_dir or (file.data_dir if file else None),
+        data=_wanted_data(
+            file,
+            data,
+            data_dir,
+            {
+                "target": target,
+                "text_column": text_column,
+                "label_column": label_column,
+                "encoding": encoding,
+            },
+        ),
         seed=_seed(seed, file),
         device=device,
         runs_dir=runs_dir,
@@ -126,6 +142,21 @@ def _recipe_of_file(file: ConfigFile | None) -> Facts:
         if not file.is_run or not kept.is_file():
             raise
         return replace(read_facts(kept), name=file.recipe)
+
+
+def _wanted_data(
+    file: ConfigFile | None, data: str | None, data_dir: str | None, files: Mapping[str, str]
+) -> "DataRequest":
+    """Return the data that flags, then a `--config` file, ask for."""
+    from dlrecipes.datasets.files import FileOptions
+    from dlrecipes.datasets.ladder import DataRequest
+
+    given = {name: value for name, value in files.items() if value}
+    return DataRequest(
+        data=data or (file.data if file else None) or "auto",
+        data_dir=data_dir or (file.data_dir if file else None),
+        files=FileOptions(**{**(file.files if file and not data else {}), **given}),
+    )
 
 
 def _seed(seed: int | None, file: ConfigFile | None) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dlrecipes.datasets import pipelines
 from dlrecipes.datasets.pipelines import Order
-from dlrecipes.datasets.storage import Array, Column, ColumnsWriter, take
+from dlrecipes.datasets.storage import CHUNK, Array, Column, ColumnsWriter, chunks, take
 from dlrecipes.errors import InputError
 
 Features = Column | Mapping[str, Column]
@@ -20,8 +20,6 @@ Rows = Array | dict[str, Array]
 
 SPLIT_SEED = 0
 """Held-out rows are the same whatever seed a run has, so that runs can be compared."""
-CHUNK = 4096
-"""Examples that are read, converted or digested together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,9 +157,10 @@ class ExamplesWriter:
         chunk = examples._all_columns()
         self.columns.append({name: np.asarray(column) for name, column in chunk.items()})
 
-    def finish(self) -> Examples | None:
-        """Return the examples; None if there are none."""
-        return self.form._of(self.columns.finish()) if self.form else None
+    def finish(self) -> Examples:
+        """Return the examples, of which there must be some."""
+        assert self.form is not None
+        return self.form._of(self.columns.finish())
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,8 +222,8 @@ class Source:
             labels = {} if examples.labels is None else {"": examples.labels}
             for name, column in {**examples.columns, **labels}.items():
                 digest.update(f"{name} {column.shape[1:]} {column.dtype.kind}".encode())
-                for start in range(0, len(column), CHUNK):
-                    _update(digest, column[start : start + CHUNK])
+                for rows in chunks(column):
+                    _update(digest, rows)
         return digest.hexdigest()[:16]
 
     def splits(self) -> dict[str, Examples]:

@@ -5,15 +5,37 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dlrecipes.backend import load_tensorflow
 from dlrecipes.datasets.catalog import DataSet, Splits, find_data_set
 from dlrecipes.datasets.examples import Source
+from dlrecipes.datasets.files import FileOptions
 from dlrecipes.errors import DlrecipesError
 
 RUNGS = ("auto", "full", "sample")
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """The data that was asked for.
+
+    Args:
+        data: `auto`, `full`, `sample`, or the path of the user's own data.
+        data_dir: The folder of prepared data sets, or None for the default.
+        files: How the user's own files are to be read.
+    """
+
+    data: str = "auto"
+    data_dir: str | None = None
+    files: FileOptions = field(default_factory=FileOptions)
+
+    @property
+    def is_path(self) -> bool:
+        """Tell whether it is the user's own data."""
+        return self.data not in RUNGS
 
 
 def data_folder(data_dir: str | None = None) -> Path:

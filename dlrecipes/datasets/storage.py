@@ -8,7 +8,7 @@ however that ends. It lies in TMPDIR, or in /var/tmp, since /tmp is memory on ma
 import errno
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import IO, Any
 
@@ -21,6 +21,8 @@ Array = npt.NDArray[Any]
 
 MEMORY_BYTES = 128 * 2**20
 """Columns that are written together are kept in memory up to this size, all in all."""
+CHUNK = 4096
+"""Rows that are read, converted or digested together."""
 TEXT_BYTES = 60
 """What a Python string takes beside its characters, about."""
 
@@ -121,6 +123,12 @@ def take(columns: Mapping[str, Column], rows: Array) -> dict[str, Column]:
         else:
             taken[name] = column[rows]
     return taken
+
+
+def chunks(column: Column, size: int = CHUNK) -> Iterator[Array]:
+    """Yield the rows of a column in order, `size` at a time, in memory."""
+    for start in range(0, len(column), size):
+        yield column[start : start + size]
 
 
 class ColumnWriter:

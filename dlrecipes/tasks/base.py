@@ -1,18 +1,17 @@
 """What every task offers, and what tasks share."""
 
-import csv
-import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dlrecipes.datasets.catalog import DataSet
 from dlrecipes.datasets.examples import Examples, Rows, Source
+from dlrecipes.datasets.files import FileOptions, Report
 from dlrecipes.datasets.storage import Array
+from dlrecipes.datasets.tables import Wanted
 from dlrecipes.errors import InputError
 from dlrecipes.metrics import class_probabilities
 
@@ -20,7 +19,7 @@ BATCH_SIZE = 256
 GOLDEN_EXAMPLES = 8
 TEST_FRACTION = 0.2
 """What is held out of a user's data that comes without a test split."""
-MAX_PROBLEMS_SHOWN = 20
+LABEL_COLUMNS = ("label", "class", "category", "sentiment", "target", "labels", "y")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,17 +65,20 @@ class Task(ABC):
     higher_is_better: bool = True
 
     @abstractmethod
-    def read_path(self, path: Path, data_set: DataSet, like: Source | None) -> Source:
+    def read_path(
+        self, path: Path, options: FileOptions, like: Source | None, report: Report
+    ) -> Source:
         """Return a user's own data as a source.
 
         Args:
             path: The file or folder.
-            data_set: The recipe's own data set, whose form is the default.
+            options: How it is to be read.
             like: The data that a network was trained on, if the user's is to be in its form
                 (classes, columns, image size); None to find the form in the data.
+            report: Is told of what was guessed or converted, and of every problem.
 
         Raises:
-            InputError: if the data cannot be used; every problem found is listed.
+            InputError: if the data cannot be used; the problems found are listed.
         """
 
     @abstractmethod
@@ -182,134 +184,9 @@ def classification_table(
     return ["input", "label", "probability", "next likeliest"], rows
 
 
-def raise_problems(problems: Sequence[str], what: str) -> None:
-    """Raise InputError that lists the problems, if there are any."""
-    if not problems:
-        return
-    if len(problems) == 1:
-        raise InputError(problems[0])
-    shown = "\n".join(f"  {problem}" for problem in problems[:MAX_PROBLEMS_SHOWN])
-    more = len(problems) - MAX_PROBLEMS_SHOWN
-    rest = f"\n  and {more} more" if more > 0 else ""
-    raise InputError(f"{what}: {len(problems)} problems.\n{shown}{rest}")
-
-
-def read_text(path: Path) -> str:
-    """Return the content of a UTF-8 text file, or raise InputError."""
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text: byte {error.start} cannot be read.") from None
-    if "\0" in content:
-        raise InputError(f"{path} is not a text file: it holds a zero byte.")
-    return content.replace("\r\n", "\n")
-
-
-def read_standard_input() -> str:
-    """Return all of standard input, as UTF-8 text."""
-    try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"Standard input is not UTF-8 text: byte {error.start} cannot be read."
-        ) from None
-
-
-def read_table(path: Path, *, as_text: bool = False) -> Any:
-    """Return a CSV, TSV or Parquet file as a pandas table.
-
-    Args:
-        path: The file; `-` for CSV on standard input.
-        as_text: Whether every cell is text, as it stands there, even "NA" or "1".
-
-    Raises:
-        InputError: if it cannot be read, has no rows, or a column's name stands twice.
-    """
-    import io
-
-    import pandas as pd
-
-    options: dict[str, Any] = {"dtype": str, "keep_default_na": False} if as_text else {}
-    try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
-            table = table.fillna("").astype(str) if as_text else table
-        else:
-            text = read_text(path) if str(path) != "-" else read_standard_input()
-            separator = "\t" if path.suffix == ".tsv" else ","
-            _check_header(path, text.partition("\n")[0], separator)
-            table = pd.read_csv(
-                io.StringIO(text), sep=separator, index_col=False, on_bad_lines="error", **options
-            )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError) as error:
-        raise InputError(f"{path} cannot be read as a table: {error}".strip()) from None
-    if table.empty:
-        raise InputError(f"{path} has no rows.")
-    return table.rename(columns=str)
-
-
-def _check_header(path: Path, header: str, separator: str) -> None:
-    """Raise InputError if a column's name stands twice: pandas would rename the second."""
-    names = next(csv.reader([header], delimiter=separator), [])
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise InputError(f"{path}: the column {', '.join(repeated)} stands twice.")
-
-
-def split_folders(path: Path) -> dict[str, Path]:
-    """Return the folders `train`, `validation` (or `val`) and `test` of a folder, by split.
-
-    A folder without `train` is all training examples.
-    """
-    names = {"train": ("train",), "validation": ("validation", "val"), "test": ("test",)}
-    found = {
-        split: path / name
-        for split, choices in names.items()
-        for name in choices
-        if (path / name).is_dir()
-    }
-    return found if "train" in found else {"train": path}
-
-
-def class_folders(path: Path) -> list[Path]:
-    """Return the folders in a folder, one for each class, without hidden ones."""
-    try:
-        return sorted(
-            folder
-            for folder in path.iterdir()
-            if folder.is_dir() and not folder.name.startswith(".")
-        )
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-
-
-def examples_by_class(
-    labels: Iterable[str], like: Source | None, where: Path
-) -> tuple[tuple[str, ...], Array]:
-    """Return the names of the classes, and each example's class number.
-
-    Args:
-        labels: The label of each example.
-        like: The data whose classes the labels must be of; None to take the labels' own.
-        where: The file or folder, for messages.
-
-    Raises:
-        InputError: if there is one class only, or a label is not among the classes of `like`.
-    """
-    labels = list(labels)
-    classes = like.classes if like else tuple(sorted(set(labels)))
-    unknown = sorted(set(labels) - set(classes))
-    if unknown:
-        raise InputError(
-            f"{where}: the label {', '.join(map(repr, unknown))} is none that the network was "
-            f"trained on: {', '.join(classes)}."
-        )
-    if len(classes) < 2:
-        raise InputError(f"{where} has one class only ({', '.join(classes)}): two are needed.")
-    numbers = {name: number for number, name in enumerate(classes)}
-    return classes, np.array([numbers[label] for label in labels], dtype="int32")
+def wanted_labels(options: FileOptions) -> Wanted:
+    """Return how the column of labels is looked for."""
+    return Wanted("labels", LABEL_COLUMNS, options.label_column, "--label-column")
 
 
 def own_source(

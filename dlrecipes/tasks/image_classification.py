@@ -1,84 +1,31 @@
 """Image classification: image files in, a class and its probability out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from dlrecipes.datasets.catalog import DataSet
-from dlrecipes.datasets.examples import Examples, Source
-from dlrecipes.datasets.storage import Array
+from dlrecipes.datasets.examples import Source
+from dlrecipes.datasets.files import (
+    FileOptions,
+    Report,
+    files_below,
+    labelled_files,
+)
+from dlrecipes.datasets.images import IMAGE_SUFFIXES, common_shape, read_images
+from dlrecipes.datasets.labelled import LabelledWriter
+from dlrecipes.datasets.tables import (
+    TABLE_SUFFIXES,
+    Wanted,
+    as_texts,
+    find_columns,
+    open_table,
+    splits_of,
+)
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-
-
-def read_image(path: Path, shape: tuple[int, ...]) -> Array:
-    """Return an image file's pixels, converted and resized.
-
-    Args:
-        path: A PNG, JPEG, BMP, GIF (its first frame) or WebP file.
-        shape: Height, width, and channels: 1 for grey, 3 for red, green, blue.
-
-    Returns:
-        uint8 pixels of that shape.
-
-    Raises:
-        InputError: if the file is missing, empty, or not an image that can be read whole.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    height, width, channels = shape
-    try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path} is empty.")
-        with Image.open(path) as file:
-            image: Image.Image = ImageOps.exif_transpose(file)  # as a phone held it
-            if image.mode.startswith("I"):
-                # Pillow would clip 16 bits to white rather than scale them to 8.
-                image = image.convert("I").point(lambda value: value / 256).convert("L")
-            if "A" in image.getbands() or "transparency" in image.info:
-                # Transparent pixels are shown on black, as the digits of MNIST stand on black.
-                opaque = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", opaque.size, "black"), opaque)
-            image = image.convert("L" if channels == 1 else "RGB")
-            if image.size != (width, height):
-                image = image.resize((width, height), Image.Resampling.BILINEAR)
-            return np.asarray(image, dtype="uint8").reshape(height, width, channels)
-    except UnidentifiedImageError:
-        raise InputError(f"{path} is not an image: PNG, JPEG, BMP, GIF or WebP.") from None
-    except Image.DecompressionBombError:
-        raise InputError(f"{path} has too many pixels to be read safely.") from None
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path} is a damaged image: {error}.") from None
-
-
-def image_files(folder: Path) -> list[Path]:
-    """Return the image files below a folder, in order."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.is_file()
-        and not path.name.startswith(".")
-    )
-
-
-def read_images(paths: Sequence[Path], shape: tuple[int, ...]) -> Array:
-    """Return the pixels (images, *shape) of image files; list every one that cannot be read."""
-    problems = []
-    pixels = np.empty((len(paths), *shape), dtype="uint8")
-    for number, path in enumerate(paths):
-        try:
-            pixels[number] = read_image(path, shape)
-        except InputError as error:
-            problems.append(error.message)
-    base.raise_problems(problems, "Images cannot be read")
-    return pixels
+PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
+IMAGES_AT_ONCE = 256
 
 
 class ImageClassification(base.Task):
@@ -87,52 +34,45 @@ class ImageClassification(base.Task):
     name = "image-classification"
     headline = "accuracy"
 
-    def read_path(self, path: Path, data_set: DataSet, like: Source | None) -> Source:
-        """Return the images of a folder with a folder for each class, resized to one shape."""
-        if not path.is_dir():
-            raise InputError(f"{path} must be a folder with a folder of images for each class.")
-        shape = like.image_shape if like else data_set.image_shape
-        folders = base.split_folders(path)
-        classes: tuple[str, ...] = ()
-        splits = {}
-        for split, folder in folders.items():
-            files, labels = self._labelled_files(folder)
-            found, numbers = base.examples_by_class(labels, like, folder)
-            if classes and found != classes:
-                raise InputError(f"{folder} has other classes than {path / 'train'}.")
-            classes = found
-            splits[split] = Examples(read_images(files, shape), numbers)
+    def read_path(
+        self, path: Path, options: FileOptions, like: Source | None, report: Report
+    ) -> Source:
+        """Return images of class folders, or of a table of paths and labels, in one shape."""
+        if path.is_dir():
+            listed = list(labelled_files(path, IMAGE_SUFFIXES, "images", report))
+        else:
+            listed = list(_listed_images(path, options, report))
+        report.require_usable(path)
+        shape = like.image_shape if like else common_shape([file for *_, file in listed], report)
+        writer = LabelledWriter(path, like.classes if like else (), report)
+        for start in range(0, len(listed), IMAGES_AT_ONCE):
+            some = listed[start : start + IMAGES_AT_ONCE]
+            for split in dict.fromkeys(split for split, _, _ in some):
+                labels = [label for of, label, _ in some if of == split]
+                files = [file for of, _, file in some if of == split]
+                pixels = read_images(files, shape, report)
+                writer.append(split, pixels, labels, [str(file) for file in files])
+        classes, splits = writer.finish()
+        report.require_usable(path)
         return base.own_source(path, splits, like, classes=classes, image_shape=shape)
-
-    @staticmethod
-    def _labelled_files(folder: Path) -> tuple[list[Path], list[str]]:
-        """Return the image files of a folder of class folders, and the class of each."""
-        class_folders = base.class_folders(folder)
-        if not class_folders:
-            raise InputError(f"{folder} has no folder for each class.")
-        files, labels, problems = [], [], []
-        for class_folder in class_folders:
-            found = image_files(class_folder)
-            if not found:
-                problems.append(f"{class_folder} has no images.")
-            files += found
-            labels += [class_folder.name] * len(found)
-        base.raise_problems(problems, str(folder))
-        return files, labels
 
     def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
         """Return the pixels of image files, and of all the images in folders."""
+        report = Report()
         paths: list[Path] = []
-        problems = []
         for argument in arguments:
             path = Path(argument).expanduser()
-            found = image_files(path) if path.is_dir() else [path]
+            if not path.is_dir():
+                paths.append(path)
+                continue
+            below = files_below(path, report)
+            found = [file for file in below if file.suffix.lower() in IMAGE_SUFFIXES]
             if not found:
-                problems.append(f"{path} has no images ({', '.join(IMAGE_SUFFIXES)}).")
+                report.problem(f"{path} has no images ({', '.join(IMAGE_SUFFIXES)}).")
             paths += found
-        base.raise_problems(problems, "Inputs cannot be read")
-        shape = tuple(serving.inputs[0].shape[1:])
-        return base.Inputs([str(path) for path in paths], read_images(paths, shape))
+        pixels = read_images(paths, tuple(serving.inputs[0].shape[1:]), report)
+        report.require_usable("The input")
+        return base.Inputs([str(path) for path in paths], pixels)
 
     def answer(self, outputs: Any, classes: Sequence[str]) -> dict[str, Any]:
         """Return `probabilities` and `label`."""
@@ -151,3 +91,29 @@ class ImageClassification(base.Task):
     def table(self, predictions: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
         """Return the label, its probability and the next likeliest classes."""
         return base.classification_table(predictions)
+
+
+def _listed_images(
+    path: Path, options: FileOptions, report: Report
+) -> Iterator[tuple[str, str, Path]]:
+    """Yield split, label and path of the images that a table lists; paths begin at its folder."""
+    if path.suffix not in TABLE_SUFFIXES:
+        raise InputError(
+            f"{path} must be a folder with a folder of images for each class, or a table "
+            f"({', '.join(TABLE_SUFFIXES)}) of their paths and labels."
+        )
+    table = open_table(path, options.encoding, report)
+    if table is None:
+        return
+    wanted = (Wanted("paths", PATH_COLUMNS), base.wanted_labels(options))
+    file_column, label_column = find_columns(table, wanted, report)
+    if report.count:
+        return
+    for chunk in table.chunks(report):
+        files, labels = as_texts(chunk.cells[file_column]), as_texts(chunk.cells[label_column])
+        splits = splits_of(table, chunk, report)
+        for line, file, label, split in zip(chunk.lines, files, labels, splits, strict=True):
+            if not file.strip() or not label.strip():
+                report.problem(f"{table.where(line)}: its path or its label is empty.")
+            elif split:
+                yield split, label, path.parent / file

@@ -1,62 +1,28 @@
 """Tabular regression: rows with named columns in, a number out."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dlrecipes.datasets.catalog import DataSet
-from dlrecipes.datasets.examples import Examples, Source
+from dlrecipes.datasets.examples import Examples, ExamplesWriter, Source
+from dlrecipes.datasets.files import FileOptions, Report
 from dlrecipes.datasets.storage import Array
+from dlrecipes.datasets.tables import (
+    MAX_CATEGORIES,
+    TABLE_SUFFIXES,
+    ColumnFacts,
+    Table,
+    column_values,
+    is_missing,
+    look_through,
+    open_table,
+    safe_names,
+    splits_of,
+)
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
-
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
-
-
-def read_columns(path: Path) -> Any:
-    """Return a table whose columns have names that a network's inputs can have.
-
-    "od280/od315 (nm)" becomes "od280_od315__nm_": TensorFlow takes letters, digits and "_".
-
-    Raises:
-        InputError: if the table cannot be read, or two columns end up with one name.
-    """
-    table = base.read_table(path)
-    names = {name: re.sub(r"\W", "_", name, flags=re.ASCII) for name in table}
-    for name, safe in names.items():
-        others = [other for other in names if names[other] == safe]
-        if len(others) > 1:
-            raise InputError(f"{path}: the columns {' and '.join(others)} are too alike.")
-        if not safe[:1].isalpha():
-            names[name] = f"column_{safe}"
-    return table.rename(columns=names)
-
-
-def column_values(table: Any, name: str, *, numeric: bool, where: Path) -> Array:
-    """Return a column as float32 or as Python strings.
-
-    Raises:
-        InputError: if a number cannot be read or is missing; the message names the first rows.
-    """
-    import pandas as pd
-
-    column = table[name]
-    if not numeric:
-        return np.array(column.fillna("").astype(str), dtype=object)
-    numbers: Array = pd.to_numeric(column, errors="coerce").to_numpy(dtype="float32")
-    bad = np.flatnonzero(~np.isfinite(numbers))
-    if len(bad):
-        received = column.iloc[bad[0]]
-        found = "is empty" if pd.isna(received) else f"has {str(received)!r}"
-        raise InputError(
-            f"{where}: the column {name} must hold numbers. Row {bad[0] + 1} {found}"
-            + (f"; {len(bad) - 1} more rows are like it." if len(bad) > 1 else "."),
-            "Fill such rows in, or leave them out.",
-        )
-    return numbers
 
 
 class TabularRegression(base.Task):
@@ -66,57 +32,63 @@ class TabularRegression(base.Task):
     headline = "mae"
     higher_is_better = False
 
-    def read_path(self, path: Path, data_set: DataSet, like: Source | None) -> Source:
-        """Return the rows of a table whose last column is the target.
+    def read_path(
+        self, path: Path, options: FileOptions, like: Source | None, report: Report
+    ) -> Source:
+        """Return the rows of a table, one column of which is the target.
 
         Where the data is to be like that of a finished run, its columns and its target are found
         by name.
         """
-        if path.suffix not in TABLE_SUFFIXES or not path.is_file():
+        if path.suffix not in TABLE_SUFFIXES or path.is_dir():
             raise InputError(f"{path} must be a table: {', '.join(TABLE_SUFFIXES)}.")
-        table = read_columns(path)
-        if like is not None:
-            columns = like.train.features
-            assert isinstance(columns, dict)
-            numeric = {name: column.dtype.kind == "f" for name, column in columns.items()}
-            target = like.target
+        table = open_table(path, options.encoding, report)
+        report.require_usable(path)
+        assert table is not None
+        names = safe_names(table.names, path, report)
+        if like is None:
+            facts = look_through(table, report)
+            target = _find_target(table, facts, options.target, report)
+            numeric = _usable_columns(table, facts, target, report)
         else:
-            *names, target = table
-            numeric = {name: table[name].dtype.kind in "biuf" for name in names}
-            if not names:
-                raise InputError(f"{path} has one column only: a target and others are needed.")
-        self._check_columns(table, [*numeric, target], path)
-        features = {
-            name: column_values(table, name, numeric=is_number, where=path)
-            for name, is_number in numeric.items()
-        }
-        targets = column_values(table, target, numeric=True, where=path)
-        splits = {"train": Examples(features, targets)}
-        return base.own_source(path, splits, like, target=target)
-
-    @staticmethod
-    def _check_columns(table: Any, names: Sequence[str], where: Path) -> None:
-        missing = [name for name in names if name not in table]
-        if missing:
-            raise InputError(
-                f"{where} has no column {', '.join(missing)}: it has {', '.join(table)}.",
-                f"The columns needed are {', '.join(names)}.",
-            )
+            look_through(table, report)
+            columns = like.train.columns
+            original = {short: name for name, short in names.items()}
+            _check_columns(table, original, [*columns, like.target], report)
+            numeric = {
+                original[short]: column.dtype.kind == "f" for short, column in columns.items()
+            }
+            target = original[like.target]
+        splits = _read_rows(table, names, numeric, target, report)
+        report.require_usable(path)
+        return base.own_source(path, splits, like, target=names[target])
 
     def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
-        """Return the rows of CSV, TSV or Parquet files (`-`: CSV on standard input)."""
+        """Return the rows of CSV, TSV, JSON lines or Parquet files (`-`: CSV on standard input)."""
+        report = Report()
         names: list[str] = []
-        parts: dict[str, list[Array]] = {tensor.name: [] for tensor in serving.inputs}
+        numeric = {tensor.name: str(tensor.dtype) != "string" for tensor in serving.inputs}
+        parts: dict[str, list[Array]] = {name: [] for name in numeric}
         for argument in arguments:
             path = Path(argument).expanduser()
-            table = read_columns(path)
-            self._check_columns(table, list(parts), path)
-            for tensor in serving.inputs:
-                numeric = str(tensor.dtype) != "string"
-                parts[tensor.name].append(
-                    column_values(table, tensor.name, numeric=numeric, where=path)
-                )
-            names += [f"{argument}:{row + 1}" for row in range(len(table))]
+            table = open_table(path, "utf-8", report)
+            report.require_usable("The input")
+            assert table is not None
+            safe = safe_names(table.names, path, report)
+            original = {short: name for name, short in safe.items()}
+            _check_columns(table, original, list(parts), report)
+            wanted = {original[short]: short for short in parts}
+            kinds = {original[short]: is_number for short, is_number in numeric.items()}
+            before = len(names)
+            for chunk in table.chunks(report):
+                for name, values in column_values(table, chunk, wanted, kinds, report).items():
+                    parts[name].append(values)
+                names += [
+                    f"{argument}:{len(names) - before + 1 + n}" for n in range(len(chunk.lines))
+                ]
+            if len(names) == before:
+                report.problem(f"{path} has no rows.")
+        report.require_usable("The input")
         return base.Inputs(names, {name: np.concatenate(part) for name, part in parts.items()})
 
     def answer(self, outputs: Any, classes: Sequence[str]) -> dict[str, Any]:
@@ -143,3 +115,94 @@ class TabularRegression(base.Task):
         """Return each row and its predicted value."""
         rows = [[prediction["input"], f"{prediction['value']:,.2f}"] for prediction in predictions]
         return ["row", "value"], rows
+
+
+def _check_columns(
+    table: Table, original: Mapping[str, str], needed: Sequence[str], report: Report
+) -> None:
+    """Raise InputError unless a table has the columns that a network needs.
+
+    Args:
+        table: The table.
+        original: Its columns' names by those that a network's inputs can have.
+        needed: The names of the latter kind that the network needs.
+        report: What was found so far.
+    """
+    missing = [name for name in needed if name not in original]
+    if missing:
+        report.problem(
+            f"{table.path} has no column {', '.join(missing)}: it has {', '.join(table.names)}."
+        )
+    report.require_usable(table.path, f"The columns needed are {', '.join(needed)}.")
+
+
+def _find_target(
+    table: Table, facts: Mapping[str, ColumnFacts], wanted: str, report: Report
+) -> str:
+    """Return the column to be predicted: the one that the user names, or the last."""
+    others = [name for name in table.names if name != "split"]
+    target = wanted or others[-1]
+    if target not in others:
+        report.problem(f"{table.path} has no column {target}: it has {', '.join(others)}.")
+    elif len(others) < 2:
+        report.problem(f"{table.path} has one column only: a target and others are needed.")
+    elif not facts[target].is_numeric and facts[target].texts:
+        report.problem(
+            f"{table.path}: the target {target} holds text, not numbers. Name a column of numbers "
+            "with --target."
+        )
+    elif facts[target].is_constant:
+        report.problem(f"{table.path}: the target {target} is the same in every row.")
+    elif not wanted:
+        report.note(f"The target is the last column, {target} (--target names another).")
+    return target
+
+
+def _usable_columns(
+    table: Table, facts: Mapping[str, ColumnFacts], target: str, report: Report
+) -> dict[str, bool]:
+    """Return the columns to predict from, and whether each holds numbers; note what is odd."""
+    numeric = {}
+    for name in table.names:
+        column = facts[name]
+        if name in (target, "split"):
+            continue
+        if column.is_constant:
+            report.note(f"The column {name} is left out: it is the same in every row.")
+            continue
+        numeric[name] = column.is_numeric
+        rows = column.numbers + column.missing + column.texts
+        if column.missing:
+            report.note(
+                f"The column {name} lacks {column.missing:,} of {rows:,} values: the network is "
+                "told where."
+            )
+        if not column.is_numeric and column.distinct and len(column.distinct) > MAX_CATEGORIES:
+            report.note(
+                f"The column {name} has more than {MAX_CATEGORIES:,} different texts: the "
+                "others count as one."
+            )
+    if not numeric and not report.count:
+        report.problem(f"{table.path}: every column but the target is the same in every row.")
+    return numeric
+
+
+def _read_rows(
+    table: Table, names: Mapping[str, str], numeric: Mapping[str, bool], target: str, report: Report
+) -> dict[str, Examples]:
+    """Return the examples of each split; rows without a target are problems."""
+    wanted = {name: names[name] for name in [*numeric, target]}
+    writers: dict[str, ExamplesWriter] = {}
+    for chunk in table.chunks():
+        columns = column_values(table, chunk, wanted, {**numeric, target: True}, report)
+        targets = columns.pop(names[target])
+        for line, cell in zip(chunk.lines, chunk.cells[target], strict=True):
+            if is_missing(cell):
+                received = f" ({cell!r})" if str(cell).strip() and cell is not None else ""
+                report.problem(f"{table.where(line)}: the target {target} is missing{received}.")
+        splits = np.array(splits_of(table, chunk, report), dtype=object)
+        examples = Examples(columns, targets, np.array(chunk.lines))
+        for split in sorted(set(splits) - {""}):
+            some = examples.take(np.flatnonzero(splits == split))
+            writers.setdefault(split, ExamplesWriter()).append(some)
+    return {split: writer.finish() for split, writer in writers.items()}

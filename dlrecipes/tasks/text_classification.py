@@ -3,22 +3,40 @@
 import os
 import re
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dlrecipes.datasets.catalog import DataSet
-from dlrecipes.datasets.examples import Examples, Source
+from dlrecipes.datasets.examples import Source
+from dlrecipes.datasets.files import (
+    FileOptions,
+    Report,
+    labelled_files,
+    read_standard_input,
+    read_text,
+)
+from dlrecipes.datasets.labelled import LabelledWriter
 from dlrecipes.datasets.storage import Array
+from dlrecipes.datasets.tables import (
+    TABLE_SUFFIXES,
+    Wanted,
+    as_texts,
+    find_columns,
+    open_table,
+    splits_of,
+)
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+TEXT_COLUMNS = (
+    *("text", "review", "sentence", "content", "message", "comment", "body", "tweet"),
+    *("document", "description", "title"),
+)
 SHOWN_CHARACTERS = 60
 FILE_NAME = re.compile(r"\S*[/\\]\S*|\S+\.(txt|csv|tsv|json|jsonl|md|parquet|html)", re.IGNORECASE)
 """A single word that can only be meant as a file."""
-SPLIT_NAMES = ("train", "validation", "test")
 
 
 def texts_of(arguments: Sequence[str]) -> list[str]:
@@ -30,9 +48,9 @@ def texts_of(arguments: Sequence[str]) -> list[str]:
     texts: list[str] = []
     for argument in arguments:
         if argument == "-":
-            texts += base.read_standard_input().splitlines()
+            texts += read_standard_input().splitlines()
         elif os.path.isfile(argument):  # False for a text too long to be a path
-            texts += base.read_text(Path(argument)).splitlines()
+            texts += read_text(Path(argument)).splitlines()
         elif FILE_NAME.fullmatch(argument) or os.path.isdir(argument):
             raise InputError(f"There is no text file {argument}.")
         else:
@@ -54,63 +72,26 @@ class TextClassification(base.Task):
     name = "text-classification"
     headline = "accuracy"
 
-    def read_path(self, path: Path, data_set: DataSet, like: Source | None) -> Source:
+    def read_path(
+        self, path: Path, options: FileOptions, like: Source | None, report: Report
+    ) -> Source:
         """Return the rows of a table, or the text files of a folder with a folder for each class.
 
-        A table has the columns `text` and `label`, and maybe `split`.
+        A table has a column of texts and one of labels, and maybe `split`.
         """
-        rows = self._read_folder(path) if path.is_dir() else self._read_table(path)
-        classes, numbers = base.examples_by_class([label for _, label, _ in rows], like, path)
-        examples = Examples(text_array([text for text, _, _ in rows]), numbers)
-        of_split = np.array([split for _, _, split in rows], dtype=object)
-        splits = {
-            split: examples.take(np.flatnonzero(of_split == split))
-            for split in SPLIT_NAMES
-            if (of_split == split).any()
-        }
-        return base.own_source(path, splits, like, classes=classes)
-
-    @staticmethod
-    def _read_folder(path: Path) -> list[tuple[str, str, str]]:
-        """Return text, label and split of every file in a folder of class folders."""
-        rows = [
-            (base.read_text(file), folder.name, split)
-            for split, classes in base.split_folders(path).items()
-            for folder in base.class_folders(classes)
-            for file in sorted(folder.glob("*.txt"))
-        ]
-        if not rows:
-            raise InputError(f"{path} must hold a folder of .txt files for each class.")
-        return rows
-
-    @staticmethod
-    def _read_table(path: Path) -> list[tuple[str, str, str]]:
-        """Return text, label and split of every row of a table."""
-        if path.suffix not in TABLE_SUFFIXES:
+        writer = LabelledWriter(path, like.classes if like else (), report)
+        if path.is_dir():
+            _read_folder(path, options, writer, report)
+        elif path.suffix in TABLE_SUFFIXES:
+            _read_table(path, options, writer, report)
+        else:
             raise InputError(
                 f"{path} must be a folder with a folder of .txt files for each class, or a table "
-                f"({', '.join(TABLE_SUFFIXES)}) with the columns text and label."
+                f"({', '.join(TABLE_SUFFIXES)}) with a column of texts and one of labels."
             )
-        table = base.read_table(path, as_text=True)
-        missing = [name for name in ("text", "label") if name not in table]
-        if missing:
-            raise InputError(
-                f"{path} has no column {' and '.join(missing)}: it has {', '.join(table)}."
-            )
-        splits = table["split"].tolist() if "split" in table else ["train"] * len(table)
-        rows = list(zip(table["text"].tolist(), table["label"].tolist(), splits, strict=True))
-        problems = [
-            f"{path}, row {number}: its text or its label is empty."
-            for number, (text, label, _) in enumerate(rows, start=1)
-            if not text.strip() or not label.strip()
-        ]
-        problems += [
-            f"{path}, row {number}: its split must be {', '.join(SPLIT_NAMES)}, not {split!r}."
-            for number, (_, _, split) in enumerate(rows, start=1)
-            if split not in SPLIT_NAMES
-        ]
-        base.raise_problems(problems, str(path))
-        return rows
+        classes, splits = writer.finish()
+        report.require_usable(path)
+        return base.own_source(path, splits, like, classes=classes)
 
     def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
         """Return the texts that the arguments stand for."""
@@ -138,3 +119,43 @@ class TextClassification(base.Task):
             if len(row[0]) > SHOWN_CHARACTERS:
                 row[0] = row[0][: SHOWN_CHARACTERS - 1] + "…"
         return titles, rows
+
+
+def _read_folder(path: Path, options: FileOptions, writer: LabelledWriter, report: Report) -> None:
+    """Write the text of every file in a folder of class folders."""
+    for split, label, file in labelled_files(path, (".txt",), "text files", report):
+        before = report.count
+        text = read_text(file, options.encoding, report)
+        if report.count > before:
+            continue
+        if not text.strip():
+            report.problem(f"{file} is empty.")
+        else:
+            writer.append(split, text_array([text]), [label], [str(file)])
+
+
+def _read_table(path: Path, options: FileOptions, writer: LabelledWriter, report: Report) -> None:
+    """Write text and label of every row of a table."""
+    table = open_table(path, options.encoding, report)
+    if table is None:
+        return
+    wanted = (
+        Wanted("texts", TEXT_COLUMNS, options.text_column, "--text-column"),
+        base.wanted_labels(options),
+    )
+    text_column, label_column = find_columns(table, wanted, report)
+    if report.count:
+        return
+    for chunk in table.chunks(report):
+        texts, labels = as_texts(chunk.cells[text_column]), as_texts(chunk.cells[label_column])
+        rows = []
+        for line, text, label, split in zip(
+            chunk.lines, texts, labels, splits_of(table, chunk, report), strict=True
+        ):
+            if not text.strip() or not label.strip():
+                report.problem(f"{table.where(line)}: its text or its label is empty.")
+            elif split:
+                rows.append((split, text, label, table.where(line)))
+        for split, group in groupby(sorted(rows, key=lambda row: row[0]), key=lambda row: row[0]):
+            _, some, names, places = zip(*group, strict=True)
+            writer.append(split, text_array(some), names, places)

@@ -1,14 +1,13 @@
 """Text generation: a prompt in, a continuation out, a character at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dlrecipes.datasets.catalog import DataSet
-from dlrecipes.datasets.examples import Examples, Rows, Source
-from dlrecipes.errors import InputError
+from dlrecipes.datasets.examples import Examples, ExamplesWriter, Rows, Source
+from dlrecipes.datasets.files import FileOptions, Report, files_below, text_pieces
 from dlrecipes.tasks import base
 from dlrecipes.tasks.text_classification import text_array, texts_of
 
@@ -59,6 +58,14 @@ def make_generator(serving: Any, classes: Sequence[str]) -> Any:
     return tf.function(generate, input_signature=signature)
 
 
+def _pieces(files: Sequence[Path], options: FileOptions, report: Report) -> Iterator[str]:
+    """Yield the texts of files, about a million characters at a time, a line break in between."""
+    for number, file in enumerate(files):
+        if number:
+            yield "\n"
+        yield from text_pieces(file, options.encoding, report)
+
+
 class TextGeneration(base.Task):
     """Continue a text, a character at a time."""
 
@@ -66,26 +73,34 @@ class TextGeneration(base.Task):
     headline = "loss"
     higher_is_better = False
 
-    def read_path(self, path: Path, data_set: DataSet, like: Source | None) -> Source:
+    def read_path(
+        self, path: Path, options: FileOptions, like: Source | None, report: Report
+    ) -> Source:
         """Return a text file, or the .txt files of a folder, split in order 90/5/5."""
-        files = sorted(path.glob("**/*.txt")) if path.is_dir() else [path]
-        if not files:
-            raise InputError(f"{path} has no .txt files.")
-        text = "\n".join(base.read_text(file) for file in files)
-        if len(text) < MIN_CHARACTERS:
-            raise InputError(
-                f"{path} is too short: {len(text)} characters, at least {MIN_CHARACTERS} needed."
+        files = [path]
+        if path.is_dir():
+            files = [file for file in files_below(path, report) if file.suffix == ".txt"]
+            if not files and not report.count:
+                report.problem(f"{path} has no .txt files.")
+        length = sum(len(piece) for piece in _pieces(files, options, report))
+        if length < MIN_CHARACTERS and not report.count:
+            report.problem(
+                f"{path} is too short: {length} characters, at least {MIN_CHARACTERS} needed."
             )
-        if like:
-            splits = {"test": Examples(text_array([text]))}
-            return base.own_source(path, splits, like)
-        first, second = int(len(text) * 0.90), int(len(text) * 0.95)
-        parts = {"train": text[:first], "validation": text[first:second], "test": text[second:]}
-        return base.own_source(
-            path,
-            {split: Examples(text_array([part])) for split, part in parts.items()},
-            like,
-        )
+        report.require_usable(path)
+        ends = {"test": length}
+        if like is None:
+            ends = {"train": int(length * 0.90), "validation": int(length * 0.95), **ends}
+        writers = {split: ExamplesWriter() for split in ends}
+        place = 0
+        for piece in _pieces(files, options, report):
+            for split, end in ends.items():
+                part, piece = piece[: max(end - place, 0)], piece[max(end - place, 0) :]
+                place += len(part)
+                if part:
+                    writers[split].append(Examples(text_array([part])))
+        splits = {split: writer.finish() for split, writer in writers.items()}
+        return base.own_source(path, splits, like)
 
     def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
         """Return the prompts that the arguments stand for."""

@@ -1,0 +1,520 @@
+"""Tables in a user's files: CSV, TSV, JSON lines and Parquet, read a chunk of rows at a time."""
+
+import csv
+import io
+import itertools
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from dlrecipes.datasets.files import (
+    Report,
+    encoding_of,
+    read_standard_input,
+    split_of,
+    undecodable_lines,
+    why_unreadable,
+)
+from dlrecipes.datasets.storage import Array
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+CHUNK = 4096
+"""Rows that are read together."""
+MAX_CELL_CHARACTERS = 10**8
+MISSING = frozenset(
+    ("", "na", "n/a", "nan", "null", "none", "#n/a", "<na>", "-nan", "?")  # as pandas has them
+)
+"""What a cell without a value may hold, in lower case."""
+BOOLEANS = {"true": 1.0, "false": 0.0}
+MOSTLY = 0.9
+"""Share of the values of a column that must be numbers for it to be a column of numbers."""
+MAX_CATEGORIES = 1000
+"""Different values of a column that are told apart; the others count as one."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of a table.
+
+    Args:
+        lines: Where each row stands in the file: its line, or its row in a Parquet file; from 1.
+        cells: The cells of each column: texts, numbers, booleans, or None.
+    """
+
+    lines: list[int]
+    cells: dict[str, list[Any]]
+
+
+Row = tuple[int, Sequence[Any]]
+"""Where a row stands, from 1, and its cells."""
+
+
+class Table(ABC):
+    """A table in a file, read a chunk of rows at a time, as often as is needed.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        names: Names of its columns.
+        unit: What the places of its rows count.
+        encoding: Of the file, if it is text.
+    """
+
+    unit = "line"
+    encoding = ""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.names: list[str] = []
+
+    @abstractmethod
+    def rows(self, report: Report) -> Iterator[Row]:
+        """Yield the rows; the report is told of those that cannot be used, which are left out."""
+
+    def chunks(self, report: Report | None = None) -> Iterator[Chunk]:
+        """Yield the rows, some at a time.
+
+        Args:
+            report: Is told of rows that cannot be used, unless that was told before.
+        """
+        rows = self._readable(report or Report())
+        while some := list(itertools.islice(rows, CHUNK)):
+            columns = zip(*(row for _, row in some), strict=True)
+            yield Chunk(
+                [line for line, _ in some],
+                {name: list(cells) for name, cells in zip(self.names, columns, strict=True)},
+            )
+
+    def _readable(self, report: Report) -> Iterator[Row]:
+        """Yield the rows, up to where the file cannot be read any more."""
+        try:
+            yield from self.rows(report)
+        except OSError as error:
+            report.problem(why_unreadable(self.path, error))
+        except UnicodeError:
+            undecodable_lines(self.path, self.encoding, report)
+
+    def where(self, line: int) -> str:
+        """Return the place of a row, for messages."""
+        return f"{self.path}, {self.unit} {line}"
+
+
+class TextTable(Table):
+    """A table in a text file.
+
+    Args:
+        path: The file; `-` for standard input.
+        encoding: Of the file.
+    """
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        super().__init__(path)
+        self.encoding = encoding
+        self.content = read_standard_input() if str(path) == "-" else None
+
+    def open(self) -> TextIO:
+        """Return the file, from its beginning, with its line breaks as they are."""
+        if self.content is not None:
+            return io.StringIO(self.content, newline="")
+        return self.path.open(encoding=encoding_of(self.encoding), newline="")
+
+
+class DelimitedTable(TextTable):
+    """A CSV or TSV file, whose first line names the columns."""
+
+    def __init__(self, path: Path, encoding: str, report: Report) -> None:
+        super().__init__(path, encoding)
+        self.separator = "\t" if path.suffix == ".tsv" else ","
+        csv.field_size_limit(MAX_CELL_CHARACTERS)
+        header = next(self._lines(report), None)
+        if header is not None:
+            self.names = [name.strip() for name in header[1]]
+            _check_header(self, report)
+        elif not report.count:
+            report.problem(f"{path} is empty.")
+
+    def _lines(self, report: Report) -> Iterator[tuple[int, list[str]]]:
+        """Yield the place and the cells of every line that is not empty, the header first."""
+        with self.open() as file:
+            reader = csv.reader(file, delimiter=self.separator, strict=True)
+            line = 1
+            try:
+                for cells in reader:
+                    if cells:
+                        yield line, cells
+                    line = reader.line_num + 1
+            except csv.Error as error:
+                report.problem(
+                    f"{self.where(line)}: it cannot be read ({error}): is a quotation mark missing?"
+                )
+
+    def rows(self, report: Report) -> Iterator[Row]:
+        """Yield the rows; the report is told of those that cannot be used, which are left out."""
+        for line, cells in itertools.islice(self._lines(report), 1, None):
+            if len(cells) != len(self.names):
+                report.problem(
+                    f"{self.where(line)}: it has {len(cells)} cells, and the header "
+                    f"{len(self.names)}."
+                )
+            elif any("\0" in cell for cell in cells):
+                report.problem(f"{self.where(line)}: it holds a zero byte.")
+            else:
+                yield line, cells
+
+
+def _check_header(table: DelimitedTable, report: Report) -> None:
+    """Report why the cells of the first line cannot be names of columns, if they cannot."""
+    names, path = table.names, table.path
+    if len(names) == 1:
+        right = {",": "commas", "\t": "tabs"}[table.separator]
+        for other, wrong in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (",", "commas")):
+            if other != table.separator and other in names[0]:
+                report.problem(
+                    f"{path} is separated by {wrong}, not by {right}: save it with commas as .csv, "
+                    "or with tabs as .tsv."
+                )
+                return
+    number = next((name for name in names if _is_number(name)), None)
+    if number is not None:
+        report.problem(
+            f"{path} has no header: its first line holds the number {number}. The first line must "
+            "name the columns."
+        )
+        return
+    for place, name in enumerate(names, start=1):
+        if not name:
+            report.problem(f"{table.where(1)}: the column {place} has no name.")
+    for name in sorted({name for name in names if name and names.count(name) > 1}):
+        report.problem(f"{table.where(1)}: the column {name} stands twice.")
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether a text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.lower() not in MISSING
+
+
+class JsonLinesTable(TextTable):
+    """A file with a JSON object on every line; the first has every column."""
+
+    def __init__(self, path: Path, encoding: str, report: Report) -> None:
+        super().__init__(path, encoding)
+        first = next(self._objects(report), None)
+        if first is not None:
+            self.names = list(first[1])
+        elif not report.count:
+            report.problem(f"{path} is empty.")
+
+    def _objects(self, report: Report) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield the place and the object of every line that is not empty."""
+        with self.open() as file:
+            for line, text in enumerate(file, start=1):
+                if not text.strip():
+                    continue
+                try:
+                    found = json.loads(text)
+                except (ValueError, RecursionError) as error:
+                    report.problem(f"{self.where(line)}: it is not JSON ({error}).")
+                    continue
+                if isinstance(found, dict):
+                    yield line, found
+                else:
+                    report.problem(f"{self.where(line)}: it is not a JSON object.")
+
+    def rows(self, report: Report) -> Iterator[Row]:
+        """Yield the rows; the report is told of those that cannot be used, which are left out."""
+        for line, found in self._objects(report):
+            unknown = next((name for name in found if name not in self.names), None)
+            nested = next((name for name in found if isinstance(found[name], dict | list)), None)
+            if unknown is not None:
+                report.problem(f"{self.where(line)}: {unknown!r} is not on the first line.")
+            elif nested is not None:
+                report.problem(f"{self.where(line)}: {nested!r} is not a text or a number.")
+            else:
+                yield line, [found.get(name) for name in self.names]
+
+
+class ParquetTable(Table):
+    """A Parquet file."""
+
+    unit = "row"
+
+    def __init__(self, path: Path, report: Report) -> None:
+        super().__init__(path)
+        import pyarrow
+        from pyarrow import parquet
+
+        try:
+            schema = parquet.read_schema(path)
+        except pyarrow.ArrowException as error:
+            report.problem(f"{path} is not a Parquet file: {str(error).splitlines()[0]}")
+            return
+        self.names = [str(name) for name in schema.names]
+        for name, kind in zip(self.names, schema.types, strict=True):
+            if pyarrow.types.is_nested(kind):
+                report.problem(f"{path}: the column {name} does not hold texts or numbers.")
+
+    def rows(self, report: Report) -> Iterator[Row]:
+        """Yield the rows."""
+        from pyarrow import parquet
+
+        row = 0
+        with parquet.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(CHUNK):
+                for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    row += 1
+                    yield row, cells
+
+
+def open_table(path: Path, encoding: str, report: Report) -> Table | None:
+    """Return the table in a file; None if its columns cannot be told, which the report says.
+
+    Args:
+        path: The file; `-` for CSV on standard input.
+        encoding: Of a CSV, TSV or JSON lines file.
+        report: Is told what is wrong.
+    """
+    before = report.count
+    try:
+        if path.suffix == ".parquet":
+            table: Table = ParquetTable(path, report)
+        elif path.suffix == ".jsonl":
+            table = JsonLinesTable(path, encoding, report)
+        else:
+            table = DelimitedTable(path, encoding, report)
+    except OSError as error:
+        report.problem(why_unreadable(path, error))
+    except UnicodeError:
+        undecodable_lines(path, encoding, report)
+    return None if report.count > before else table
+
+
+def is_missing(cell: Any) -> bool:
+    """Tell whether a cell holds no value."""
+    if isinstance(cell, str):
+        return cell.strip().lower() in MISSING
+    return cell is None or cell != cell  # NaN alone is not itself
+
+
+def as_texts(cells: Sequence[Any]) -> Array:
+    """Return cells as texts, an empty one for a missing value."""
+    texts = np.empty(len(cells), dtype=object)
+    texts[:] = [
+        cell if isinstance(cell, str) else "" if is_missing(cell) else str(cell) for cell in cells
+    ]
+    return texts
+
+
+def as_numbers(cells: Sequence[Any]) -> tuple[Array, list[int]]:
+    """Return cells as float32, NaN for missing values, and the places of cells that are no number.
+
+    `true` is 1 and `false` is 0.
+    """
+    import pandas as pd
+
+    numbers: Array = pd.to_numeric(pd.Series(list(cells), dtype=object), errors="coerce").to_numpy(
+        dtype="float64", copy=True
+    )
+    bad = []
+    for place in np.flatnonzero(~np.isfinite(numbers)):
+        cell = cells[int(place)]
+        if is_missing(cell):
+            numbers[place] = np.nan
+        elif str(cell).strip().lower() in BOOLEANS:
+            numbers[place] = BOOLEANS[str(cell).strip().lower()]
+        else:
+            bad.append(int(place))
+    with np.errstate(over="ignore"):
+        return numbers.astype("float32"), bad
+
+
+@dataclass
+class ColumnFacts:
+    """What the cells of a column hold.
+
+    Args:
+        numbers: Cells that are numbers or booleans.
+        missing: Cells without a value.
+        texts: Cells that are anything else.
+        distinct: Different values, up to `MAX_CATEGORIES` and one.
+        lowest: Smallest number.
+        highest: Largest number.
+    """
+
+    numbers: int = 0
+    missing: int = 0
+    texts: int = 0
+    distinct: set[Any] | None = None
+    lowest: float = np.inf
+    highest: float = -np.inf
+
+    @property
+    def is_numeric(self) -> bool:
+        """Tell whether this is a column of numbers, maybe with a few faulty cells."""
+        return self.numbers > 0 and self.numbers >= MOSTLY * (self.numbers + self.texts)
+
+    @property
+    def is_constant(self) -> bool:
+        """Tell whether every cell that has a value has the same."""
+        if self.is_numeric:
+            return self.lowest == self.highest
+        return self.distinct is None or len(self.distinct) <= 1
+
+    def add(self, cells: Sequence[Any]) -> None:
+        """Count the cells of a chunk."""
+        numbers, bad = as_numbers(cells)
+        real = numbers[~np.isnan(numbers)]
+        self.numbers += len(real)
+        self.texts += len(bad)
+        self.missing += len(cells) - len(real) - len(bad)
+        if len(real):
+            self.lowest = min(self.lowest, float(real.min()))
+            self.highest = max(self.highest, float(real.max()))
+        self.distinct = self.distinct or set()
+        if len(self.distinct) <= MAX_CATEGORIES:
+            values = as_texts([cell for cell in cells if not is_missing(cell)])
+            self.distinct.update(itertools.islice(set(values), MAX_CATEGORIES + 1))
+
+
+def look_through(table: Table, report: Report) -> dict[str, ColumnFacts]:
+    """Return what each column of a table holds, after reading all of it.
+
+    Args:
+        table: The table.
+        report: Is told of rows that cannot be used, and if there are none that can.
+    """
+    facts = {name: ColumnFacts() for name in table.names}
+    before, rows = report.count, 0
+    for chunk in table.chunks(report):
+        rows += len(chunk.lines)
+        for name, cells in chunk.cells.items():
+            facts[name].add(cells)
+    if rows == 0 and report.count == before:
+        report.problem(f"{table.path} has no rows.")
+    return facts
+
+
+def safe_names(names: Sequence[str], path: Path, report: Report) -> dict[str, str]:
+    """Return the name that a network's input can have, for each column.
+
+    "od280/od315 (nm)" becomes "od280_od315__nm_": TensorFlow takes letters, digits and "_".
+    Columns that end up with one name are a problem.
+    """
+    safe = {name: re.sub(r"\W", "_", name, flags=re.ASCII) for name in names}
+    safe = {
+        name: short if short[:1].isalpha() else f"column_{short}" for name, short in safe.items()
+    }
+    for short in set(safe.values()):
+        alike = [name for name in names if safe[name] == short]
+        if len(alike) > 1:
+            report.problem(f"{path}: the columns {' and '.join(alike)} are too alike.")
+    return safe
+
+
+def column_values(
+    table: Table,
+    chunk: Chunk,
+    names: Mapping[str, str],
+    numeric: Mapping[str, bool],
+    report: Report,
+) -> dict[str, Array]:
+    """Return the columns of a chunk: float32, NaN where missing, or texts, empty where missing.
+
+    Args:
+        table: The table.
+        chunk: Some of its rows.
+        names: The name to give to each column that is wanted.
+        numeric: Whether each of them holds numbers.
+        report: Is told of cells that are no numbers, and of infinite ones.
+    """
+    columns = {}
+    for name, short in names.items():
+        cells = chunk.cells[name]
+        if not numeric[name]:
+            columns[short] = as_texts(cells)
+            continue
+        columns[short], bad = as_numbers(cells)
+        for place in bad:
+            report.problem(
+                f"{table.where(chunk.lines[place])}: {name} is {str(cells[place])!r}, not a finite "
+                "number."
+            )
+    return columns
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A column that is looked for.
+
+    Args:
+        what: What it holds, for messages: `texts`.
+        known: Names that it may have, in lower case, the likeliest first.
+        name: The name that the user gave; empty to guess.
+        flag: The flag to give it with; empty if there is none.
+    """
+
+    what: str
+    known: tuple[str, ...]
+    name: str = ""
+    flag: str = ""
+
+    def find(self, table: Table) -> str:
+        """Return the column's name; empty if there is none of a known name."""
+        if self.name:
+            return self.name if self.name in table.names else ""
+        lower = {name.lower(): name for name in reversed(table.names)}
+        return next((lower[name] for name in self.known if name in lower), "")
+
+
+def find_columns(table: Table, wanted: Sequence[Wanted], report: Report) -> list[str]:
+    """Return the names of the columns wanted, by the user's names or by well-known ones.
+
+    If all but one are found, and one column is left, it is that.
+
+    Args:
+        table: The table.
+        wanted: What is looked for.
+        report: Is told of what was guessed, and of what is not there.
+    """
+    found = [one.find(table) for one in wanted]
+    left = [name for name in table.names if name not in (*found, "split")]
+    if found.count("") == 1 and len(left) == 1 and not wanted[found.index("")].name:
+        found[found.index("")] = left[0]
+    for one, name in zip(wanted, found, strict=True):
+        if not name:
+            what = f"column {one.name}" if one.name else f"column of {one.what}"
+            hint = f" Name it with {one.flag}." if one.flag else ""
+            report.problem(f"{table.path} has no {what}: it has {', '.join(table.names)}.{hint}")
+        elif not one.name and name.lower() != one.known[0]:
+            choose = f" ({one.flag} names another)" if one.flag else ""
+            report.note(f"The column of {one.what} is {name}{choose}.")
+    return found
+
+
+def splits_of(table: Table, chunk: Chunk, report: Report) -> list[str]:
+    """Return the split that each row of a chunk belongs to, by the column `split` if there is one.
+
+    Args:
+        table: The table.
+        chunk: Some of its rows.
+        report: Is told of cells that name no split; theirs is empty.
+    """
+    if "split" not in chunk.cells:
+        return ["train"] * len(chunk.lines)
+    splits = [split_of(str(cell)) for cell in chunk.cells["split"]]
+    for line, cell, split in zip(chunk.lines, chunk.cells["split"], splits, strict=True):
+        if not split:
+            report.problem(
+                f"{table.where(line)}: its split must be train, validation or test, not {cell!r}."
+            )
+    return splits
