@@ -14,8 +14,10 @@ import re
 import shutil
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any, cast
 
 import numpy as np
@@ -241,10 +243,52 @@ def read_last(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     Returns:
         The checkpoint, and what is wrong with each later one.
     """
-    problems = []
+    problems: list[str] = []
     for number in reversed(_numbers(folder)):
         try:
             return read(folder / f"{number:06}"), problems
         except DamagedError as error:
             problems.append(error.message)
     return None, problems
+
+
+class CheckpointWriter:
+    """Writes checkpoints beside training, one at a time.
+
+    Args:
+        folder: The run's folder of checkpoints.
+        keep: How many of the last ones are kept.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder, self.keep = folder, keep
+        self.pool = ThreadPoolExecutor(1)
+        self.writing: Future[None] | None = None
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Begin to write a checkpoint, once the one before is written."""
+        self.wait()
+        self.writing = self.pool.submit(write, self.folder, checkpoint, self.keep)
+
+    def wait(self) -> None:
+        """Wait until the last checkpoint is written; raise what kept it from being so."""
+        if self.writing:
+            writing, self.writing = self.writing, None
+            writing.result()
+
+    def __enter__(self) -> "CheckpointWriter":
+        """Return the writer."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Finish what is being written, also when something else has failed."""
+        try:
+            if kind is None:
+                self.wait()
+        finally:
+            self.pool.shutdown()

@@ -1,7 +1,6 @@
 """What went wrong in a training, said as what it is: no memory, no disk, no number."""
 
 import errno
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ class DivergedError(DlrecipesError):
     """The loss, or a weight, is not a finite number.
 
     Args:
-        what: What is not: `loss` or `a weight`.
+        what: What is not: `loss` or `weights`.
         value: It.
         place: Where in training, in words.
         losses: The first and the last finite mean loss of the epoch, as far as there are any.
@@ -27,22 +26,21 @@ class DivergedError(DlrecipesError):
     def __init__(self, what: str, value: float, place: str, losses: list[float]) -> None:
         first, last = (losses[0], losses[-1]) if losses else (0.0, 0.0)
         climbed = len(losses) > 1 and abs(last) > EXPLODED * abs(first)
-        self.exploded = climbed or math.isinf(value)
         how = f": the gradients exploded, from a loss of {first:.3g} to {last:.3g}" * climbed
         super().__init__(f"The {what} became {value} in {place}{how}.")
 
 
-def advice(error: DivergedError, config: Mapping[str, Any], source: Source) -> str:
+def advice(config: Mapping[str, Any], source: Source) -> str:
     """Return what to change after the loss was lost, in a sentence."""
     bad = bad_column(source)
     if bad:
-        return f"The data is why: {bad} holds numbers that are not finite."
+        return f"The training data is why: {bad} holds numbers that are not finite."
     change = []
     if "learning_rate" in config:
-        change.append(f"a lower --learning-rate than {config['learning_rate']:g}")
-    if "gradient_clip_norm" in config:
-        change.append("a --gradient-clip-norm such as 1")
-    return f"Train again with {' or '.join(change)}" if change else "Change the recipe"
+        change.append(f"Lower --learning-rate (it was {config['learning_rate']:g})")
+    if config.get("gradient_clip_norm") == 0:
+        change.append("set --gradient-clip-norm 1")
+    return f"{' or '.join(change)}." if change else "Change the recipe."
 
 
 def bad_column(source: Source) -> str:

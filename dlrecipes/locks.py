@@ -48,7 +48,7 @@ def take(path: Path, what: str) -> IO[str]:
 def _take(file: IO[str], path: Path, what: str) -> None:
     """Lock an open file."""
     if fcntl is None:
-        return
+        return None
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

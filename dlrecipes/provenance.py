@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrecipes.catalog import Facts
+from dlrecipes.runs import Run
 
 LIBRARIES = ("dlrecipes", "tensorflow", "keras", "numpy", "tensorflow-datasets", "scikit-learn")
 
@@ -73,3 +74,17 @@ def judge(value: float | None, band: list[float], *, higher_is_better: bool) -> 
     if lowest <= value <= highest:
         return "normal"
     return "suspiciously high" if (value > highest) == higher_is_better else "low"
+
+
+def differences(run: Run, device: str) -> list[str]:
+    """Return what is here otherwise than where a run was trained, and bears on its bits."""
+    pairs = {
+        **{
+            name: (run.versions.get(name), text)
+            for name, text in library_versions().items()
+            if name != "dlrecipes"
+        },
+        "device": (run.device, device),
+        **{name: (run.machine.get(name), value) for name, value in describe_machine().items()},
+    }
+    return [f"{name} was {then} and is {now}" for name, (then, now) in pairs.items() if then != now]

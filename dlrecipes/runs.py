@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, get_origin
 
 from dlrecipes.catalog import all_recipes
+from dlrecipes.config import FILE_OPTIONS
 from dlrecipes.errors import InputError, nearest
 from dlrecipes.locks import holder, is_held
 
@@ -359,6 +360,7 @@ def _is_record(document: dict[str, Any]) -> bool:
         and is_folder_name(document["run"])
         and set(STAMP) <= set(document["data"])
         and isinstance(document["data"]["rows"], dict)
+        and set(document["data"].setdefault("files", {})) <= set(FILE_OPTIONS)
     )
 
 

@@ -7,8 +7,8 @@ Import after `dlrecipes.backend.load_tensorflow`, which starts TensorFlow quietl
 """
 
 import math
-from contextlib import suppress
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -49,10 +49,12 @@ def build(model: Any, batches: Any) -> None:
     model._symbolic_build(data_batch=batches.element_spec)
 
 
-def capture(model: Any) -> dict[str, Array]:
-    """Return a copy of every variable, by name."""
+def capture(model: Any, group: str = "") -> dict[str, Array]:
+    """Return a copy of every variable, or of those of a group (see `_variables`), by name."""
     return {
-        name: keras.ops.convert_to_numpy(variable.value) for name, variable in _variables(model)
+        name: keras.ops.convert_to_numpy(variable.value)
+        for name, variable in _variables(model)
+        if name.startswith(group)
     }
 
 
@@ -92,9 +94,7 @@ class _NotPlainError(Exception):
     """A value is neither JSON nor arrays."""
 
 
-def capture_callbacks(
-    callbacks: Sequence[Any], arrays: dict[str, Array]
-) -> list[dict[str, Any]]:
+def capture_callbacks(callbacks: Sequence[Any], arrays: dict[str, Array]) -> list[dict[str, Any]]:
     """Return what callbacks remember, as JSON types.
 
     Keras's callbacks have no way to save and restore their state: it is in their attributes, such
@@ -149,7 +149,9 @@ def _encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
         items = [_encode(item, f"{name}/{number}", arrays) for number, item in enumerate(value)]
         return {"items": items, "tuple": isinstance(value, tuple)}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: _encode(item, f"{name}/{key}", arrays) for key, item in value.items()}}
+        return {
+            "dict": {key: _encode(item, f"{name}/{key}", arrays) for key, item in value.items()}
+        }
     raise _NotPlainError
 
 

@@ -18,7 +18,7 @@ from dlrecipes.metrics import (
 )
 from dlrecipes.practices import class_weights, early_stopping, make_optimizer
 from dlrecipes.tasks.base import examples_by_class
-from dlrecipes.trainer import expected_band, judge
+from dlrecipes.provenance import expected_band, judge
 from dlrecipes.vocabulary import character_vectorization, word_vectorization
 
 

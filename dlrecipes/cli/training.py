@@ -14,7 +14,7 @@ from dlrecipes.cli import options, output
 from dlrecipes.cli.display import Display
 from dlrecipes.config import ConfigFile, Setting, read_config_file, resolve_settings, show_value
 from dlrecipes.errors import InputError, nearest
-from dlrecipes.runs import Run
+from dlrecipes.runs import RECIPE_FILE, Run, find_unfinished
 
 if TYPE_CHECKING:
     from dlrecipes.datasets.ladder import DataRequest
@@ -66,6 +66,21 @@ def train(
     name: Annotated[
         str, typer.Option("--name", help="Name of the run.", show_default="date and time")
     ] = "",
+    checkpoint_every: Annotated[
+        str,
+        typer.Option(
+            "--checkpoint-every",
+            metavar="EVERY",
+            help="When to save what resume goes on from: epoch, 5epochs, 500steps, 30s, 5m, 1h, "
+            "several with commas, or never.",
+            show_default="epoch,10m",
+        ),
+    ] = "",
+    keep_checkpoints: Annotated[
+        int,
+        typer.Option("--keep-checkpoints", help="How many of the last to keep, beside the best."),
+    ] = 2,
+    on_nan: options.OnNaN = "",
     json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show the result alone.")] = False,
     **flags: Any,
@@ -77,6 +92,7 @@ def train(
     from dlrecipes import trainer
     from dlrecipes.backend import check_device_name
     from dlrecipes.catalog import all_recipes
+    from dlrecipes.checkpoints import EVERY, parse_every
     from dlrecipes.contract import require_contract
     from dlrecipes.runs import check_name
 
@@ -89,6 +105,10 @@ def train(
     facts = find_recipe(recipe) if recipe else _recipe_of_file(file)
     require_contract(facts)
     check_device_name(device)
+    options.check_on_nan(on_nan)
+    parse_every(checkpoint_every or EVERY)
+    if not 1 <= keep_checkpoints <= 1000:
+        raise InputError(f"--keep-checkpoints must be from 1 to 1000. Received: {keep_checkpoints}")
     if name:
         check_name(name, [known.name for known in all_recipes()])
     chosen = preset or (file.preset if file else "")
@@ -117,18 +137,72 @@ def train(
         runs_dir=runs_dir,
         name=name,
         fingerprint=file.fingerprint if file and not data else "",
+        checkpoint_every=checkpoint_every or EVERY,
+        keep_checkpoints=keep_checkpoints,
+        on_nan=on_nan or "stop",
     )
     display = Display(output.console(stderr=json), quiet=quiet)
     with output.only_json(json):
         run = trainer.train(request, display)
-    if json:
+    _print_run(run, facts, as_json=json, quiet=quiet)
+
+
+def resume(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="A run's name or path, or a recipe's name: its latest run that did not finish.",
+        ),
+    ],
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data", metavar="PATH", help="Where its data is now.", show_default="where it was"
+        ),
+    ] = "",
+    data_dir: options.DataDir = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device", metavar="auto|cpu|gpu|gpu:N", help="Where.", show_default="where it was"
+        ),
+    ] = "",
+    on_nan: options.OnNaN = "",
+    trust_recipe: options.TrustRecipe = False,
+    runs_dir: options.RunsDir = options.RUNS_DIR,
+    json: options.Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show the result alone.")] = False,
+) -> None:
+    """Go on with a run that was interrupted or has failed, to the same bits as without.
+
+    Runs the recipe's code that the run was begun with. A run that is finished is shown.
+    """
+    from dlrecipes.backend import check_device_name
+    from dlrecipes.catalog import read_facts
+
+    options.check_on_nan(on_nan)
+    check_device_name(device or "auto")
+    found = find_unfinished(run, runs_dir)
+    if found.status != "finished":
+        from dlrecipes import trainer
+
+        changes = trainer.ResumeOptions(device, data, data_dir, on_nan, trust_recipe)
+        display = Display(output.console(stderr=json), quiet=quiet)
+        with output.only_json(json):
+            found = trainer.resume(found, changes, display)
+    facts = replace(read_facts(found.path / RECIPE_FILE), name=found.recipe)
+    _print_run(found, facts, as_json=json, quiet=quiet)
+
+
+def _print_run(run: Run, facts: Facts, *, as_json: bool, quiet: bool) -> None:
+    """Print a finished run, and what to type next."""
+    if as_json:
         output.print_json(run.document())
         return
-    show_result(run, facts, default_settings=_is_default(facts, request.config, chosen))
+    show_result(run, default_settings=_is_default(facts, run.config, run.preset))
     if not quiet:
-        output.print_next(
-            f"dlrecipes predict {options.typed_run(run)} {_example_input(facts.task)}"
-        )
+        output.print_next(f"dlrecipes predict {options.typed_run(run)} {_example_input(run.task)}")
 
 
 def _recipe_of_file(file: ConfigFile | None) -> Facts:
@@ -204,7 +278,7 @@ def _example_input(task: str) -> str:
     }[task]
 
 
-def show_result(run: Run, facts: Facts, *, default_settings: bool) -> None:
+def show_result(run: Run, *, default_settings: bool) -> None:
     """Print the test metrics of a finished run, the verdict, and where it is."""
     target = output.console()
     shown = "  ".join(f"{name} {output.number(value)}" for name, value in run.metrics.items())

@@ -1,0 +1,317 @@
+"""One training session: fit, test, save; going on from a checkpoint, or back to one."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from inspect import signature
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+from dlrecipes import checkpoints, runs
+from dlrecipes.backend import Device, load_tensorflow, set_seed
+from dlrecipes.catalog import recipe_name
+from dlrecipes.checkpoints import Checkpoint, CheckpointWriter, parse_every
+from dlrecipes.clock import Clock
+from dlrecipes.datasets.examples import Data, Source
+from dlrecipes.errors import DlrecipesError, InputError, Interrupted
+from dlrecipes.failures import DivergedError, advice, bad_column, explain
+from dlrecipes.golden import write_golden
+from dlrecipes.listener import Listener
+from dlrecipes.provenance import judge
+from dlrecipes.runs import Run
+from dlrecipes.signals import Stopped, StopRequest, stop_on_signals
+from dlrecipes.tasks.base import Task
+
+RATE_FACTOR = 0.5
+"""What the learning rate is multiplied with each time that training goes back to a checkpoint."""
+LOWEST_SCALE = RATE_FACTOR**5
+"""Below this, a learning rate that is too high is not why."""
+
+
+@contextmanager
+def _bad_settings(doing: str, recipe: ModuleType) -> Iterator[None]:
+    """Turn what Keras and TensorFlow raise at settings that do not fit into an InputError."""
+    tf = load_tensorflow()
+    try:
+        yield
+    except (ValueError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{doing} with these settings: {reason}",
+            f"See the settings: dlrecipes describe {recipe_name(Path(recipe.__file__ or ''))}",
+        ) from error
+
+
+def load_data(recipe: ModuleType, config: Any, source: Source) -> Data:
+    """Return the recipe's pipelines, made on the CPU: that is where `tf.data` runs."""
+    with (
+        _bad_settings("The data cannot be prepared", recipe),
+        load_tensorflow().device("/CPU:0"),
+    ):
+        data = recipe.load(config, source)
+    if not isinstance(data, Data):
+        raise InputError(
+            f"{recipe.__file__}: load must return dlrecipes.Data, not {type(data).__name__}."
+        )
+    return data
+
+
+def build_model(recipe: ModuleType, config: Any, data: Data, seed: int, device: Device) -> Any:
+    """Return the compiled network, its weights drawn from the seed, on the chosen device."""
+    set_seed(seed)
+    with (
+        _bad_settings("The network cannot be built", recipe),
+        load_tensorflow().device(device.scope),
+    ):
+        return recipe.build(config, data)
+
+
+@contextmanager
+def _noting_callbacks(model: Any, own: Sequence[Any], seen: list[Any]) -> Iterator[None]:
+    """Note the callbacks that the recipe gives to `fit`: a Keras callback does not see the others.
+
+    Args:
+        model: The network.
+        own: Callbacks that are not the recipe's.
+        seen: Is set to the recipe's.
+    """
+    import keras
+
+    fit = model.fit
+
+    def noting(*args: Any, **options: Any) -> Any:
+        given = signature(fit).bind(*args, **options).arguments.get("callbacks")
+        known = {id(callback) for callback in own}
+        seen[:] = [one for one in keras.tree.flatten(given or []) if id(one) not in known]
+        return fit(*args, **options)
+
+    model.fit = noting
+    try:
+        yield
+    finally:
+        del model.fit
+
+
+def slower(config: Any, scale: float) -> Any:
+    """Return a recipe's settings with its learning rate multiplied: its schedule follows."""
+    return replace(config, learning_rate=config.learning_rate * scale) if scale != 1.0 else config
+
+
+@dataclass
+class Work:
+    """A network with its data, ready to be trained.
+
+    Args:
+        task: The recipe's task.
+        recipe: The recipe's module.
+        config: The recipe's settings, as they were asked for.
+        source: The raw examples.
+        data: The pipelines over them.
+        model: The compiled network.
+        device: Where it trains.
+        clock: Measures the parts of the session.
+        start: The checkpoint to go on from; None to begin.
+    """
+
+    task: Task
+    recipe: ModuleType
+    config: Any
+    source: Source
+    data: Data
+    model: Any
+    device: Device
+    clock: Clock
+    start: Checkpoint | None = None
+
+
+class Session:
+    """Trains a network into a run.
+
+    Args:
+        run: The record of the run.
+        lock: The lock of the run, which is held until it is over.
+        work: The network and its data.
+    """
+
+    def __init__(self, run: Run, lock: IO[str], work: Work) -> None:
+        self.run, self.lock, self.work = run, lock, work
+        self.place = work.start.place if work.start else "epoch 1, step 0"
+        self.scale = work.start.learning_rate_scale if work.start else 1.0
+        """What the learning rate is multiplied with."""
+        self.rate = 1.0
+        """What that of the checkpoint to start from is multiplied with."""
+
+    def complete(self, listener: Listener, stop_after: int = 0) -> Run:
+        """Fit, test and save, and return the finished run.
+
+        Args:
+            listener: Hears how it goes.
+            stop_after: Steps after which to stop as if asked to; 0 for none.
+
+        Raises:
+            Interrupted: if the user or the system stopped it; the run says so.
+            DlrecipesError: if it failed; the run says why.
+        """
+        try:
+            folder = self.run.folder(runs.CHECKPOINTS)
+            with (
+                stop_on_signals(stop_after) as stop,
+                load_tensorflow().device(self.work.device.scope),
+            ):
+                with CheckpointWriter(folder, self.run.checkpoints["keep"]) as writer:
+                    self._fit(listener, writer, stop)
+                    self._test()
+                self._save()
+        except KeyboardInterrupt as interruption:
+            saved = isinstance(interruption, Stopped)
+            self._end_badly("interrupted", "stopped by the user or the system")
+            place = f"saved at {self.place}" if saved else "with its last checkpoint"
+            raise Interrupted(
+                f"Interrupted. The run {self.run.path} is kept, {place}.", self.run.how_to_resume
+            ) from None
+        except Exception as error:
+            known = self._explained(error)
+            self._end_badly("failed", known.message)
+            raise known from error
+        finally:
+            self.lock.close()
+        (self.run.path / runs.LOCK_FILE).unlink(missing_ok=True)
+        return self.run
+
+    def _explained(self, error: Exception) -> DlrecipesError:
+        """Return what a user is told of an error, and how to go on after it."""
+        known = explain(error, self.place)
+        if isinstance(known, DivergedError):
+            known.hint = advice(self.run.config, self.work.source)
+            if self.run.on_nan == "stop" and "learning_rate" in self.run.config:
+                known.hint += f" {self.run.how_to_resume} --on-nan restore"
+        elif known is not error:
+            known.hint = f"{known.hint} {self.run.how_to_resume}".strip()
+        return known
+
+    def _end_badly(self, status: str, reason: str) -> None:
+        """Record that a run did not finish, and why."""
+        run = self.run
+        run.metrics, run.details, run.verdict = {}, {}, "unknown"
+        run.status, run.error = status, reason
+        run.seconds = self.work.clock.seconds
+        run.add_event(status, place=self.place)
+        # On a full disk "running" may have to stand there: without the lock, it is read as killed.
+        with suppress(OSError):
+            run.save()
+
+    def _fit(self, listener: Listener, writer: CheckpointWriter, stop: StopRequest) -> None:
+        """Train the network; after a loss that is not a number, again from further back."""
+        stop.can_wait = True
+        try:
+            with self.work.clock.part("fit"):
+                while not self._fit_from_start(listener, writer, stop):
+                    pass
+        finally:
+            listener.fit_ends()
+        stop.can_wait = False
+        self.place = "the end of training"
+        if not (self.run.path / runs.HISTORY_FILE).exists():
+            raise DlrecipesError(
+                f"The recipe {self.run.recipe} trained, but its train does not pass callbacks on.",
+                "In train, write model.fit(…, callbacks=[*callbacks]).",
+            )
+        if stop.asked:
+            writer.wait()
+            raise Stopped
+
+    def _fit_from_start(
+        self, listener: Listener, writer: CheckpointWriter, stop: StopRequest
+    ) -> bool:
+        """Train from the checkpoint to start from, and tell whether that went to the end."""
+        from dlrecipes import state
+        from dlrecipes.callbacks import Resumption, run_callbacks
+
+        start, run = self.work.start, self.run
+        history = [*start.history] if start else []
+        resumption = Resumption(
+            every=parse_every(run.checkpoints["every"]),
+            data=self.work.data,
+            order=self.work.source.train.order,
+            history=history,
+            stop=stop,
+            writer=writer,
+            clock=self.work.clock,
+            start=start,
+            rate=self.rate,
+            learning_rate_scale=self.scale,
+        )
+        callbacks = run_callbacks(run, self.work.data, listener, history, resumption)
+        config = slower(self.work.config, self.scale)
+        try:
+            with _noting_callbacks(self.work.model, callbacks, resumption.siblings):
+                self.work.recipe.train(self.work.model, self.work.data, config, callbacks=callbacks)
+        except DivergedError as error:
+            writer.wait()
+            self._go_back(error, listener)
+            return False
+        finally:
+            self.place = resumption.place
+        if start and start.trained:
+            state.restore(self.work.model, start.arrays)
+        else:
+            writer.write(resumption.checkpoint(trained=True))
+        return True
+
+    def _go_back(self, error: DivergedError, listener: Listener) -> None:
+        """Go back to the last good checkpoint with a lower learning rate, if that was asked for."""
+        run = self.run
+        if run.on_nan != "restore" or bad_column(self.work.source):
+            raise error
+        self.scale *= RATE_FACTOR
+        if self.scale < LOWEST_SCALE:
+            raise error
+        self.work.start, problems = checkpoints.read_last(run.folder(runs.CHECKPOINTS))
+        for problem in problems:
+            listener.warn(problem)
+        self.rate = self.scale / (self.work.start.learning_rate_scale if self.work.start else 1.0)
+        place = self.work.start.place if self.work.start else "the beginning"
+        rate = self.work.config.learning_rate * self.scale
+        listener.warn(f"{error.message} Going on from {place} with the learning rate {rate:g}.")
+        run.add_event("restored", why=error.message, place=place, learning_rate=rate)
+        run.save()
+        config = slower(self.work.config, self.scale)
+        self.work.model = build_model(
+            self.work.recipe, config, self.work.data, run.seed, self.work.device
+        )
+
+    def _test(self) -> None:
+        """Record the test metrics and the verdict on them."""
+        with self.work.clock.part("evaluate"):
+            metrics = self.work.recipe.evaluate(self.work.model, self.work.data, self.work.config)
+        self.run.metrics = {str(name): float(value) for name, value in metrics.items()}
+        self.run.details = dict(getattr(metrics, "details", {}))
+        headline = self.work.task.headline
+        value = self.run.metrics.get(headline)
+        if value is not None and not math.isfinite(value):
+            raise DlrecipesError(f"The test {headline} is not a number.")
+        band = self.run.expected.get(headline, [])
+        self.run.verdict = judge(value, band, higher_is_better=self.work.task.higher_is_better)
+
+    def _save(self) -> None:
+        """Write the network, and the network as it is used, and finish the run."""
+        run = self.run
+        with self.work.clock.part("save"):
+            has_serving = hasattr(self.work.recipe, "serving")
+            serving = (
+                self.work.recipe.serving(self.work.model, self.work.data)
+                if has_serving
+                else self.work.model
+            )
+            for name, model in ((runs.MODEL_FILE, self.work.model), (runs.SERVING_FILE, serving)):
+                with runs.whole_file(run.path / name) as temporary:
+                    model.save(temporary)
+            inputs = self.work.task.golden_inputs(self.work.source.test)
+            write_golden(run.path / runs.GOLDEN_FILE, serving, inputs)
+            for name in (runs.HISTORY_FILE, runs.MODEL_FILE, runs.SERVING_FILE, runs.GOLDEN_FILE):
+                run.add_file(name)
+        run.seconds = self.work.clock.seconds
+        run.status, run.error = "finished", ""
+        run.save()
