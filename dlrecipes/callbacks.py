@@ -104,7 +104,7 @@ class StopAtNaN(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Look at the mean loss of the epoch so far, which Keras has read from the device anyway."""
+        """Look at the mean loss of the epoch so far, which Keras reads for callbacks anyway."""
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             first, last = batch + 2 - self.model.steps_per_execution, batch + 1
@@ -276,7 +276,7 @@ class Resumption(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
             raise Stopped
 
     def _change_rate(self) -> None:
-        """Lower the learning rate of the checkpoint; the network was built with a lower schedule."""
+        """Lower the learning rate of the checkpoint; a schedule was built with a lower one."""
         with suppress(TypeError):  # It follows the schedule.
             self.model.optimizer.learning_rate = self.rate * float(
                 self.model.optimizer.learning_rate

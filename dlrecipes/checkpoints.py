@@ -1,10 +1,10 @@
 """Checkpoints: what a training needs to go on to the same bits, each whole or not there at all.
 
-`checkpoints/<number>/` in a run's folder holds `state.npz` (weights, optimizer, running means, states
-of random generators) and `checkpoint.json` (where in training, the history so far, and the SHA-256 of
-the other). A folder is filled beside its place and renamed into it, so that a kill or a power cut
-leaves none by halves; one that a disk damages later is found out by its checksums, and the one
-before it is used.
+`checkpoints/<number>/` in a run's folder holds `state.npz` (weights, optimizer, running means,
+states of random generators) and `checkpoint.json` (where in training, the history so far, and the
+SHA-256 of the other). A folder is filled beside its place and renamed into it, so that a kill or a
+power cut leaves none by halves. One that a disk damages later is found out by its checksums, and
+the one before it is used.
 """
 
 import csv

@@ -10,7 +10,7 @@ from dlrecipes.datasets.examples import Source
 from dlrecipes.errors import DlrecipesError
 
 EXPLODED = 100.0
-"""A mean loss so many times the first one of its epoch has exploded rather than met a bad number."""
+"""A mean loss so many times the first one of its epoch has exploded, not met a bad number."""
 
 
 class DivergedError(DlrecipesError):

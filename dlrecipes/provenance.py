@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -76,15 +77,25 @@ def judge(value: float | None, band: list[float], *, higher_is_better: bool) -> 
     return "suspiciously high" if (value > highest) == higher_is_better else "low"
 
 
-def differences(run: Run, device: str) -> list[str]:
-    """Return what is here otherwise than where a run was trained, and bears on its bits."""
-    pairs = {
-        **{
-            name: (run.versions.get(name), text)
-            for name, text in library_versions().items()
-            if name != "dlrecipes"
-        },
-        "device": (run.device, device),
-        **{name: (run.machine.get(name), value) for name, value in describe_machine().items()},
-    }
-    return [f"{name} was {then} and is {now}" for name, (then, now) in pairs.items() if then != now]
+def here(device: str) -> dict[str, Any]:
+    """Return what bears on the bits of a training here: versions, device, machine."""
+    return {"versions": library_versions(), "device": device, "machine": describe_machine()}
+
+
+def differences(run: Run, other: Run | Mapping[str, Any]) -> list[str]:
+    """Return what bears on the bits of a training and is otherwise, a sentence each.
+
+    Args:
+        run: The run.
+        other: Another run, or what there is `here`.
+    """
+    facts = [
+        {
+            "device": document["device"],
+            **{name: text for name, text in document["versions"].items() if name != "dlrecipes"},
+            **document["machine"],
+        }
+        for document in (vars(run), vars(other) if isinstance(other, Run) else other)
+    ]
+    names = [name for name in {**facts[0], **facts[1]} if facts[0].get(name) != facts[1].get(name)]
+    return [f"{name} was {facts[0].get(name)} and is {facts[1].get(name)}" for name in names]

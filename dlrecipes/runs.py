@@ -1,11 +1,11 @@
 """The run folder: what a training leaves behind, safe to read at any moment.
 
 `runs/<recipe>/<run>/` holds `run.json` (the record: what was trained, on what, how well),
-`recipe.py` (the source as run), `history.csv`, `logs/` (TensorBoard), `checkpoints/`, `model.keras`
-(the trained network), `serving.keras` (raw input in, answer out) and `golden.npz` (inputs with their
-answers). Every file is written beside its place and renamed into it, so a reader sees a whole file
-or none. While a run is trained, its process holds the lock of `.lock`: a run that says that it is
-running and is not held was killed.
+`recipe.py` (the source as run), `history.csv`, `logs/` (TensorBoard), `checkpoints/`,
+`model.keras` (the trained network), `serving.keras` (raw input in, answer out) and `golden.npz`
+(inputs with their answers). Every file is written beside its place and renamed into it, so a reader
+sees a whole file or none. While a run is trained, its process holds the lock of `.lock`: a run that
+says that it is running and is not held was killed.
 """
 
 import hashlib
@@ -317,6 +317,18 @@ def read_run(path: Path) -> Run:
     Raises:
         InputError: if there is none, or it is not as dlrecipes wrote it.
     """
+    run = _read_record(path)
+    # Whoever wrote "running" may have been killed since. Where nobody can tell, it stands.
+    if run.status == "running" and is_held(path / LOCK_FILE) is False:
+        again = _read_record(path)  # It may have finished just before it let go of the lock.
+        if again != run:
+            return again
+        run.status, run.error = "interrupted", KILLED
+    return run
+
+
+def _read_record(path: Path) -> Run:
+    """Return the record in a run's folder, as it was written."""
     file = path / RUN_FILE
     try:
         if file.stat().st_size > MAX_RECORD_BYTES:
@@ -338,11 +350,7 @@ def read_run(path: Path) -> Run:
         raise InputError(f"{file} was changed after training: it does not match its own digest.")
     if not _is_record(document):
         raise InputError(f"{file} is not the record of a run.")
-    run = Run(**document, path=path)
-    # Whoever wrote "running" may have been killed since. Where nobody can tell, it stands.
-    if run.status == "running" and is_held(path / LOCK_FILE) is False:
-        run.status, run.error = "interrupted", KILLED
-    return run
+    return Run(**document, path=path)
 
 
 def _is_record(document: dict[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """One training session: fit, test, save; going on from a checkpoint, or back to one."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from inspect import signature
@@ -126,6 +126,19 @@ class Work:
     start: Checkpoint | None = None
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A training that is only tried: it stops on its way, and is watched.
+
+    Args:
+        steps: From the work to the steps after which it stops as if asked to.
+        watch: Returns the data to train on instead of the work's, to watch it.
+    """
+
+    steps: Callable[[Work], int]
+    watch: Callable[[Data], Data]
+
+
 class Session:
     """Trains a network into a run.
 
@@ -143,17 +156,21 @@ class Session:
         self.rate = 1.0
         """What that of the checkpoint to start from is multiplied with."""
 
-    def complete(self, listener: Listener, stop_after: int = 0) -> Run:
+    def complete(self, listener: Listener, trial: Trial | None = None) -> Run:
         """Fit, test and save, and return the finished run.
 
         Args:
             listener: Hears how it goes.
-            stop_after: Steps after which to stop as if asked to; 0 for none.
+            trial: Where to stop, if this is only tried.
 
         Raises:
             Interrupted: if the user or the system stopped it; the run says so.
             DlrecipesError: if it failed; the run says why.
         """
+        stop_after = 0
+        if trial:
+            stop_after = trial.steps(self.work)
+            self.work.data = trial.watch(self.work.data)
         try:
             folder = self.run.folder(runs.CHECKPOINTS)
             with (

@@ -22,10 +22,11 @@ from dlrecipes.provenance import (
     differences,
     expected_band,
     git_commit,
+    here,
     library_versions,
 )
 from dlrecipes.runs import Run, read_run
-from dlrecipes.session import Session, Work, build_model, load_data, slower
+from dlrecipes.session import Session, Trial, Work, build_model, load_data, slower
 from dlrecipes.tasks import find_task
 from dlrecipes.tasks.base import Task
 from dlrecipes.trust import seal, trusted_recipe
@@ -49,6 +50,8 @@ class Request:
         keep_checkpoints: How many of the last checkpoints are kept, beside the best.
         on_nan: What to do about a loss that is not a number: `stop`, or `restore` the last good
             checkpoint and go on with a lower learning rate.
+        reproduces: Name of the run that is trained again; empty for none.
+        allow_changed: Whether that may be on data with another fingerprint.
     """
 
     facts: Facts
@@ -63,11 +66,13 @@ class Request:
     checkpoint_every: str = checkpoints.EVERY
     keep_checkpoints: int = checkpoints.KEEP
     on_nan: str = "stop"
+    reproduces: str = ""
+    allow_changed: bool = False
 
 
 @dataclass(frozen=True)
-class ResumeOptions:
-    """How a run is to be gone on with, where that is otherwise than it was begun.
+class Changes:
+    """How a run is to be gone on with, or trained again, where that is otherwise than it was.
 
     Args:
         device: Where to train; empty for where it was.
@@ -75,6 +80,7 @@ class ResumeOptions:
         data_dir: The folder of prepared data sets now; None for where it was.
         on_nan: As `Request` has it; empty for as it was.
         trust_recipe: Whether to run the recipe of a run from elsewhere.
+        allow_changed: Whether to take a recipe or data that are not what they were.
     """
 
     device: str = ""
@@ -82,6 +88,7 @@ class ResumeOptions:
     data_dir: str | None = None
     on_nan: str = ""
     trust_recipe: bool = False
+    allow_changed: bool = False
 
 
 def open_source(
@@ -116,13 +123,13 @@ def open_source(
     return source.in_order_of(seed)
 
 
-def train(request: Request, listener: Listener, stop_after: int = 0) -> Run:
+def train(request: Request, listener: Listener, trial: Trial | None = None) -> Run:
     """Train a recipe and return the finished run.
 
     Args:
         request: What is to be trained.
         listener: Hears how it goes.
-        stop_after: Steps after which to stop as if asked to; 0 for none.
+        trial: Where to stop, if this is only tried.
 
     Raises:
         InputError: if the request cannot be trained; nothing was written.
@@ -140,12 +147,15 @@ def train(request: Request, listener: Listener, stop_after: int = 0) -> Run:
         device = select_device(request.device)
     work = _prepare(request, device, clock, listener)
     if request.fingerprint not in ("", work.source.fingerprint):
-        listener.warn(
-            f"The data is not what that run was trained on: its fingerprint is "
+        difference = (
+            "The data is not what that run was trained on: its fingerprint is "
             f"{work.source.fingerprint}, and was {request.fingerprint}."
         )
+        if request.reproduces and not request.allow_changed:
+            raise InputError(difference, "Train on it all the same: --allow-changed")
+        listener.warn(difference)
     run, lock = _begin_run(request, work)
-    return Session(run, lock, work).complete(listener, stop_after)
+    return Session(run, lock, work).complete(listener, trial)
 
 
 def _prepare(
@@ -216,6 +226,8 @@ def _begin_run(request: Request, work: Work) -> tuple[Run, IO[str]]:
             on_nan=request.on_nan,
             path=folder,
         )
+        if request.reproduces:
+            run.add_event("reproduces", run=request.reproduces)
         lock = locks.take(folder / runs.LOCK_FILE, f"The run {path}")
         runs.write_atomically(folder / runs.RECIPE_FILE, content)
         run.add_file(runs.RECIPE_FILE)
@@ -224,14 +236,14 @@ def _begin_run(request: Request, work: Work) -> tuple[Run, IO[str]]:
     return run, lock
 
 
-def resume(run: Run, options: ResumeOptions, listener: Listener, stop_after: int = 0) -> Run:
+def resume(run: Run, options: Changes, listener: Listener, trial: Trial | None = None) -> Run:
     """Go on with a run that did not finish, and return it finished.
 
     Args:
         run: The run.
         options: What is to be otherwise than it was.
         listener: Hears how it goes.
-        stop_after: Steps after which to stop as if asked to; 0 for none.
+        trial: Where to stop, if this is only tried.
 
     Raises:
         InputError: if it cannot be gone on with: somebody else trains it, its data has changed.
@@ -251,10 +263,10 @@ def resume(run: Run, options: ResumeOptions, listener: Listener, stop_after: int
     run.on_nan = options.on_nan or run.on_nan
     run.add_event("resumed", place=place)
     run.save()
-    return Session(run, lock, work).complete(listener, stop_after)
+    return Session(run, lock, work).complete(listener, trial)
 
 
-def _prepare_again(run: Run, options: ResumeOptions, listener: Listener) -> Work:
+def _prepare_again(run: Run, options: Changes, listener: Listener) -> Work:
     """Return the network and the data of a run, and where to go on."""
     if run.status == "finished":
         raise InputError(f"The run {run.path} is finished.")
@@ -271,20 +283,22 @@ def _prepare_again(run: Run, options: ResumeOptions, listener: Listener) -> Work
     clock = Clock(start.seconds if start else {})
     with clock.part("start"):
         device = select_device(request.device)
-    for difference in differences(run, device.name):
+    for difference in differences(run, here(device.name)):
         listener.warn(f"{difference}: the result may differ in its last digits.")
     work = _prepare(request, device, clock, listener, start)
     require_same_data(run, work.source)
     return work
 
 
-def request_of(run: Run, options: ResumeOptions) -> Request:
+def request_of(run: Run, options: Changes) -> Request:
     """Return the request that a run was trained by.
 
     Raises:
         InputError: if its recipe is not what was recorded, or may not be run here.
     """
-    recipe_file = trusted_recipe(run, trust=options.trust_recipe)
+    recipe_file = trusted_recipe(
+        run, trust=options.trust_recipe, allow_changed=options.allow_changed
+    )
     facts = replace(read_facts(recipe_file), name=run.recipe)
     recorded = ConfigFile(run.path / runs.RUN_FILE, settings=run.config)
     wanted = data_of(run, options.data_dir)
@@ -302,6 +316,23 @@ def request_of(run: Run, options: ResumeOptions) -> Request:
         keep_checkpoints=run.checkpoints.get("keep", checkpoints.KEEP),
         on_nan=run.on_nan,
     )
+
+
+def reproduce(run: Run, changes: Changes, listener: Listener) -> Run:
+    """Train a finished run again from its record, and return the new run.
+
+    Raises:
+        InputError: if its recipe or its data is not what it was, unless that is allowed.
+        Interrupted: if the user stopped it.
+        DlrecipesError: if training failed.
+    """
+    request = replace(
+        request_of(run, changes),
+        fingerprint=run.data["fingerprint"],
+        reproduces=run.run,
+        allow_changed=changes.allow_changed,
+    )
+    return train(request, listener)
 
 
 def require_same_data(run: Run, source: Source) -> None:

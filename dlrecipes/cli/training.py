@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,10 +14,11 @@ from dlrecipes.cli import options, output
 from dlrecipes.cli.display import Display
 from dlrecipes.config import ConfigFile, Setting, read_config_file, resolve_settings, show_value
 from dlrecipes.errors import InputError, nearest
-from dlrecipes.runs import RECIPE_FILE, Run, find_unfinished
+from dlrecipes.runs import RECIPE_FILE, Run, find_run, find_unfinished, finite
 
 if TYPE_CHECKING:
     from dlrecipes.datasets.ladder import DataRequest
+    from dlrecipes.trainer import Changes
 
 MAX_SEED = 2**32 - 1
 
@@ -169,6 +170,14 @@ def resume(
         ),
     ] = "",
     on_nan: options.OnNaN = "",
+    prove: Annotated[
+        bool,
+        typer.Option(
+            "--prove",
+            help="Change nothing: train its first steps straight, and interrupted and resumed, in "
+            "fresh processes, and show how far they are apart.",
+        ),
+    ] = False,
     trust_recipe: options.TrustRecipe = False,
     runs_dir: options.RunsDir = options.RUNS_DIR,
     json: options.Json = False,
@@ -184,15 +193,119 @@ def resume(
     options.check_on_nan(on_nan)
     check_device_name(device or "auto")
     found = find_unfinished(run, runs_dir)
-    if found.status != "finished":
-        from dlrecipes import trainer
+    from dlrecipes import trainer
 
-        changes = trainer.ResumeOptions(device, data, data_dir, on_nan, trust_recipe)
+    changes = trainer.Changes(device, data, data_dir, on_nan, trust_recipe)
+    if prove:
+        _prove(found, changes, typed=run, as_json=json)
+        return
+    if found.status != "finished":
         display = Display(output.console(stderr=json), quiet=quiet)
         with output.only_json(json):
             found = trainer.resume(found, changes, display)
     facts = replace(read_facts(found.path / RECIPE_FILE), name=found.recipe)
     _print_run(found, facts, as_json=json, quiet=quiet)
+
+
+def _prove(run: Run, changes: "Changes", *, typed: str, as_json: bool) -> None:
+    """Show how far a training that is interrupted is from one that is not; fail if it is at all."""
+    from dlrecipes.proof import prove
+
+    proof = prove(run, changes)
+    if as_json:
+        output.print_json(
+            {"run": run.run, "path": str(run.path), "same": proof.same, **asdict(proof)}
+        )
+    else:
+        target = output.console()
+        target.print(
+            f"{proof.steps} steps straight, and {proof.steps} steps interrupted after "
+            f"{proof.interrupted_after} and resumed, each in a fresh process:\n"
+        )
+        rows = [[name, f"{value:g}"] for name, value in proof.largest_difference.items()]
+        output.print_table(["state", "largest difference"], rows)
+        target.print(f"\nBatches of training examples that differ: {proof.other_batches}.")
+        target.print("The same to the bit." if proof.same else "[red]Not the same.[/]")
+        output.print_next(f"dlrecipes runs show {options.typed_run(run, typed)}")
+    if not proof.same:
+        raise typer.Exit(1)
+
+
+def reproduce(
+    run: options.RunArgument,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data", metavar="PATH", help="Where its data is now.", show_default="where it was"
+        ),
+    ] = "",
+    data_dir: options.DataDir = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device", metavar="auto|cpu|gpu|gpu:N", help="Where.", show_default="where it was"
+        ),
+    ] = "",
+    allow_changed: Annotated[
+        bool,
+        typer.Option(
+            "--allow-changed", help="Also with a recipe or data that are not what they were."
+        ),
+    ] = False,
+    trust_recipe: options.TrustRecipe = False,
+    runs_dir: options.RunsDir = options.RUNS_DIR,
+    json: options.Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show the result alone.")] = False,
+) -> None:
+    """Train a finished run again from its record, into a new run, and compare the two.
+
+    Runs the recipe's code that the run was trained with.
+    """
+    from dlrecipes.backend import check_device_name
+
+    check_device_name(device or "auto")
+    found = find_run(run, runs_dir)
+    from dlrecipes import trainer
+    from dlrecipes.comparison import compare
+    from dlrecipes.provenance import differences
+
+    changes = trainer.Changes(
+        device, data, data_dir, trust_recipe=trust_recipe, allow_changed=allow_changed
+    )
+    display = Display(output.console(stderr=json), quiet=quiet)
+    with output.only_json(json):
+        again = trainer.reproduce(found, changes, display)
+    comparison, reasons = compare(found, again), differences(found, again)
+    if json:
+        output.print_json(
+            {
+                "run": found.run,
+                "reproduction": again.run,
+                "path": str(again.path),
+                "same": comparison.same,
+                "largest_difference": finite(asdict(comparison)),
+                "differs_in": reasons,
+            }
+        )
+    else:
+        rows = [[name, f"{value:g}"] for name, value in asdict(comparison).items()]
+        output.print_table(["of the two runs", "largest difference"], rows)
+        for reason in reasons:
+            output.console().print(f"{reason}.", markup=False)
+        output.console().print(_judgement(same=comparison.same, reasons=reasons), markup=False)
+        output.console().print(f"Run: {again.path}", markup=False)
+        output.print_next(f"dlrecipes runs compare {found.run} {again.run}")
+    if not comparison.same and not reasons:
+        raise typer.Exit(1)
+
+
+def _judgement(*, same: bool, reasons: Sequence[str]) -> str:
+    """Return the verdict on a reproduction, for people."""
+    if same:
+        return "The same to the bit."
+    if reasons:
+        return "Not the same to the bit, as it may be where these differ."
+    return "Not the same, though nothing differs that would explain it."
 
 
 def _print_run(run: Run, facts: Facts, *, as_json: bool, quiet: bool) -> None:

@@ -3,7 +3,7 @@
 A pipeline computes which rows stand in step s of epoch e from (seed, e, s), with no state and no
 buffer: it can begin at any step, and the memory it takes does not grow with the rows. Rows are
 gathered a batch at a time, which costs far less than handling examples one by one. A training that
-is resumed within an epoch passes over the steps that are done already: their batches are of one row.
+is resumed within an epoch passes over the steps that are done: their batches are of one row.
 """
 
 from collections.abc import Callable
