@@ -186,8 +186,7 @@ def _prune(folder: Path, keep: int) -> None:
     kept = {*numbers[-keep:], *([min(scores, key=lambda number: scores[number])] if scores else [])}
     for number in set(numbers) - kept:
         shutil.rmtree(folder / f"{number:06}", ignore_errors=True)
-    for path in folder.glob(".*"):
-        shutil.rmtree(path, ignore_errors=True)
+    runs.remove_abandoned(folder)
 
 
 def _read_facts(path: Path) -> dict[str, Any]:

@@ -192,7 +192,8 @@ def _start(job: _Job) -> None:
         DlrecipesError: if it fails.
     """
     result = subprocess.run(
-        [sys.executable, "-m", "dlrecipes.proof", json.dumps(asdict(job))],
+        # Without the folder it is started in, whose modules are not ours.
+        [sys.executable, "-P", "-m", "dlrecipes.proof", json.dumps(asdict(job))],
         capture_output=True,
         text=True,
         check=False,

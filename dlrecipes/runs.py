@@ -16,6 +16,7 @@ import re
 import secrets
 import shlex
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -44,6 +45,7 @@ STAMP = ("requested", "data_dir", "rung", "name", "source", "fingerprint", "rows
 """What every record says of its data."""
 NEW_IN_2 = {"seal", "checkpoints", "on_nan", "events"}
 """What a record of form 1 lacks."""
+TEMPORARY = re.compile(r"\.[0-9a-f]{8}-")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -229,23 +231,45 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give the block a folder to fill; it then appears at `path`, whole or not at all.
 
+    Args:
+        path: The folder.
+        replace: Whether it takes the place of one that is there.
+
     Raises:
-        OSError: if it cannot be made, or there is a folder with content at `path`.
+        OSError: if it cannot be made, or there is one with content and it is not to be replaced.
     """
-    temporary = temporary_name(path)
+    temporary, old = temporary_name(path), temporary_name(path)
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        for file in temporary.iterdir():
+        for file in temporary.rglob("*"):
             sync(file)
         sync(temporary)
+        if replace and path.exists():
+            path.rename(old)  # A kill just here leaves none at all.
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     sync(path.parent)
+
+
+def remove_abandoned(folder: Path, seconds: float = 0.0) -> None:
+    """Remove what killed processes began to write in a folder.
+
+    Args:
+        folder: The folder.
+        seconds: For how long nothing has changed in it, where others may be at work.
+    """
+    for path in folder.glob(".*"):
+        if TEMPORARY.match(path.name) and time.time() - path.lstat().st_mtime > seconds:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -262,6 +262,7 @@ def resume(run: Run, options: Changes, listener: Listener, trial: Trial | None =
     run.status, run.error = "running", ""
     run.on_nan = options.on_nan or run.on_nan
     run.add_event("resumed", place=place)
+    runs.remove_abandoned(run.path)
     run.save()
     return Session(run, lock, work).complete(listener, trial)
 

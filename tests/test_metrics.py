@@ -17,8 +17,8 @@ from dlrecipes.metrics import (
     text_generation_metrics,
 )
 from dlrecipes.practices import class_weights, early_stopping, make_optimizer
-from dlrecipes.tasks.base import examples_by_class
 from dlrecipes.provenance import expected_band, judge
+from dlrecipes.tasks.base import examples_by_class
 from dlrecipes.vocabulary import character_vectorization, word_vectorization
 
 

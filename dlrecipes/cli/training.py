@@ -14,7 +14,7 @@ from dlrecipes.cli import options, output
 from dlrecipes.cli.display import Display
 from dlrecipes.config import ConfigFile, Setting, read_config_file, resolve_settings, show_value
 from dlrecipes.errors import InputError, nearest
-from dlrecipes.runs import RECIPE_FILE, Run, find_run, find_unfinished, finite
+from dlrecipes.runs import RECIPE_FILE, Run, find_run, find_unfinished, finite, read_run
 
 if TYPE_CHECKING:
     from dlrecipes.datasets.ladder import DataRequest
@@ -82,6 +82,7 @@ def train(
         typer.Option("--keep-checkpoints", help="How many of the last to keep, beside the best."),
     ] = 2,
     on_nan: options.OnNaN = "",
+    trust_recipe: options.TrustRecipe = False,
     json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show the result alone.")] = False,
     **flags: Any,
@@ -96,6 +97,7 @@ def train(
     from dlrecipes.checkpoints import EVERY, parse_every
     from dlrecipes.contract import require_contract
     from dlrecipes.runs import check_name
+    from dlrecipes.trust import trusted_recipe
 
     file = read_config_file(config) if config else None
     if preset and file and file.is_run:
@@ -104,6 +106,8 @@ def train(
             "Give one of the two.",
         )
     facts = find_recipe(recipe) if recipe else _recipe_of_file(file)
+    if file and file.is_run and facts.path == file.path.with_name(RECIPE_FILE):
+        trusted_recipe(read_run(file.path.parent), trust=trust_recipe)
     require_contract(facts)
     check_device_name(device)
     options.check_on_nan(on_nan)
@@ -294,7 +298,7 @@ def reproduce(
             output.console().print(f"{reason}.", markup=False)
         output.console().print(_judgement(same=comparison.same, reasons=reasons), markup=False)
         output.console().print(f"Run: {again.path}", markup=False)
-        output.print_next(f"dlrecipes runs compare {found.run} {again.run}")
+        output.print_next(f"dlrecipes runs compare {options.typed_run(found, run)} {again.path}")
     if not comparison.same and not reasons:
         raise typer.Exit(1)
 
@@ -322,10 +326,12 @@ def _recipe_of_file(file: ConfigFile | None) -> Facts:
     """Return the recipe that a `--config` file names; of a run, the code it was trained with."""
     if file is None or not file.recipe:
         raise InputError("Which recipe?", "See what there is: dlrecipes list")
+    kept = file.path.with_name(RECIPE_FILE)
+    if file.is_run and is_path(file.recipe):
+        raise InputError(f"{file.path} is not the record of a run: its recipe is a path.")
     try:
         return find_recipe(file.recipe)
     except InputError:
-        kept = file.path.with_name("recipe.py")
         if not file.is_run or not kept.is_file():
             raise
         return replace(read_facts(kept), name=file.recipe)
