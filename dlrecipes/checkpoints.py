@@ -232,7 +232,7 @@ def read(path: Path) -> Checkpoint:
         return Checkpoint(**facts, arrays=arrays, history=history)
     except OSError as error:
         raise DamagedError(f"{file} cannot be read: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise DamagedError(f"{path} is not a checkpoint: {error}") from None
 
 

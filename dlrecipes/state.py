@@ -152,6 +152,9 @@ def _encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
         return {
             "dict": {key: _encode(item, f"{name}/{key}", arrays) for key, item in value.items()}
         }
+    name = getattr(value, "__name__", "")
+    if name and getattr(keras.ops, name, None) is value:  # how Keras's callbacks compare
+        return {"operation": name}
     raise _NotPlainError
 
 
@@ -159,6 +162,8 @@ def _decode(value: Any, arrays: Mapping[str, Array]) -> Any:
     """Return the value that `_encode` was given."""
     if not isinstance(value, dict):
         return value
+    if "operation" in value:
+        return getattr(keras.ops, value["operation"])
     if "array" in value:
         array = arrays[value["array"]].view(value["dtype"])  # see restore
         return array.item() if value["number"] else array
