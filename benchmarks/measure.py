@@ -19,31 +19,42 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import own_data
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
 README = ROOT / "README.md"
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
 class Row(NamedTuple):
-    """What is measured: a recipe, its preset (empty for none), the rung of its data, the seeds."""
+    """What is measured.
+
+    Args:
+        recipe: Name of the recipe.
+        preset: Name of the preset; empty for none.
+        data: The value of `--data`; a file or folder that `own_data.py` makes is own data.
+        seeds: How many trainings, with the seeds from 0.
+        flags: What else is typed.
+    """
 
     recipe: str
     preset: str
-    rung: str
+    data: str
     seeds: int
+    flags: str = ""
 
     @property
     def key(self) -> str:
         """Return the row's name, such as mnist-cnn:one-conv/full."""
         preset = f":{self.preset}" if self.preset else ""
-        return f"{self.recipe}{preset}/{self.rung}"
+        return f"{self.recipe}{preset}/{self.data}"
 
     @property
     def command(self) -> str:
         """Return the command that is measured, without the folder of the data."""
         preset = f" --preset {self.preset}" if self.preset else ""
-        return f"dlrecipes train {self.recipe}{preset} --data {self.rung}"
+        flags = f" {self.flags}" if self.flags else ""
+        return f"dlrecipes train {self.recipe}{preset} --data {self.data}{flags}"
 
 
 RECIPES = {
@@ -64,21 +75,35 @@ UNITS = {
     "text-generation-lstm": "nats per character",
     "regression-mlp": "US$ mean absolute error",
 }
+OWN_ROWS = [
+    Row("mnist-cnn", "", "digits", 5),
+    Row("sentiment-lstm", "", "amazon_reviews.csv", 5, "--epochs 4"),
+    Row("text-generation-lstm", "", "plotnine", 5),
+    Row("regression-mlp", "", "txhousing.csv", 5, "--target median"),
+]
 ROWS = [
     *(Row(recipe, "", "full", 5) for recipe in RECIPES),
     *(Row(recipe, "", "sample", 5) for recipe in RECIPES),
     *(Row(recipe, preset, "full", 1) for recipe, presets in RECIPES.items() for preset in presets),
+    *OWN_ROWS,
 ]
 
 
-def measure(row: Row, seed: int, data_dir: str) -> dict[str, Any]:
-    """Train once in a fresh process and return what is kept of the run."""
+def measure(row: Row, seed: int, data_dir: str, own_dir: Path) -> dict[str, Any]:
+    """Train once in a fresh process and return what is kept of the run.
+
+    Args:
+        row: What is measured.
+        seed: The seed.
+        data_dir: The folder of prepared data sets.
+        own_dir: The folder of the files that `own_data.py` made.
+    """
     with tempfile.TemporaryDirectory() as runs_dir:
         command = [sys.executable, "-m", *row.command.split(), "--seed", str(seed), "--json"]
         started = time.perf_counter()
         result = subprocess.run(
             [*command, "--runs-dir", runs_dir, "--data-dir", data_dir],
-            cwd=runs_dir,
+            cwd=own_dir,
             capture_output=True,
             text=True,
             check=False,
@@ -94,6 +119,7 @@ def measure(row: Row, seed: int, data_dir: str) -> dict[str, Any]:
         "wall_seconds": round(wall, 1),
         "seconds": run["seconds"],
         "data": {key: run["data"][key] for key in ("name", "rung", "fingerprint", "rows")},
+        "baseline": run["data"]["baseline"],
         "parameters": run["parameters"],
         "machine": run["machine"],
         "device": run["device"],
@@ -107,16 +133,50 @@ def run_all(only: list[str], data_dir: str) -> None:
     unknown = set(only) - {row.key for row in ROWS}
     if unknown:
         sys.exit(f"No such row: {', '.join(unknown)}. Rows: {', '.join(row.key for row in ROWS)}")
-    for row in ROWS:
-        if only and row.key not in only:
+    wanted = [row for row in ROWS if not only or row.key in only]
+    with tempfile.TemporaryDirectory() as own_dir:
+        if any(row in OWN_ROWS for row in wanted):
+            own_data.make(Path(own_dir))
+        for row in wanted:
+            results[row.key] = []
+            for seed in range(row.seeds):
+                measured = measure(row, seed, data_dir, Path(own_dir))
+                results[row.key].append(measured)
+                value = measured["metrics"][HEADLINES[row.recipe]]
+                seconds = measured["wall_seconds"]
+                print(f"{row.key} seed {seed}: {value:.4f}, {seconds} s", flush=True)
+            RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def shown_result(row: Row, runs: list[dict[str, Any]]) -> str:
+    """Return the mean of the headline metric over the seeds, and its range."""
+    values = [run["metrics"][HEADLINES[row.recipe]] for run in runs]
+    digits = 1 if row.recipe == "regression-mlp" else 4
+    result = f"{statistics.mean(values):,.{digits}f}"
+    if len(values) > 1:
+        result += f" ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
+    return result
+
+
+def own_table(results: dict[str, list[dict[str, Any]]]) -> str:
+    """Return the README's table of results on data that is not shipped, in Markdown."""
+    lines = [
+        "| command | training rows | test result | without a network | seconds |",
+        "|---|---|---|---|---|",
+    ]
+    for row in OWN_ROWS:
+        runs = results.get(row.key)
+        if not runs:
             continue
-        results[row.key] = []
-        for seed in range(row.seeds):
-            measured = measure(row, seed, data_dir)
-            results[row.key].append(measured)
-            value = measured["metrics"][HEADLINES[row.recipe]]
-            print(f"{row.key} seed {seed}: {value:.4f}, {measured['wall_seconds']} s", flush=True)
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        digits = 1 if row.recipe == "regression-mlp" else 4
+        baseline = f"{runs[0]['baseline']['value']:,.{digits}f}"
+        seconds = statistics.median(run["wall_seconds"] for run in runs)
+        lines.append(
+            f"| `{row.command}` | {runs[0]['data']['rows']['train']:,} "
+            f"| {shown_result(row, runs)} {UNITS[row.recipe]} "
+            f"| {baseline}: {runs[0]['baseline']['answer']} | {seconds:.0f} |"
+        )
+    return "\n".join(lines)
 
 
 def table(results: dict[str, list[dict[str, Any]]]) -> str:
@@ -125,18 +185,14 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
         "| command | parameters | training rows | test result | seeds | seconds |",
         "|---|---|---|---|---|---|",
     ]
-    measured = [row for row in ROWS if results.get(row.key)]
+    measured = [row for row in ROWS if results.get(row.key) and row not in OWN_ROWS]
     for row in measured:
         runs = results[row.key]
-        values = [run["metrics"][HEADLINES[row.recipe]] for run in runs]
-        digits = 1 if row.recipe == "regression-mlp" else 4
-        result = f"{statistics.mean(values):.{digits}f}"
-        if len(values) > 1:
-            result += f" ({min(values):.{digits}f} to {max(values):.{digits}f})"
         seconds = statistics.median(run["wall_seconds"] for run in runs)
         lines.append(
             f"| `{row.command}` | {runs[0]['parameters']:,} "
-            f"| {runs[0]['data']['rows']['train']:,} | {result} {UNITS[row.recipe]} "
+            f"| {runs[0]['data']['rows']['train']:,} | {shown_result(row, runs)} "
+            f"{UNITS[row.recipe]} "
             f"| {len(runs)} | {seconds:.0f} |"
         )
     last = results[measured[0].key][-1]
@@ -156,10 +212,13 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def readme_with(results: dict[str, list[dict[str, Any]]], readme: str) -> str:
-    """Return the README's text with the table in its place."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table(results)}\n{END}{after}"
+    """Return the README's text with the tables in their places."""
+    for name, text in (("results", table(results)), ("own", own_table(results))):
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, _, rest = readme.partition(begin)
+        _, _, after = rest.partition(end)
+        readme = f"{before}{begin}\n{text}\n{end}{after}"
+    return readme
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from dlrecipes.backend import load_tensorflow
 from dlrecipes.datasets.catalog import DATA_SETS
+from dlrecipes.datasets.disk import Place, nearest_existing
 from dlrecipes.datasets.ladder import data_folder
 from dlrecipes.provenance import describe_machine, library_versions
 
@@ -34,9 +35,9 @@ def diagnose(data_dir: str | None) -> dict[str, Any]:
         "processor_features": processor_features(),
         "data_folder": str(folder),
         "prepared_data_sets": [
-            name for name in DATA_SETS if any((folder / name).glob("**/dataset_info.json"))
+            name for name, data_set in DATA_SETS.items() if Place(folder, data_set).is_prepared()
         ],
-        "free_disk_gigabytes": round(shutil.disk_usage(_existing(folder)).free / 1e9, 1),
+        "free_disk_gigabytes": round(shutil.disk_usage(nearest_existing(folder)).free / 1e9, 1),
     }
 
 
@@ -68,10 +69,3 @@ def processor_features() -> list[str]:
     except OSError:
         return []
     return [feature for feature in PROCESSOR_FEATURES if feature in flags]
-
-
-def _existing(path: Path) -> Path:
-    """Return the path, or its nearest parent that exists."""
-    while not path.exists():
-        path = path.parent
-    return path

@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from dlrecipes.datasets.download import FetchListener
 from dlrecipes.runs import Run
 
 
-class Listener(Protocol):
-    """Hears how a training goes."""
-
-    def warn(self, message: str) -> None:
-        """Hear of something that the user should know, and that is no error."""
+class Listener(FetchListener, Protocol):
+    """Hears how a training goes, and how its data is fetched before."""
 
     def fit_begins(self, run: Run, epochs: int, steps: int, samples: int) -> None:
         """Hear that training begins: of how many epochs, and steps and samples an epoch."""

@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from dlrecipes import checkpoints, runs
 from dlrecipes.comparison import largest_difference
 from dlrecipes.datasets.examples import Data
 from dlrecipes.errors import DlrecipesError, Interrupted
+from dlrecipes.listener import Listener
 from dlrecipes.runs import Run, read_run
 from dlrecipes.session import Trial, Work
 from dlrecipes.trainer import Changes, request_of, resume, train
@@ -72,25 +72,8 @@ class _Job:
     changes: dict[str, Any]
 
 
-class _Silence:
-    """A `dlrecipes.listener.Listener` that says nothing."""
-
-    def warn(self, message: str) -> None:
-        """Say nothing."""
-
-    def fit_begins(self, run: Run, epochs: int, steps: int, samples: int) -> None:
-        """Say nothing."""
-
-    def step_ends(self, epoch: int, step: int, logs: Mapping[str, float]) -> None:
-        """Say nothing."""
-
-    def epoch_ends(
-        self, epoch: int, logs: Mapping[str, float], seconds: float, samples: int
-    ) -> None:
-        """Say nothing."""
-
-    def fit_ends(self) -> None:
-        """Say nothing."""
+class _Silence(Listener):
+    """Hears everything and says nothing."""
 
 
 def half_of_steps(work: Work) -> int:

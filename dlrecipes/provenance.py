@@ -57,20 +57,26 @@ def expected_band(facts: Facts, preset: str, data_name: str, headline: str) -> l
     return list(facts.expected.get(key, {}).get(headline, ()))
 
 
-def judge(value: float | None, band: list[float], *, higher_is_better: bool) -> str:
+def judge(
+    value: float | None, band: list[float], baseline: float, *, higher_is_better: bool
+) -> str:
     """Return the verdict on a test metric.
 
     Args:
         value: The metric.
         band: Lowest and highest value expected; empty if none is known.
+        baseline: The value without a network.
         higher_is_better: Whether a larger value is a better one.
 
     Returns:
-        `normal`, `low` (worse than expected), `suspiciously high` (better than expected: look for
-        test examples among those trained on) or `unknown`.
+        `normal`, `low` (worse than expected, or no better than without a network), `suspiciously
+        high` (better than expected: look for test examples among those trained on) or `unknown`.
     """
-    if not band or value is None:
+    if value is None:
         return "unknown"
+    if not band:
+        beaten = value > baseline if higher_is_better else value < baseline
+        return "unknown" if beaten else "low"
     lowest, highest = band
     if lowest <= value <= highest:
         return "normal"

@@ -310,7 +310,12 @@ class Session:
         if value is not None and not math.isfinite(value):
             raise DlrecipesError(f"The test {headline} is not a number.")
         band = self.run.expected.get(headline, [])
-        self.run.verdict = judge(value, band, higher_is_better=self.work.task.higher_is_better)
+        self.run.verdict = judge(
+            value,
+            band,
+            self.run.data["baseline"]["value"],
+            higher_is_better=self.work.task.higher_is_better,
+        )
 
     def _save(self) -> None:
         """Write the network, and the network as it is used, and finish the run."""

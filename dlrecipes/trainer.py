@@ -1,6 +1,6 @@
 """Train, resume and evaluate: from a request to a finished run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -12,9 +12,11 @@ from dlrecipes.checkpoints import Checkpoint
 from dlrecipes.clock import Clock
 from dlrecipes.config import ConfigFile, resolve_settings
 from dlrecipes.contract import import_recipe, require_contract
+from dlrecipes.datasets.download import FetchListener
+from dlrecipes.datasets.duplicates import count_leaks
 from dlrecipes.datasets.examples import Source
 from dlrecipes.datasets.files import FileOptions, Report, existing_path
-from dlrecipes.datasets.ladder import RUNGS, DataRequest, open_data_set
+from dlrecipes.datasets.ladder import RUNGS, DataRequest, choose_rung, open_data_set
 from dlrecipes.errors import InputError
 from dlrecipes.listener import Listener
 from dlrecipes.provenance import (
@@ -96,7 +98,7 @@ def open_source(
     dataset: str,
     wanted: DataRequest,
     seed: int,
-    warn: Callable[[str], None],
+    listener: FetchListener,
     like: Source | None = None,
 ) -> Source:
     """Return the data that was asked for.
@@ -106,11 +108,13 @@ def open_source(
         dataset: Name of the recipe's data set.
         wanted: What was asked for.
         seed: Seeds the order of training examples.
-        warn: Is told when `auto` falls back to the sample, and what was guessed in a user's files.
+        listener: Hears how data is fetched, that `auto` falls back to the sample, and what was
+            guessed in a user's files.
         like: The data that a network was trained on, where a path is to be tested in its form.
     """
     if not wanted.is_path:
-        return open_data_set(dataset, wanted.data, wanted.data_dir, warn).in_order_of(seed)
+        source = open_data_set(dataset, wanted.data, wanted.data_dir, listener)
+        return source.in_order_of(seed)
     path = existing_path(wanted.data)
     if path is None:
         raise InputError(
@@ -118,8 +122,13 @@ def open_source(
         )
     report = Report()
     source = task.read_path(path, wanted.files, like, report)
+    if task.has_single_examples and like is None and (leaks := count_leaks(source)):
+        report.note(
+            f"{leaks:,} of {len(source.test):,} test examples stand among the training examples "
+            f"too: dlrecipes data check {path} --task {task.name} lists them."
+        )
     for note in report.notes:
-        warn(note)
+        listener.warn(note)
     return source.in_order_of(seed)
 
 
@@ -143,9 +152,15 @@ def train(request: Request, listener: Listener, trial: Trial | None = None) -> R
             "learning_rate."
         )
     clock = Clock()
+    wanted = request.data
+    if not wanted.is_path:
+        # Before TensorFlow is imported, so that who is offline hears of it at once.
+        with clock.part("fetch"):
+            rung = choose_rung(request.facts.dataset, wanted.data, wanted.data_dir, listener)
+        wanted = replace(wanted, data=rung)
     with clock.part("start"):
         device = select_device(request.device)
-    work = _prepare(request, device, clock, listener)
+    work = _prepare(request, wanted, device, clock, listener)
     if request.fingerprint not in ("", work.source.fingerprint):
         difference = (
             "The data is not what that run was trained on: its fingerprint is "
@@ -160,6 +175,7 @@ def train(request: Request, listener: Listener, trial: Trial | None = None) -> R
 
 def _prepare(
     request: Request,
+    found: DataRequest,
     device: Device,
     clock: Clock,
     listener: Listener,
@@ -169,6 +185,7 @@ def _prepare(
 
     Args:
         request: What was asked for.
+        found: What there is of the data that was asked for: on which rung, or where.
         device: Where to train.
         clock: Measures it.
         listener: Hears of what the user should know.
@@ -182,7 +199,7 @@ def _prepare(
     recipe = import_recipe(facts.path)
     config = recipe.Config(**request.config)
     with clock.part("load"):
-        source = open_source(task, facts.dataset, request.data, request.seed, listener.warn)
+        source = open_source(task, facts.dataset, found, request.seed, listener)
         data = load_data(recipe, config, source)
     scale = start.learning_rate_scale if start else 1.0
     with clock.part("build"):
@@ -210,6 +227,7 @@ def _begin_run(request: Request, work: Work) -> tuple[Run, IO[str]]:
             device=placement(work.model, work.device),
             data={
                 **source.stamp(),
+                "baseline": asdict(work.task.baseline(source)),
                 "requested": str(Path(wanted.data).resolve()) if wanted.is_path else wanted.data,
                 "data_dir": str(Path(wanted.data_dir).resolve()) if wanted.data_dir else "",
                 "files": asdict(wanted.files),
@@ -286,7 +304,7 @@ def _prepare_again(run: Run, options: Changes, listener: Listener) -> Work:
         device = select_device(request.device)
     for difference in differences(run, here(device.name)):
         listener.warn(f"{difference}: the result may differ in its last digits.")
-    work = _prepare(request, device, clock, listener, start)
+    work = _prepare(request, request.data, device, clock, listener, start)
     require_same_data(run, work.source)
     return work
 
@@ -366,7 +384,7 @@ def evaluate(
     device: str,
     own_data: DataRequest,
     other: DataRequest | None,
-    warn: Callable[[str], None],
+    listener: FetchListener,
 ) -> Mapping[str, float]:
     """Return the test metrics of a finished run.
 
@@ -376,7 +394,7 @@ def evaluate(
         device: `auto`, `cpu`, `gpu` or `gpu:N`.
         own_data: Where the data is that it was trained on.
         other: Other data to test on; None for the run's own test split.
-        warn: Is told what the user should know.
+        listener: Hears how data is fetched that is not here any more.
 
     Raises:
         InputError: if the run's files or its data are not what they were.
@@ -388,11 +406,11 @@ def evaluate(
     recipe = import_recipe(recipe_file)
     recorded = ConfigFile(run.path / runs.RUN_FILE, settings=run.config)
     config = recipe.Config(**resolve_settings(read_facts(recipe_file).settings, file=recorded))
-    own = open_source(task, recipe.DATASET, own_data, run.seed, warn)
+    own = open_source(task, recipe.DATASET, own_data, run.seed, listener)
     require_same_data(run, own)
     source = own
     if other is not None:
-        tested = open_source(task, recipe.DATASET, other, run.seed, warn, like=own)
+        tested = open_source(task, recipe.DATASET, other, run.seed, listener, like=own)
         # What the network knows of its data, such as its vocabulary, comes from its own.
         source = replace(own, test=tested.test)
     prepared = load_data(recipe, config, source)

@@ -24,6 +24,12 @@ from support import CHEAP, Outcome, dlrecipes  # noqa: E402  it needs the path a
 Train = Callable[..., Outcome]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep decoded data sets apart from those of the user who runs the tests."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def runs_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the runs that tests share: read them, copy them, never change them."""

@@ -39,7 +39,7 @@ CHEAP = {
 """Settings with which each recipe still learns, in a few seconds."""
 
 FOREIGN_VARIABLES = (
-    *("DLRECIPES_DATA", "DLRECIPES_PATH", "DLRECIPES_RUNS", "TFDS_DATA_DIR"),
+    *("DLRECIPES_DATA", "DLRECIPES_MIRROR", "DLRECIPES_PATH", "DLRECIPES_RUNS", "TFDS_DATA_DIR"),
     *("FORCE_COLOR", "GITHUB_ACTIONS", "PYTHONPATH", "PYTHONUNBUFFERED"),
 )
 """What a developer may have set that changes what the command does or prints."""

@@ -16,8 +16,9 @@ from support import (
 
 COMMANDS = (
     *("list", "describe", "train", "evaluate", "predict", "export"),
-    *("runs", "copy", "check", "doctor"),
+    *("runs", "copy", "check", "doctor", "data"),
 )
+DATA_COMMANDS = ("data list", "data info", "data fetch", "data clear")
 LISTED_KEYS = {"name", "task", "summary", "dataset", "presets", "path"}
 
 
@@ -90,7 +91,7 @@ def test_train_help_without_a_recipe_says_where_the_settings_are_shown(tmp_path:
         assert flag in shown
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "runs show", "runs compare"])
+@pytest.mark.parametrize("command", [*COMMANDS, "runs show", "runs compare", *DATA_COMMANDS])
 def test_help_of_every_command_has_an_example(command: str, tmp_path: Path) -> None:
     shown = dlrecipes(*command.split(), "--help", cwd=tmp_path).out
     assert f"Example: dlrecipes {command}" in shown

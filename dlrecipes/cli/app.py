@@ -28,7 +28,8 @@ COMMANDS = {
     "evaluate": Command("finished", "evaluate", "dlrecipes evaluate mnist-cnn"),
     "predict": Command("finished", "predict", "dlrecipes predict mnist-cnn digit.png"),
     "export": Command("finished", "export", "dlrecipes export mnist-cnn --format saved-model"),
-    "runs": Command("history", "list_runs", "dlrecipes runs --json"),
+    "data": Command("data", "make_data_app", "dlrecipes data list"),
+    "runs": Command("history", "make_runs_app", "dlrecipes runs --json"),
     "copy": Command("recipes", "copy", "dlrecipes copy mnist-cnn my_recipe.py"),
     "check": Command("recipes", "check", "dlrecipes check my_recipe.py"),
     "doctor": Command("doctor", "doctor", "dlrecipes doctor"),
@@ -91,8 +92,8 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
             if facts:
                 example = f"Example: dlrecipes train {facts.name} --data sample"
             app.command(name, epilog=example)(module.train_command(facts))
-        elif name == "runs":
-            app.add_typer(module.make_runs_app(epilog=example), name=name)
+        elif name in ("data", "runs"):
+            app.add_typer(function(epilog=example), name=name)
         else:
             app.command(name, epilog=example)(function)
     return app

@@ -1,13 +1,23 @@
-"""Show a training as it goes: a live bar on a terminal, a line an epoch elsewhere."""
+"""Show a download or a training as it goes: a live bar on a terminal, single lines elsewhere."""
 
 from collections.abc import Mapping
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.text import Text
 
 from dlrecipes.cli import output
+from dlrecipes.datasets.download import shown_bytes
 from dlrecipes.runs import Run
 
 
@@ -29,7 +39,62 @@ def shown_metrics(logs: Mapping[str, float], *, validation: bool) -> str:
     )
 
 
-class Display:
+class FetchDisplay:
+    """Shows on standard error how data is fetched; a `dlrecipes.datasets.download.FetchListener`.
+
+    Args:
+        quiet: Whether to show warnings alone.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self.transfer: Progress | None = None
+
+    def warn(self, message: str) -> None:
+        """Show something that the user should know."""
+        output.print_warning(message)
+
+    def download_begins(self, name: str, host: str, size: int, kept: int) -> None:
+        """Start the bar of a file on a terminal, or print its line."""
+        target = output.console(stderr=True)
+        if self.quiet:
+            return
+        if not target.is_terminal:
+            rest = f", {shown_bytes(kept)} of which are here" if kept else ""
+            target.print(f"Downloading {name} from {host} ({shown_bytes(size)}{rest})")
+            return
+        self.transfer = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=16),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=target,
+        )
+        self.transfer.add_task(name, total=size, completed=kept)
+        self.transfer.start()
+
+    def download_moves(self, received: int) -> None:
+        """Move the bar."""
+        if self.transfer:
+            self.transfer.update(self.transfer.task_ids[0], completed=received)
+
+    def download_ends(self) -> None:
+        """Let the bar stand as it is."""
+        if self.transfer:
+            self.transfer.stop()
+            self.transfer = None
+
+    def preparation_begins(self, name: str) -> None:
+        """Say what the next minutes are for."""
+        if not self.quiet:
+            output.console(stderr=True).print(
+                f"Preparing {name}, which is done once and may take minutes."
+            )
+
+
+class Display(FetchDisplay):
     """Shows a training to people; a `dlrecipes.listener.Listener`.
 
     Args:
@@ -38,13 +103,10 @@ class Display:
     """
 
     def __init__(self, console: Console, *, quiet: bool) -> None:
-        self.console, self.quiet = console, quiet
+        super().__init__(quiet=quiet)
+        self.console = console
         self.epochs = self.steps = self.samples = 0
         self.progress: Progress | None = None
-
-    def warn(self, message: str) -> None:
-        """Show something that the user should know."""
-        output.print_warning(message)
 
     def fit_begins(self, run: Run, epochs: int, steps: int, samples: int) -> None:
         """Show what is trained, and start the bar on a terminal."""

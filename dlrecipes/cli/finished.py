@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from dlrecipes.cli import options, output
+from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.errors import InputError
 from dlrecipes.runs import find_run, finite
 
@@ -50,7 +51,9 @@ def evaluate(
         }
         files = {**asdict(own.files), **{name: value for name, value in given.items() if value}}
         other = replace(own, data=data, files=FileOptions(**files)) if data else None
-        metrics = trainer.evaluate(found, recipe_file, device, own, other, output.print_warning)
+        metrics = trainer.evaluate(
+            found, recipe_file, device, own, other, FetchDisplay(quiet=False)
+        )
     details = getattr(metrics, "details", {})
     if json:
         output.print_json(

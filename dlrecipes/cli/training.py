@@ -415,8 +415,15 @@ def show_result(run: Run, *, default_settings: bool) -> None:
 def verdict_sentence(run: Run, *, default_settings: bool) -> str:
     """Return the verdict and what it was measured against, for people."""
     if not run.expected:
+        baseline = run.data["baseline"]
+        value = f"{run.headline} {output.number(baseline['value'])}"
+        if run.verdict == "low":
+            return f"low: no better than {value} without a network ({baseline['answer']})."
         preset = f" with the preset {run.preset}" if run.preset else ""
-        return f"unknown: no band has been measured for {run.data['name']}{preset}."
+        return (
+            f"unknown: no band has been measured for {run.data['name']}{preset}. Without a "
+            f"network: {value} ({baseline['answer']})."
+        )
     (metric, (lowest, highest)), *_ = run.expected.items()
     band = f"{metric} {output.number(lowest)} to {output.number(highest)}"
     if not default_settings:

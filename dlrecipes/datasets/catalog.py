@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dlrecipes.datasets import releases
 from dlrecipes.datasets.examples import Examples
 from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError, nearest
@@ -29,6 +30,7 @@ class DataSet:
         sample_file: The sample's file in `dlrecipes.data`.
         read_full: From a split's columns, as TensorFlow Datasets gives them, to its examples.
         read_sample: From the bytes of the sample's file to its splits.
+        release: The full data set as it is published.
         classes: Names of the classes.
         image_shape: Height, width and channels of the images.
         test_fraction: What is held out of the training rows where there is no test split.
@@ -40,6 +42,7 @@ class DataSet:
     sample_file: str
     read_full: Callable[[Any, Any], Examples]
     read_sample: Callable[[bytes], Splits]
+    release: releases.Release
     classes: tuple[str, ...] = ()
     image_shape: tuple[int, ...] = ()
     test_fraction: float = 0.0
@@ -130,6 +133,7 @@ DATA_SETS = {
             "mnist.npz",
             _mnist_full,
             _mnist_sample,
+            releases.MNIST,
             classes=tuple("0123456789"),
             image_shape=(28, 28, 1),
         ),
@@ -139,15 +143,24 @@ DATA_SETS = {
             "movie_reviews.csv",
             _imdb_full,
             _movie_reviews_sample,
+            releases.IMDB_REVIEWS,
             classes=("negative", "positive"),
         ),
-        DataSet("tiny_shakespeare", "prose", "prose.txt", _shakespeare_full, _prose_sample),
+        DataSet(
+            "tiny_shakespeare",
+            "prose",
+            "prose.txt",
+            _shakespeare_full,
+            _prose_sample,
+            releases.TINY_SHAKESPEARE,
+        ),
         DataSet(
             "diamonds",
             "diamonds-sample",
             "diamonds.csv",
             _diamonds_full,
             _diamonds_sample,
+            releases.DIAMONDS,
             test_fraction=DIAMONDS_TEST_FRACTION,
             target="price",
         ),

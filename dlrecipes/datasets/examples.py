@@ -102,20 +102,11 @@ class Examples:
                 Rows of token numbers may differ in length between batches: all are padded with 0.
             batch_size: Examples in a batch.
         """
-        import tensorflow as tf
-
         # Keras says None of a length that is not known before the texts are.
         shape = getattr(function, "output_shape", ())
         writer = ColumnsWriter(ragged=None in shape[1:])
-        for chunk in self.chunks(batch_size):
-            rows = chunk.arrays()
-            batch = (
-                # Keras reads a column as (batch, 1).
-                {name: tf.constant(column[:, None]) for name, column in rows.items()}
-                if isinstance(rows, dict)
-                else tf.constant(rows)
-            )
-            writer.append({"features": np.asarray(function(batch))})
+        for rows in pipelines.converted(self.features, function, batch_size):
+            writer.append({"features": rows})
         return replace(self, features=writer.finish()["features"])
 
     def batches(self, batch_size: int, *, shuffle: bool = False) -> Any:
@@ -262,9 +253,9 @@ def _counts(examples: Examples, classes: int) -> list[int]:
 def _update(digest: Any, rows: Array) -> None:
     """Add the content of an array to a digest."""
     if rows.dtype.kind in "OUS":
-        for text in rows.reshape(-1):
-            content = text if isinstance(text, bytes) else str(text).encode()
-            digest.update(len(content).to_bytes(8, "big") + content)
+        content = [text if isinstance(text, bytes) else str(text).encode() for text in rows]
+        digest.update(np.array([len(text) for text in content], "int64").tobytes())
+        digest.update(b"".join(content))
     else:
         digest.update(np.ascontiguousarray(rows))
 

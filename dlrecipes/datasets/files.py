@@ -7,6 +7,9 @@ from pathlib import Path
 
 from dlrecipes.errors import InputError
 
+ENCODING_HINT = (
+    "Save it as UTF-8, or name its encoding to train, evaluate or data check: --encoding latin-1"
+)
 PROBLEMS_SHOWN = 20
 PROBLEMS_KEPT = 10_000
 PIECE_CHARACTERS = 2**20
@@ -53,11 +56,13 @@ class Report:
         problems: What stops training, a sentence each, with the file and the line.
         notes: What the user should know: what was guessed, converted or left out.
         count: Problems in all; no more than `PROBLEMS_KEPT` are kept.
+        hint: What to do about them.
     """
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     count: int = 0
+    hint: str = ""
 
     def problem(self, sentence: str) -> None:
         """Add what stops training."""
@@ -80,11 +85,11 @@ class Report:
         if not self.count:
             return
         if self.count == 1:
-            raise InputError(self.problems[0], hint)
+            raise InputError(self.problems[0], hint or self.hint)
         shown = "\n".join(f"  {problem}" for problem in self.problems[:PROBLEMS_SHOWN])
         rest = self.count - PROBLEMS_SHOWN
         more = f"\n  and {rest:,} more" if rest > 0 else ""
-        raise InputError(f"{what} has {self.count:,} problems.\n{shown}{more}", hint)
+        raise InputError(f"{what} has {self.count:,} problems.\n{shown}{more}", hint or self.hint)
 
 
 def why_unreadable(path: Path, error: OSError) -> str:
@@ -196,9 +201,10 @@ def encoding_of(encoding: str) -> str:
 
 def undecodable_lines(path: Path, encoding: str, report: Report) -> None:
     """Add every line of a file that is not in the encoding to the problems."""
+    report.hint = ENCODING_HINT
     with path.open("rb") as file:
         if encoding_of(encoding) == "utf-8-sig" and file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            report.problem(f"{path} is not UTF-8 text but UTF-16: give --encoding utf-16.")
+            report.problem(f"{path} is not UTF-8 text but UTF-16.")
             return
         file.seek(0)
         before = report.count
@@ -208,7 +214,7 @@ def undecodable_lines(path: Path, encoding: str, report: Report) -> None:
             except UnicodeDecodeError as error:
                 report.problem(
                     f"{path}, line {number}: byte {error.start + 1} is not {encoding.upper()} text "
-                    f"(0x{line[error.start]:02x}); --encoding names another encoding."
+                    f"(0x{line[error.start]:02x})."
                 )
         if report.count == before:  # It ends in the middle of a character, across lines.
             report.problem(f"{path} is not {encoding.upper()} text.")

@@ -2,18 +2,17 @@
 
 import logging
 import os
-import sys
-from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from dlrecipes.backend import load_tensorflow
+from dlrecipes.datasets.cache import cached
 from dlrecipes.datasets.catalog import DataSet, Splits, find_data_set
+from dlrecipes.datasets.disk import Place
+from dlrecipes.datasets.download import FetchListener
 from dlrecipes.datasets.examples import Source
+from dlrecipes.datasets.fetch import Unavailable, download_sources, prepare
 from dlrecipes.datasets.files import FileOptions
-from dlrecipes.errors import DlrecipesError
 
 RUNGS = ("auto", "full", "sample")
 
@@ -49,9 +48,35 @@ def data_folder(data_dir: str | None = None) -> Path:
     return Path(folder or "~/tensorflow_datasets").expanduser()
 
 
-def open_data_set(
-    name: str, rung: str, data_dir: str | None, warn: Callable[[str], None]
-) -> Source:
+def choose_rung(name: str, rung: str, data_dir: str | None, listener: FetchListener) -> str:
+    """Return the rung to open, once the full data set is here if that is to be it. No TensorFlow.
+
+    Args:
+        name: Name of the data set in the catalog.
+        rung: `full`, `sample`, or `auto`.
+        data_dir: The value of `--data-dir`, or None.
+        listener: Hears how the full data set is downloaded, and that `auto` falls back.
+
+    Returns:
+        `sample` if that was asked for, or if `auto` cannot have the full data; else the same.
+
+    Raises:
+        Unavailable: if `full` was asked for and cannot be had.
+    """
+    data_set = find_data_set(name)
+    if rung == "sample":
+        return rung
+    try:
+        download_sources(data_set, data_folder(data_dir), listener)
+    except Unavailable as error:
+        if rung == "full":
+            raise
+        _warn_of_sample(data_set, error, listener)
+        return "sample"
+    return rung
+
+
+def open_data_set(name: str, rung: str, data_dir: str | None, listener: FetchListener) -> Source:
     """Return a data set's examples from the rung that was asked for.
 
     Args:
@@ -59,21 +84,28 @@ def open_data_set(
         rung: `full` (downloaded and prepared if need be), `sample`, or `auto`: full, or the sample
             if the full data can be had neither from the disk nor from the network.
         data_dir: The value of `--data-dir`, or None.
-        warn: Is told, in a sentence, when `auto` falls back to the sample.
+        listener: Hears how the full data set is prepared, and that `auto` falls back.
 
     Raises:
-        DlrecipesError: if `full` was asked for and cannot be had.
+        Unavailable: if `full` was asked for and cannot be had.
     """
     data_set = find_data_set(name)
     if rung == "sample":
         return _open_sample(data_set)
+    folder = data_folder(data_dir)
     try:
-        return _open_full(data_set, data_folder(data_dir))
-    except DlrecipesError as error:
+        prepare(data_set, folder, listener)
+    except Unavailable as error:
         if rung == "full":
             raise
-        warn(f"{error.message} Training on the bundled sample instead ({data_set.sample}).")
+        _warn_of_sample(data_set, error, listener)
         return _open_sample(data_set)
+    return _open_full(data_set, folder)
+
+
+def _warn_of_sample(data_set: DataSet, error: Unavailable, listener: FetchListener) -> None:
+    """Say why the sample takes the place of the full data set."""
+    listener.warn(f"{error.message} Training on the bundled sample instead ({data_set.sample}).")
 
 
 def _open_sample(data_set: DataSet) -> Source:
@@ -101,65 +133,25 @@ def _source(data_set: DataSet, name: str, rung: str, origin: str, splits: Splits
 
 
 def _open_full(data_set: DataSet, folder: Path) -> Source:
-    """Return the full data set, downloading and preparing it first if it is not there."""
+    """Return the full data set, which is prepared."""
+    place = Place(folder, data_set)
+    splits = cached(data_set.name, place.state(), lambda: _decode(place))
+    origin = f"TensorFlow Datasets {place.prepared.relative_to(folder).as_posix()}"
+    return _source(data_set, data_set.name, "full", origin, splits)
+
+
+def _decode(place: Place) -> Splits:
+    """Return the examples of a prepared data set, decoded by TensorFlow Datasets."""
     load_tensorflow()
     import tensorflow_datasets as tfds
 
-    if not sys.stderr.isatty():
-        tfds.disable_progress_bar()
     # Its notes about folders that are not there yet say nothing to a user.
     logging.getLogger("absl").setLevel(logging.ERROR)
-    builder = tfds.builder(data_set.name, data_dir=folder)
-    if not builder.is_prepared():
-        _prepare(builder, folder)
+    builder = tfds.builder_from_directory(place.prepared)
     splits = {}
     for split in builder.info.splits:
         if split not in ("train", "validation", "test"):
             continue
         columns = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
-        splits[split] = data_set.read_full(columns, builder.info)
-    origin = f"TensorFlow Datasets {builder.info.full_name}"
-    return _source(data_set, data_set.name, "full", origin, splits)
-
-
-def _prepare(builder: Any, folder: Path) -> None:
-    """Download and prepare a data set, leaving nothing behind if that fails.
-
-    Raises:
-        DlrecipesError: if it cannot be downloaded or written.
-    """
-    from tensorflow_datasets.core.download import downloader
-
-    # TFDS retries for minutes before it says that there is no network.
-    downloader.MAX_RETRIES = 0
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        # It announces itself on standard output, which is ours; its progress bar is on the other.
-        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
-            builder.download_and_prepare()
-    except Exception as error:  # Whatever stops TFDS: no network, a refused write, a changed file.
-        raise DlrecipesError(
-            f"The full data set {builder.name} is not in {folder} and cannot be downloaded "
-            f"({type(error).__name__}).",
-            "Train on the bundled sample with --data sample, or name the folder that holds the "
-            "prepared data with --data-dir.",
-        ) from error
-    finally:
-        _remove_empty(folder, builder.info.full_name, missing)
-
-
-def _remove_empty(folder: Path, name: str, made: list[Path]) -> None:
-    """Remove the folders that TFDS makes before it has anything to put there, if still empty.
-
-    Args:
-        folder: The folder of prepared data sets.
-        name: The data set and its version, as TFDS has them.
-        made: The folder and its parents that were not there before, from the inside out.
-    """
-    data_set, downloads = folder / name, folder / "downloads"
-    inner = sorted((downloads / Path(name).parts[0]).rglob("*"), reverse=True)
-    outer = [downloads / Path(name).parts[0], downloads / "extracted", downloads]
-    versions = [data_set, *data_set.parents[: len(Path(name).parts) - 1]]
-    for path in (*inner, *outer, *versions, *made):
-        with suppress(OSError):  # It is a file, holds one, or is not there.
-            path.rmdir()
+        splits[split] = place.data_set.read_full(columns, builder.info)
+    return splits

@@ -6,7 +6,8 @@ gathered a batch at a time, which costs far less than handling examples one by o
 is resumed within an epoch passes over the steps that are done: their batches are of one row.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -136,6 +137,27 @@ def _steps(count: int, order: Order | None) -> Any:
     if order:
         order.steps.add(count)
     return tf.data.Dataset.range(count)
+
+
+def converted(features: Any, function: Callable[[Any], Any], batch_size: int) -> Iterator[Any]:
+    """Yield what a function or a Keras model makes of the rows, in order, on all processor cores.
+
+    Args:
+        features: A column, or columns by name.
+        function: From a batch of rows, as tensors, to a nest of tensors. Of several columns by
+            name each is given as (batch, 1), as Keras reads them.
+        batch_size: Rows that it is given at once.
+    """
+    import tensorflow as tf
+
+    def convert(rows: Any) -> Any:
+        if isinstance(rows, dict):
+            rows = {name: tf.expand_dims(column, -1) for name, column in rows.items()}
+        return function(rows)
+
+    rows = batches(features, None, batch_size, None)
+    results = rows.map(convert, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
+    yield from results.as_numpy_iterator()
 
 
 def _gatherer(columns: Any) -> Callable[[Any], Any]:

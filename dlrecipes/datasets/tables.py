@@ -7,7 +7,8 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -51,12 +52,8 @@ class Chunk:
     cells: dict[str, list[Any]]
 
 
-Row = tuple[int, Sequence[Any]]
-"""Where a row stands, from 1, and its cells."""
-
-
 class Table(ABC):
-    """A table in a file, read a chunk of rows at a time, as often as is needed.
+    """A table in a file, read some rows at a time, as often as is needed.
 
     Args:
         path: The file.
@@ -75,27 +72,21 @@ class Table(ABC):
         self.names: list[str] = []
 
     @abstractmethod
-    def rows(self, report: Report) -> Iterator[Row]:
-        """Yield the rows; the report is told of those that cannot be used, which are left out."""
+    def rows(self, report: Report) -> Iterator[tuple[list[int], list[Sequence[Any]]]]:
+        """Yield the places and the cells of some rows; the report is told of unusable ones."""
 
     def chunks(self, report: Report | None = None) -> Iterator[Chunk]:
-        """Yield the rows, some at a time.
+        """Yield the rows, some at a time, up to where the file cannot be read any more.
 
         Args:
             report: Is told of rows that cannot be used, unless that was told before.
         """
-        rows = self._readable(report or Report())
-        while some := list(itertools.islice(rows, CHUNK)):
-            columns = zip(*(row for _, row in some), strict=True)
-            yield Chunk(
-                [line for line, _ in some],
-                {name: list(cells) for name, cells in zip(self.names, columns, strict=True)},
-            )
-
-    def _readable(self, report: Report) -> Iterator[Row]:
-        """Yield the rows, up to where the file cannot be read any more."""
+        report = report or Report()
         try:
-            yield from self.rows(report)
+            for lines, rows in self.rows(report):
+                if rows:
+                    columns = map(list, zip(*rows, strict=True))
+                    yield Chunk(lines, dict(zip(self.names, columns, strict=True)))
         except OSError as error:
             report.problem(why_unreadable(self.path, error))
         except UnicodeError:
@@ -133,40 +124,54 @@ class DelimitedTable(TextTable):
         super().__init__(path, encoding)
         self.separator = "\t" if path.suffix == ".tsv" else ","
         csv.field_size_limit(MAX_CELL_CHARACTERS)
-        header = next(self._lines(report), None)
-        if header is not None:
-            self.names = [name.strip() for name in header[1]]
+        _, rows = next(self._lines(report), ([], []))
+        if rows:
+            self.names = [name.strip() for name in rows[0]]
             _check_header(self, report)
         elif not report.count:
             report.problem(f"{path} is empty.")
 
-    def _lines(self, report: Report) -> Iterator[tuple[int, list[str]]]:
-        """Yield the place and the cells of every line that is not empty, the header first."""
+    def _lines(self, report: Report) -> Iterator[tuple[list[int], list[list[str]]]]:
+        """Yield the places and the cells of some lines, the header first; empty lines too."""
         with self.open() as file:
             reader = csv.reader(file, delimiter=self.separator, strict=True)
-            line = 1
-            try:
-                for cells in reader:
-                    if cells:
-                        yield line, cells
-                    line = reader.line_num + 1
-            except csv.Error as error:
-                report.problem(
-                    f"{self.where(line)}: it cannot be read ({error}): is a quotation mark missing?"
-                )
+            end = more = 0
+            while end == 0 or more:
+                lines, rows = [], []
+                try:
+                    for row in itertools.islice(reader, CHUNK):
+                        lines.append(end + 1)
+                        rows.append(row)
+                        end = reader.line_num
+                    more = len(rows)
+                except csv.Error as error:
+                    report.problem(
+                        f"{self.where(end + 1)}: it cannot be read ({error}): is a quotation mark "
+                        "missing?"
+                    )
+                    more = 0
+                if not rows:
+                    return
+                yield lines, rows
 
-    def rows(self, report: Report) -> Iterator[Row]:
-        """Yield the rows; the report is told of those that cannot be used, which are left out."""
-        for line, cells in itertools.islice(self._lines(report), 1, None):
-            if len(cells) != len(self.names):
-                report.problem(
-                    f"{self.where(line)}: it has {len(cells)} cells, and the header "
-                    f"{len(self.names)}."
-                )
-            elif any("\0" in cell for cell in cells):
-                report.problem(f"{self.where(line)}: it holds a zero byte.")
-            else:
-                yield line, cells
+    def rows(self, report: Report) -> Iterator[tuple[list[int], list[Sequence[Any]]]]:
+        """Yield the places and the cells of some rows; the report is told of unusable ones."""
+        cells, header_passed = len(self.names), False
+        for lines, rows in self._lines(report):
+            if not header_passed:
+                first = next(number for number, row in enumerate(rows) if row)
+                lines, rows, header_passed = lines[first + 1 :], rows[first + 1 :], True
+            if set(map(len, rows)) - {cells}:
+                good = []
+                for line, row in zip(lines, rows, strict=True):
+                    if len(row) == cells:
+                        good.append((line, row))
+                    elif row:
+                        report.problem(
+                            f"{self.where(line)}: it has {len(row)} cells, and the header {cells}."
+                        )
+                lines, rows = [line for line, _ in good], [row for _, row in good]
+            yield lines, list(rows)
 
 
 def _check_header(table: DelimitedTable, report: Report) -> None:
@@ -231,17 +236,25 @@ class JsonLinesTable(TextTable):
                 else:
                     report.problem(f"{self.where(line)}: it is not a JSON object.")
 
-    def rows(self, report: Report) -> Iterator[Row]:
-        """Yield the rows; the report is told of those that cannot be used, which are left out."""
-        for line, found in self._objects(report):
-            unknown = next((name for name in found if name not in self.names), None)
-            nested = next((name for name in found if isinstance(found[name], dict | list)), None)
-            if unknown is not None:
-                report.problem(f"{self.where(line)}: {unknown!r} is not on the first line.")
-            elif nested is not None:
-                report.problem(f"{self.where(line)}: {nested!r} is not a text or a number.")
-            else:
-                yield line, [found.get(name) for name in self.names]
+    def rows(self, report: Report) -> Iterator[tuple[list[int], list[Sequence[Any]]]]:
+        """Yield the places and the cells of some rows; the report is told of unusable ones."""
+        objects = self._objects(report)
+        while some := list(itertools.islice(objects, CHUNK)):
+            good = [(line, found) for line, found in some if self._is_row(line, found, report)]
+            yield (
+                [line for line, _ in good],
+                [[found.get(name) for name in self.names] for _, found in good],
+            )
+
+    def _is_row(self, line: int, found: dict[str, Any], report: Report) -> bool:
+        """Tell whether an object has the columns of the first, and texts and numbers in them."""
+        unknown = next((name for name in found if name not in self.names), None)
+        nested = next((name for name in found if isinstance(found[name], dict | list)), None)
+        if unknown is not None:
+            report.problem(f"{self.where(line)}: {unknown!r} is not on the first line.")
+        elif nested is not None:
+            report.problem(f"{self.where(line)}: {nested!r} is not a text or a number.")
+        return unknown is None and nested is None
 
 
 class ParquetTable(Table):
@@ -264,16 +277,19 @@ class ParquetTable(Table):
             if pyarrow.types.is_nested(kind):
                 report.problem(f"{path}: the column {name} does not hold texts or numbers.")
 
-    def rows(self, report: Report) -> Iterator[Row]:
-        """Yield the rows."""
+    def rows(self, report: Report) -> Iterator[tuple[list[int], list[Sequence[Any]]]]:
+        """Yield the places and the cells of some rows."""
         from pyarrow import parquet
 
         row = 0
         with parquet.ParquetFile(self.path) as file:
             for batch in file.iter_batches(CHUNK):
-                for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    row += 1
-                    yield row, cells
+                columns = [column.to_pylist() for column in batch.columns]
+                yield (
+                    list(range(row + 1, row + 1 + batch.num_rows)),
+                    list(zip(*columns, strict=True)),
+                )
+                row += batch.num_rows
 
 
 def open_table(path: Path, encoding: str, report: Report) -> Table | None:
@@ -302,8 +318,15 @@ def open_table(path: Path, encoding: str, report: Report) -> Table | None:
 def is_missing(cell: Any) -> bool:
     """Tell whether a cell holds no value."""
     if isinstance(cell, str):
-        return cell.strip().lower() in MISSING
+        return _word(cell) == "missing"
     return cell is None or cell != cell  # NaN alone is not itself
+
+
+@lru_cache(maxsize=2**16)
+def _word(cell: str) -> str:
+    """Return what a cell that is no finite number stands for: `missing`, `true`, `false`, or ""."""
+    lower = cell.strip().lower()
+    return "missing" if lower in MISSING else lower if lower in BOOLEANS else ""
 
 
 def as_texts(cells: Sequence[Any]) -> Array:
@@ -326,14 +349,13 @@ def as_numbers(cells: Sequence[Any]) -> tuple[Array, list[int]]:
         dtype="float64", copy=True
     )
     bad = []
-    for place in np.flatnonzero(~np.isfinite(numbers)):
-        cell = cells[int(place)]
-        if is_missing(cell):
-            numbers[place] = np.nan
-        elif str(cell).strip().lower() in BOOLEANS:
-            numbers[place] = BOOLEANS[str(cell).strip().lower()]
+    for place in np.flatnonzero(~np.isfinite(numbers)).tolist():
+        cell = cells[place]
+        word = _word(cell) if isinstance(cell, str) else "missing" if is_missing(cell) else ""
+        if word:
+            numbers[place] = BOOLEANS.get(word, np.nan)
         else:
-            bad.append(int(place))
+            bad.append(place)
     with np.errstate(over="ignore"):
         return numbers.astype("float32"), bad
 
@@ -346,7 +368,7 @@ class ColumnFacts:
         numbers: Cells that are numbers or booleans.
         missing: Cells without a value.
         texts: Cells that are anything else.
-        distinct: Different values, up to `MAX_CATEGORIES` and one.
+        distinct: Different texts; not all of them if they are more than `MAX_CATEGORIES`.
         lowest: Smallest number.
         highest: Largest number.
     """
@@ -354,7 +376,7 @@ class ColumnFacts:
     numbers: int = 0
     missing: int = 0
     texts: int = 0
-    distinct: set[Any] | None = None
+    distinct: set[str] = field(default_factory=set)
     lowest: float = np.inf
     highest: float = -np.inf
 
@@ -366,9 +388,9 @@ class ColumnFacts:
     @property
     def is_constant(self) -> bool:
         """Tell whether every cell that has a value has the same."""
-        if self.is_numeric:
-            return self.lowest == self.highest
-        return self.distinct is None or len(self.distinct) <= 1
+        if self.numbers:
+            return self.texts == 0 and self.lowest == self.highest
+        return len(self.distinct) <= 1
 
     def add(self, cells: Sequence[Any]) -> None:
         """Count the cells of a chunk."""
@@ -380,10 +402,10 @@ class ColumnFacts:
         if len(real):
             self.lowest = min(self.lowest, float(real.min()))
             self.highest = max(self.highest, float(real.max()))
-        self.distinct = self.distinct or set()
-        if len(self.distinct) <= MAX_CATEGORIES:
-            values = as_texts([cell for cell in cells if not is_missing(cell)])
-            self.distinct.update(itertools.islice(set(values), MAX_CATEGORIES + 1))
+        if bad and len(self.distinct) <= MAX_CATEGORIES:
+            self.distinct.update(
+                itertools.islice({str(cells[place]) for place in bad}, MAX_CATEGORIES)
+            )
 
 
 def look_through(table: Table, report: Report) -> dict[str, ColumnFacts]:

@@ -51,6 +51,19 @@ class GenerationOptions:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """The result of answering without looking at the input: what a network has to beat.
+
+    Args:
+        answer: What is answered, in words.
+        value: The headline metric on the test split.
+    """
+
+    answer: str
+    value: float
+
+
 class Task(ABC):
     """A kind of problem, such as image classification.
 
@@ -58,11 +71,14 @@ class Task(ABC):
         name: As a recipe's `TASK` has it.
         headline: The test metric that the verdict and the list of runs show.
         higher_is_better: Whether a larger headline metric is a better one.
+        has_single_examples: Whether its data are examples apart from each other, rather than one
+            running text.
     """
 
     name: str
     headline: str
     higher_is_better: bool = True
+    has_single_examples: bool = True
 
     @abstractmethod
     def read_path(
@@ -80,6 +96,10 @@ class Task(ABC):
         Raises:
             InputError: if the data cannot be used; the problems found are listed.
         """
+
+    @abstractmethod
+    def baseline(self, source: Source) -> Baseline:
+        """Return what the headline metric is on the test split without any network."""
 
     @abstractmethod
     def read_inputs(self, arguments: Sequence[str], serving: Any) -> Inputs:
@@ -139,6 +159,15 @@ def run_serving(serving: Any, features: Rows) -> Array:
     named = tf.data.Dataset.from_tensor_slices(named_features(features, serving))
     batches = named.batch(BATCH_SIZE)
     return np.concatenate([call_serving(serving, batch).numpy() for batch in batches])
+
+
+def commonest_class(source: Source) -> Baseline:
+    """Return the accuracy of always answering the class that is commonest in training."""
+    counts = source.rows_per_class()
+    commonest = max(source.classes, key=lambda name: counts["train"][name])
+    return Baseline(
+        f"always {commonest!r}", counts["test"][commonest] / sum(counts["test"].values())
+    )
 
 
 def classification_answer(outputs: Any, classes: Sequence[str]) -> dict[str, Any]:

@@ -56,6 +56,10 @@ class ImageClassification(base.Task):
         report.require_usable(path)
         return base.own_source(path, splits, like, classes=classes, image_shape=shape)
 
+    def baseline(self, source: Source) -> base.Baseline:
+        """Return the accuracy of always answering the commonest class."""
+        return base.commonest_class(source)
+
     def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
         """Return the pixels of image files, and of all the images in folders."""
         report = Report()

@@ -48,8 +48,11 @@ class TabularRegression(base.Task):
         names = safe_names(table.names, path, report)
         if like is None:
             facts = look_through(table, report)
+            before = report.count
             target = _find_target(table, facts, options.target, report)
             numeric = _usable_columns(table, facts, target, report)
+            if report.count > before:
+                report.require_usable(path)
         else:
             look_through(table, report)
             columns = like.train.columns
@@ -62,6 +65,12 @@ class TabularRegression(base.Task):
         splits = _read_rows(table, names, numeric, target, report)
         report.require_usable(path)
         return base.own_source(path, splits, like, target=names[target])
+
+    def baseline(self, source: Source) -> base.Baseline:
+        """Return the mean absolute error of always answering the median of the training rows."""
+        median = float(np.median(np.asarray(source.train.labels)))
+        errors = np.abs(np.asarray(source.test.labels) - median)
+        return base.Baseline(f"always {median:g}, the median", float(errors.mean()))
 
     def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
         """Return the rows of CSV, TSV, JSON lines or Parquet files (`-`: CSV on standard input)."""
@@ -177,7 +186,7 @@ def _usable_columns(
                 f"The column {name} lacks {column.missing:,} of {rows:,} values: the network is "
                 "told where."
             )
-        if not column.is_numeric and column.distinct and len(column.distinct) > MAX_CATEGORIES:
+        if not column.is_numeric and len(column.distinct) > MAX_CATEGORIES:
             report.note(
                 f"The column {name} has more than {MAX_CATEGORIES:,} different texts: the "
                 "others count as one."

@@ -93,6 +93,10 @@ class TextClassification(base.Task):
         report.require_usable(path)
         return base.own_source(path, splits, like, classes=classes)
 
+    def baseline(self, source: Source) -> base.Baseline:
+        """Return the accuracy of always answering the commonest class."""
+        return base.commonest_class(source)
+
     def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
         """Return the texts that the arguments stand for."""
         texts = texts_of(arguments)

@@ -1,5 +1,7 @@
 """Text generation: a prompt in, a continuation out, a character at a time."""
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,12 +68,21 @@ def _pieces(files: Sequence[Path], options: FileOptions, report: Report) -> Iter
         yield from text_pieces(file, options.encoding, report)
 
 
+def _character_counts(examples: Examples) -> Counter[str]:
+    """Return how often each character stands in texts."""
+    counts: Counter[str] = Counter()
+    for chunk in examples.chunks(1):
+        counts.update(*chunk.columns["features"][:])
+    return counts
+
+
 class TextGeneration(base.Task):
     """Continue a text, a character at a time."""
 
     name = "text-generation"
     headline = "loss"
     higher_is_better = False
+    has_single_examples = False
 
     def read_path(
         self, path: Path, options: FileOptions, like: Source | None, report: Report
@@ -101,6 +112,14 @@ class TextGeneration(base.Task):
                     writers[split].append(Examples(text_array([part])))
         splits = {split: writer.finish() for split, writer in writers.items()}
         return base.own_source(path, splits, like)
+
+    def baseline(self, source: Source) -> base.Baseline:
+        """Return the cross-entropy, in nats, of each character's frequency in training."""
+        counts, tested = _character_counts(source.train), _character_counts(source.test)
+        # One more for each, and one for all characters that training does not have.
+        total = counts.total() + len(counts) + 1
+        loss = -sum(n * math.log((counts[c] + 1) / total) for c, n in tested.items())
+        return base.Baseline("every character by how frequent it is", loss / tested.total())
 
     def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
         """Return the prompts that the arguments stand for."""
