@@ -30,10 +30,12 @@ def take(path: Path, what: str) -> IO[str]:
         what: What is locked, for the message.
 
     Raises:
-        InputError: if somebody else holds it.
-        OSError: if the file cannot be written.
+        InputError: if somebody else holds it, or the file cannot be written.
     """
-    file = path.open("a+")
+    try:
+        file = path.open("a+")
+    except OSError as error:
+        raise InputError(f"{what} cannot be written to: {error.strerror}.") from None
     try:
         _take(file, path, what)
         file.truncate(0)

@@ -17,7 +17,6 @@ from dlrecipes import checkpoints, runs
 from dlrecipes.comparison import largest_difference
 from dlrecipes.datasets.examples import Data
 from dlrecipes.errors import DlrecipesError, Interrupted
-from dlrecipes.listener import Listener
 from dlrecipes.runs import Run, read_run
 from dlrecipes.session import Trial, Work
 from dlrecipes.trainer import Changes, request_of, resume, train
@@ -72,8 +71,14 @@ class _Job:
     changes: dict[str, Any]
 
 
-class _Silence(Listener):
-    """Hears everything and says nothing."""
+class _Silence:
+    """A `dlrecipes.listener.Listener` that says nothing of what it hears."""
+
+    def warn(self, *heard: Any, **more: Any) -> None:
+        """Say nothing."""
+
+    download_begins = download_moves = download_ends = preparation_begins = warn
+    fit_begins = step_ends = epoch_ends = fit_ends = warn
 
 
 def half_of_steps(work: Work) -> int:
