@@ -155,6 +155,8 @@ class Resumption(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
         self.pending, self.rate, self.learning_rate_scale = start, rate, learning_rate_scale
         self.siblings: list[Any] = []
         """The callbacks that the recipe gave to `fit`, which only who calls it can know."""
+        self.epoch_steps = max(int(data.train.cardinality()), 0)
+        """Steps of an epoch; 0 if that is not known."""
         self.epoch = start.epoch if start else 0
         self.step = start.step if start else 0
         self.trained_steps = 0
@@ -206,10 +208,11 @@ class Resumption(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
             self._take()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Count the steps that were trained."""
-        self.step = batch + 1
+        """Count the steps that were trained: the last ones of an epoch may be fewer at once."""
+        done = min(batch + 1, self.epoch_steps or batch + 1)
         if not self.pending:
-            self.trained_steps += self.model.steps_per_execution
+            self.trained_steps += done - self.step
+        self.step = done
 
     def on_test_begin(self, logs: Logs = None) -> None:
         """Keep the means of the epoch's steps, which are over."""
@@ -291,7 +294,7 @@ class Resumption(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
     def _pass_over(self, steps: int) -> None:
         """Have `fit` read the batches of the epoch's first steps, and train on none of them."""
         model, train = self.model, self.model.train_function
-        if self.order.steps == {int(self.data.train.cardinality())}:
+        if self.order.steps == {self.epoch_steps}:
             # One row of each is enough. A pipeline whose batches the recipe has cut anew is read.
             self.order.first_step.assign(steps)
         left = -(-steps // model.steps_per_execution)

@@ -31,7 +31,7 @@ class Proof:
     """How far a training that was interrupted is from one that was not, after the same steps.
 
     Args:
-        steps: Steps that were trained.
+        steps: Steps that were trained, at least.
         interrupted_after: Steps before the interruption.
         largest_difference: The largest absolute difference, by what it is in: `weights`,
             `optimizer`, `random` (states of random generators), `metrics` (the epoch's running
@@ -90,12 +90,13 @@ def half_of_steps(work: Work) -> int:
         DlrecipesError: if the training is too short to be interrupted.
     """
     epoch = int(work.data.train.cardinality())
-    at_once = int(work.model.steps_per_execution)
-    last = epoch * getattr(work.config, "epochs", 1) - 1
-    half = min(epoch * 3 // 2, MOST_STEPS, last) // 2 // at_once * at_once
-    if half < 1:
+    steps = epoch * getattr(work.config, "epochs", 1)
+    at_once = min(int(work.model.steps_per_execution), epoch)
+    wanted = max(min(epoch * 3 // 2, MOST_STEPS, steps - 1), 2 * at_once)
+    half = wanted // 2 // at_once * at_once
+    if at_once < 1 or 2 * half >= steps:
         raise DlrecipesError(
-            f"The training has {last + 1} steps, {at_once} at once: too few to interrupt it."
+            f"The training has {max(steps, 0)} steps, {at_once} at once: too few to interrupt it."
         )
     return half
 
