@@ -102,8 +102,9 @@ def _has(folder: Path, pattern: str) -> bool:
 Moment = Callable[[Victim, Path, random.Random], None]
 
 
-def _in_start(victim: Victim, run: Path, chance: random.Random) -> None:
-    time.sleep(chance.uniform(0.1, 4.5))
+def _at_begin(victim: Victim, run: Path, chance: random.Random) -> None:
+    victim.wait_for(lambda: _has(run.parent, f".*-{run.name}") or run.exists())
+    time.sleep(chance.uniform(0, 0.05))
 
 
 def _in_first_step(victim: Victim, run: Path, chance: random.Random) -> None:
@@ -134,9 +135,9 @@ def _in_evaluation(victim: Victim, run: Path, chance: random.Random) -> None:
 
 
 def _in_save(victim: Victim, run: Path, chance: random.Random) -> None:
-    name = chance.choice((runs.MODEL_FILE, runs.SERVING_FILE, runs.GOLDEN_FILE))
+    name = chance.choice((runs.MODEL_FILE, runs.SERVING_FILE))
     victim.wait_for(lambda: _has(run, f".*-{name}") or (run / name).exists())
-    time.sleep(chance.uniform(0, 0.05))
+    time.sleep(chance.uniform(0, 0.02))
 
 
 def _in_export(victim: Victim, run: Path, chance: random.Random) -> None:
@@ -145,7 +146,7 @@ def _in_export(victim: Victim, run: Path, chance: random.Random) -> None:
 
 
 MOMENTS: dict[str, Moment] = {
-    "start": _in_start,
+    "begin": _at_begin,
     "first step": _in_first_step,
     "mid-epoch": _in_epoch,
     "checkpoint write": _in_checkpoint,
