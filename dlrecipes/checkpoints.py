@@ -111,10 +111,14 @@ class Checkpoint:
 
 
 def history_text(rows: list[dict[str, float]]) -> str:
-    """Return rows of metrics as CSV; a number reads back to the same bits."""
+    """Return rows of metrics as CSV; a number reads back to the same bits.
+
+    An epoch that was not validated lacks some.
+    """
     text = io.StringIO(newline="")
     if rows:
-        writer = csv.DictWriter(text, fieldnames=rows[0].keys())
+        names = dict.fromkeys(name for row in rows for name in row)
+        writer = csv.DictWriter(text, fieldnames=list(names))
         writer.writeheader()
         writer.writerows(rows)
     return text.getvalue()
@@ -127,7 +131,7 @@ def history_rows(text: str) -> list[dict[str, float]]:
         ValueError: if a cell is not a number.
     """
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    return [{name: _number(name, cell) for name, cell in row.items()} for row in rows]
+    return [{name: _number(name, cell) for name, cell in row.items() if cell} for row in rows]
 
 
 def _number(name: str, cell: str) -> float:

@@ -95,7 +95,8 @@ def compare(one: Run, other: Run) -> Comparison:
 def _history(run: Run) -> dict[str, Array]:
     """Return the columns of a run's history."""
     rows = history_rows(run.checked_file(runs.HISTORY_FILE).read_text(encoding="utf-8"))
-    return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else {})}
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([row.get(name, math.nan) for row in rows]) for name in names}
 
 
 def _metrics(run: Run) -> dict[str, Array]:

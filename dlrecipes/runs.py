@@ -295,7 +295,8 @@ def check_name(name: str, recipes: list[str]) -> None:
 
 def is_folder_name(text: str) -> bool:
     """Tell whether a text can be the name of a folder among others, and leads nowhere else."""
-    return text == Path(text).name and not text.startswith(".") and text.isprintable()
+    is_name = bool(text) and text == Path(text).name
+    return is_name and not text.startswith(".") and text.isprintable()
 
 
 @contextmanager

@@ -33,16 +33,23 @@ def _make_key(path: Path) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent) as file:  # readable by its owner alone
         file.write(secrets.token_bytes(KEY_BYTES))
         file.flush()
+        os.fsync(file.fileno())
         with suppress(FileExistsError):
             os.link(file.name, path)
 
 
 def seal(recipe: bytes) -> str:
-    """Return the seal of a recipe's source; empty where there can be no secret."""
+    """Return the seal of a recipe's source that is trained; empty where there can be no secret."""
     path = _key_file()
     with suppress(OSError):
         if not path.exists():
             _make_key(path)
+    return _seal_with(path, recipe)
+
+
+def _seal_with(path: Path, recipe: bytes) -> str:
+    """Return the seal that the secret in a file gives; empty without one."""
+    with suppress(OSError):
         key = path.read_bytes()
         if len(key) == KEY_BYTES:
             return hmac.digest(key, recipe, hashlib.sha256).hex()
@@ -64,7 +71,7 @@ def trusted_recipe(run: Run, *, trust: bool, allow_changed: bool = False) -> Pat
     if not (allow_changed and path.is_file()):
         run.checked_file(runs.RECIPE_FILE)
     recipe = path.read_bytes()
-    own = seal(recipe)
+    own = _seal_with(_key_file(), recipe)
     if trust or is_installed(recipe) or (own and hmac.compare_digest(own, run.seal)):
         return path
     raise InputError(

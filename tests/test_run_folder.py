@@ -125,16 +125,16 @@ def test_a_damaged_file_is_refused_or_read_right(
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(
-        st.dictionaries(
-            st.sampled_from(("loss", "val_loss", "accuracy")), st.floats(), min_size=3, max_size=3
-        ),
+        st.fixed_dictionaries({"loss": st.floats()}, optional={"val_loss": st.floats()}),
         max_size=5,
     )
 )
 def test_a_history_reads_back_to_the_same_bits(rows: list[dict[str, float]]) -> None:
     rows = [{"epoch": number, **row} for number, row in enumerate(rows, start=1)]
-    text = checkpoints.history_text(rows)
-    assert repr(checkpoints.history_rows(text)) == repr(rows)
+    read = checkpoints.history_rows(checkpoints.history_text(rows))
+    assert [repr(sorted(row.items())) for row in read] == [
+        repr(sorted(row.items())) for row in rows
+    ]
 
 
 @settings(max_examples=300, deadline=None)
