@@ -207,7 +207,10 @@ def temporary_name(path: Path) -> Path:
 
 def sync(path: Path) -> None:
     """Have the system write a file or a folder to the disk: a power cut then leaves it whole."""
-    descriptor = os.open(path, os.O_RDONLY)
+    is_folder = path.is_dir()
+    if is_folder and os.name == "nt":
+        return  # Windows has no such thing.
+    descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

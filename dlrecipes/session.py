@@ -230,11 +230,6 @@ class Session:
             listener.fit_ends()
         stop.can_wait = False
         self.place = "the end of training"
-        if not (self.run.path / runs.HISTORY_FILE).exists():
-            raise DlrecipesError(
-                f"The recipe {self.run.recipe} trained, but its train does not pass callbacks on.",
-                "In train, write model.fit(…, callbacks=[*callbacks]).",
-            )
         if stop.asked:
             writer.wait()
             raise Stopped
@@ -246,94 +241,94 @@ class Session:
         from dlrecipes import state
         from dlrecipes.callbacks import Resumption, run_callbacks
 
-        start, run = self.work.start, self.run
+        work, run, start = self.work, self.run, self.work.start
         history = [*start.history] if start else []
         resumption = Resumption(
             every=parse_every(run.checkpoints["every"]),
-            data=self.work.data,
-            order=self.work.source.train.order,
+            data=work.data,
+            order=work.source.train.order,
             history=history,
             stop=stop,
             writer=writer,
-            clock=self.work.clock,
+            clock=work.clock,
             start=start,
             rate=self.rate,
             learning_rate_scale=self.scale,
         )
-        callbacks = run_callbacks(run, self.work.data, listener, history, resumption)
-        config = slower(self.work.config, self.scale)
+        callbacks = run_callbacks(run, work.data, listener, history, resumption)
+        config = slower(work.config, self.scale)
         try:
-            with _noting_callbacks(self.work.model, callbacks, resumption.siblings):
-                self.work.recipe.train(self.work.model, self.work.data, config, callbacks=callbacks)
+            with _noting_callbacks(work.model, callbacks, resumption.siblings):
+                work.recipe.train(work.model, work.data, config, callbacks=callbacks)
+            if not (run.path / runs.HISTORY_FILE).exists():
+                raise DlrecipesError(
+                    f"The recipe {run.recipe} trained, but its train does not pass callbacks on.",
+                    "In train, write model.fit(…, callbacks=[*callbacks]).",
+                )
+            if start and start.trained:
+                state.restore(work.model, start.arrays)
+            else:
+                writer.write(resumption.checkpoint(trained=True))
         except DivergedError as error:
             writer.wait()
             self._go_back(error, listener)
             return False
         finally:
             self.place = resumption.place
-        if start and start.trained:
-            state.restore(self.work.model, start.arrays)
-        else:
-            writer.write(resumption.checkpoint(trained=True))
         return True
 
     def _go_back(self, error: DivergedError, listener: Listener) -> None:
         """Go back to the last good checkpoint with a lower learning rate, if that was asked for."""
-        run = self.run
-        if run.on_nan != "restore" or bad_column(self.work.source):
+        work, run = self.work, self.run
+        if run.on_nan != "restore" or bad_column(work.source):
             raise error
         self.scale *= RATE_FACTOR
         if self.scale < LOWEST_SCALE:
             raise error
-        self.work.start, problems = checkpoints.read_last(run.folder(runs.CHECKPOINTS))
+        start, problems = checkpoints.read_last(run.folder(runs.CHECKPOINTS))
         for problem in problems:
             listener.warn(problem)
-        self.rate = self.scale / (self.work.start.learning_rate_scale if self.work.start else 1.0)
-        place = self.work.start.place if self.work.start else "the beginning"
-        rate = self.work.config.learning_rate * self.scale
+        work.start = start
+        self.rate = self.scale / (start.learning_rate_scale if start else 1.0)
+        place = start.place if start else "the beginning"
+        config = slower(work.config, self.scale)
+        rate = config.learning_rate
         listener.warn(f"{error.message} Going on from {place} with the learning rate {rate:g}.")
         run.add_event("restored", why=error.message, place=place, learning_rate=rate)
         run.save()
-        config = slower(self.work.config, self.scale)
-        self.work.model = build_model(
-            self.work.recipe, config, self.work.data, run.seed, self.work.device
-        )
+        work.model = build_model(work.recipe, config, work.data, run.seed, work.device)
 
     def _test(self) -> None:
         """Record the test metrics and the verdict on them."""
-        with self.work.clock.part("evaluate"):
-            metrics = self.work.recipe.evaluate(self.work.model, self.work.data, self.work.config)
-        self.run.metrics = {str(name): float(value) for name, value in metrics.items()}
-        self.run.details = dict(getattr(metrics, "details", {}))
-        headline = self.work.task.headline
-        value = self.run.metrics.get(headline)
+        work, run = self.work, self.run
+        with work.clock.part("evaluate"):
+            metrics = work.recipe.evaluate(work.model, work.data, work.config)
+        run.metrics = {str(name): float(value) for name, value in metrics.items()}
+        run.details = dict(getattr(metrics, "details", {}))
+        headline = work.task.headline
+        value = run.metrics.get(headline)
         if value is not None and not math.isfinite(value):
             raise DlrecipesError(f"The test {headline} is not a number.")
-        band = self.run.expected.get(headline, [])
-        self.run.verdict = judge(
+        run.verdict = judge(
             value,
-            band,
-            self.run.data["baseline"]["value"],
-            higher_is_better=self.work.task.higher_is_better,
+            run.expected.get(headline, []),
+            run.data["baseline"]["value"],
+            higher_is_better=work.task.higher_is_better,
         )
 
     def _save(self) -> None:
         """Write the network, and the network as it is used, and finish the run."""
-        run = self.run
-        with self.work.clock.part("save"):
-            has_serving = hasattr(self.work.recipe, "serving")
-            serving = (
-                self.work.recipe.serving(self.work.model, self.work.data)
-                if has_serving
-                else self.work.model
-            )
-            for name, model in ((runs.MODEL_FILE, self.work.model), (runs.SERVING_FILE, serving)):
+        work, run = self.work, self.run
+        with work.clock.part("save"):
+            has_serving = hasattr(work.recipe, "serving")
+            serving = work.recipe.serving(work.model, work.data) if has_serving else work.model
+            for name, model in ((runs.MODEL_FILE, work.model), (runs.SERVING_FILE, serving)):
                 with runs.whole_file(run.path / name) as temporary:
                     model.save(temporary)
-            inputs = self.work.task.golden_inputs(self.work.source.test)
+            inputs = work.task.golden_inputs(work.source.test)
             write_golden(run.path / runs.GOLDEN_FILE, serving, inputs)
             for name in (runs.HISTORY_FILE, runs.MODEL_FILE, runs.SERVING_FILE, runs.GOLDEN_FILE):
                 run.add_file(name)
-        run.seconds = self.work.clock.seconds
+        run.seconds = work.clock.seconds
         run.status, run.error = "finished", ""
         run.save()
