@@ -30,11 +30,8 @@ class DivergedError(DlrecipesError):
         super().__init__(f"The {what} became {value} in {place}{how}.")
 
 
-def advice(config: Mapping[str, Any], source: Source) -> str:
-    """Return what to change after the loss was lost, in a sentence."""
-    bad = bad_column(source)
-    if bad:
-        return f"The training data is why: {bad} holds numbers that are not finite."
+def advice(config: Mapping[str, Any]) -> str:
+    """Return which of the settings to change after the loss was lost, in a sentence."""
     change = []
     if "learning_rate" in config:
         change.append(f"Lower --learning-rate (it was {config['learning_rate']:g})")

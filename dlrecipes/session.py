@@ -199,13 +199,19 @@ class Session:
 
     def _explained(self, error: Exception) -> DlrecipesError:
         """Return what a user is told of an error, and how to go on after it."""
-        known = explain(error, self.place)
+        known, run = explain(error, self.place), self.run
+        last, _ = checkpoints.read_last(run.path / runs.CHECKPOINTS)
+        saved = f"Its last good checkpoint is of {last.place}. " if last else ""
         if isinstance(known, DivergedError):
-            known.hint = advice(self.run.config, self.work.source)
-            if self.run.on_nan == "stop" and "learning_rate" in self.run.config:
-                known.hint += f" {self.run.how_to_resume} --on-nan restore"
+            bad = bad_column(self.work.source)
+            if bad:
+                known.hint = f"The training data is why: {bad} holds numbers that are not finite."
+                return known
+            known.hint = advice(run.config)
+            if run.on_nan == "stop" and "learning_rate" in run.config:
+                known.hint += f" {saved}{run.how_to_resume} --on-nan restore"
         elif known is not error:
-            known.hint = f"{known.hint} {self.run.how_to_resume}".strip()
+            known.hint = f"{known.hint} {saved}{run.how_to_resume}".strip()
         return known
 
     def _end_badly(self, status: str, reason: str) -> None:

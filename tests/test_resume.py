@@ -401,6 +401,7 @@ def test_a_loss_that_is_not_a_number_is_said_and_with_restore_gone_on_after(
     stopped = dlrecipes(*arguments, "--name", "stopped", cwd=tmp_path, code=1).err
     assert re.search(r"The loss became nan in epoch \d, steps \d+ to \d+\.", stopped)
     assert "Lower --learning-rate (it was 0.01)." in stopped
+    assert "Its last good checkpoint is of epoch 3, step 0." in stopped
     assert "--on-nan restore" in stopped
     assert read_run(tmp_path / "runs" / "diverging" / "stopped").status == "failed"
     outcome = dlrecipes(*arguments, "--on-nan", "restore", "--json", cwd=tmp_path)
