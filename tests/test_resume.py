@@ -191,6 +191,34 @@ def test_a_run_stopped_within_an_epoch_ends_the_same(
     assert_same(straight(file, *arguments), read_run(path))
 
 
+def test_a_run_stopped_while_an_epoch_is_validated_ends_the_same(
+    tmp_path: Path, straight: Straight
+) -> None:
+    file = own_recipe(
+        tmp_path,
+        "validated",
+        MNIST,
+        ("*callbacks]", "keras.callbacks.LambdaCallback(on_test_batch_begin=end), *callbacks]"),
+        (
+            "def evaluate(",
+            "def end(batch, logs):\n    import os, signal\n\n"
+            "    end.calls = getattr(end, 'calls', 0) + 1\n"
+            "    if end.calls == 2 and 'END' in os.environ:\n"
+            "        os.kill(os.getpid(), signal.SIGTERM)\n\n\ndef evaluate(",
+        ),
+    )
+    arguments = (*PRACTICES, "--dropout", "0.3")
+    words = ("train", file, *arguments, "--name", "interrupted")
+    outcome = dlrecipes(*words, cwd=tmp_path, env={"END": "1"}, code=130)
+    assert "saved at epoch 2, step 60" in outcome.err
+    path = tmp_path / "runs" / "validated" / "interrupted"
+    checkpoint, _ = checkpoints.read_last(path / "checkpoints")
+    assert checkpoint is not None
+    assert (checkpoint.epoch, checkpoint.step) == (1, 60), "all steps of the second epoch are done"
+    resume(path)
+    assert_same(straight(file, *arguments), read_run(path))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_ctrl_c_and_sigterm_save_and_say_how_to_go_on(
     number: int, tmp_path: Path, straight: Straight
