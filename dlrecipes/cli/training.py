@@ -173,7 +173,15 @@ def resume(
             "--device", metavar="auto|cpu|gpu|gpu:N", help="Where.", show_default="where it was"
         ),
     ] = "",
-    on_nan: options.OnNaN = "",
+    on_nan: Annotated[
+        str,
+        typer.Option(
+            "--on-nan",
+            metavar="stop|restore",
+            help="At a loss that is not a number: as for train.",
+            show_default="as it was begun",
+        ),
+    ] = "",
     prove: Annotated[
         bool,
         typer.Option(
