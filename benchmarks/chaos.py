@@ -29,6 +29,7 @@ from typing import Any
 from dlrecipes import checkpoints, runs
 from dlrecipes.comparison import compare, largest_difference
 from dlrecipes.errors import InputError
+from dlrecipes.provenance import here
 from dlrecipes.runs import Run, read_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -228,7 +229,7 @@ def _left(path: Path) -> str:
     status = read_run(path).status
     if status != "interrupted":
         return status
-    if any((path / name).exists() for name in (runs.MODEL_FILE,)) or _has(path, ".*.keras"):
+    if (path / runs.MODEL_FILE).exists() or _has(path, ".*.keras"):
         return "saving"
     if _trained(path):
         return "evaluation"
@@ -323,7 +324,6 @@ def run_all(kills: int, seed: int, jobs: int) -> dict[str, Any]:
             return result
 
         results = list(pool.map(work, enumerate(plan)))
-    machine = read_machine()
     return {
         "kills": kills,
         "seed": seed,
@@ -332,16 +332,9 @@ def run_all(kills: int, seed: int, jobs: int) -> dict[str, Any]:
         "reads": sum(result.reads for result in results),
         "unreadable": sum(len(result.unreadable or []) for result in results),
         "minutes": round((time.monotonic() - started) / 60, 1),
-        "machine": machine,
+        "machine": here("cpu"),
         "results": [asdict(result) for result in results],
     }
-
-
-def read_machine() -> dict[str, Any]:
-    """Return versions and machine, as runs record them."""
-    from dlrecipes.provenance import here
-
-    return here("cpu")
 
 
 def table(document: dict[str, Any]) -> str:

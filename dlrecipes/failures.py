@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.examples import Source
+from dlrecipes.datasets.storage import chunks
 from dlrecipes.errors import DlrecipesError
 
 EXPLODED = 100.0
@@ -45,14 +46,14 @@ def bad_column(source: Source) -> str:
 
     NaN among the features is a missing value, which is no fault.
     """
-    for examples in source.train.chunks():
-        for name, column in examples.columns.items():
-            if column.dtype.kind == "f" and np.isinf(column).any():
-                return f"the column {name}"
-        labels = examples.labels
-        if labels is not None and labels.dtype.kind == "f" and not np.isfinite(labels).all():
-            return "the column label"
-    return ""
+    for name, column in source.train.columns.items():
+        if column.dtype.kind == "f" and any(np.isinf(rows).any() for rows in chunks(column)):
+            return f"the column {name}"
+    labels = source.train.labels
+    if labels is None or labels.dtype.kind != "f":
+        return ""
+    finite = all(np.isfinite(rows).all() for rows in chunks(labels))
+    return "" if finite else f"the column {source.target or 'label'}"
 
 
 def explain(error: Exception, place: str) -> DlrecipesError:

@@ -160,8 +160,10 @@ def prove(run: Run, changes: Changes) -> Proof:
         changes: What is to be otherwise than it was.
 
     Raises:
+        InputError: if its recipe is not what was recorded, or may not be run here.
         DlrecipesError: if a training fails.
     """
+    request_of(run, changes)  # Whether its code may be run is said here, not by another process.
     with tempfile.TemporaryDirectory() as folder:
         job = _Job(str(run.path.resolve()), folder, "straight", 2, False, asdict(changes))
         begun = replace(job, name="resumed", halves=1)
@@ -228,4 +230,7 @@ def _compare(path: Path, folder: Path) -> Proof:
 
 
 if __name__ == "__main__":
-    work_off(_Job(**json.loads(sys.argv[1])))
+    try:
+        work_off(_Job(**json.loads(sys.argv[1])))
+    except DlrecipesError as error:
+        sys.exit(" ".join(f"{error.message} {error.hint}".split()))  # one line, for _start

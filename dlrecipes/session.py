@@ -154,8 +154,6 @@ class Session:
         self.place = work.start.place if work.start else "epoch 1, step 0"
         self.scale = work.start.learning_rate_scale if work.start else 1.0
         """What the learning rate is multiplied with."""
-        self.rate = 1.0
-        """What that of the checkpoint to start from is multiplied with."""
 
     def complete(self, listener: Listener, trial: Trial | None = None) -> Run:
         """Fit, test and save, and return the finished run.
@@ -259,7 +257,7 @@ class Session:
             writer=writer,
             clock=work.clock,
             start=start,
-            rate=self.rate,
+            rate=self.scale / (start.learning_rate_scale if start else 1.0),
             learning_rate_scale=self.scale,
         )
         callbacks = run_callbacks(run, work.data, listener, history, resumption)
@@ -296,7 +294,6 @@ class Session:
         for problem in problems:
             listener.warn(problem)
         work.start = start
-        self.rate = self.scale / (start.learning_rate_scale if start else 1.0)
         place = start.place if start else "the beginning"
         config = slower(work.config, self.scale)
         rate = config.learning_rate

@@ -13,6 +13,8 @@ from typing import Any
 
 import keras
 import numpy as np
+
+# Keras's generator for layers that have none of their own: there is no public way to its state.
 from keras.src.backend.common import global_state
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 
@@ -108,7 +110,7 @@ def capture_callbacks(callbacks: Sequence[Any], arrays: dict[str, Array]) -> lis
     for number, callback in enumerate(callbacks):
         state = {}
         for name, value in vars(callback).items():
-            if name in ("params", "_model"):
+            if name in ("params", "_model"):  # which fit sets in every callback, each time
                 continue
             found: dict[str, Array] = {}
             with suppress(_NotPlainError):

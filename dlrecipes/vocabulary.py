@@ -49,6 +49,14 @@ def _word_counts(texts: Examples) -> Counter[bytes]:
     return counts
 
 
+def character_counts(texts: Examples) -> Counter[str]:
+    """Return how often each character stands in examples whose features are texts."""
+    counts: Counter[str] = Counter()
+    for chunk in texts.chunks(1):
+        counts.update(*chunk.columns["features"][:])
+    return counts
+
+
 def character_vectorization(texts: Examples) -> Any:
     """Return a `TextVectorization` layer from texts to the numbers of their characters.
 
@@ -59,9 +67,7 @@ def character_vectorization(texts: Examples) -> Any:
     """
     import keras
 
-    counts: Counter[str] = Counter()
-    for chunk in texts.chunks(1):
-        counts.update(*chunk.columns["features"][:])
+    counts = character_counts(texts)
     # "\0" cannot stand in TensorFlow's vocabulary tables.
     characters = sorted(set(counts) - {"\0"}, key=lambda character: (-counts[character], character))
     return keras.layers.TextVectorization(

@@ -86,12 +86,13 @@ def repeated_examples(source: Source) -> Iterator[Repeated]:
     of_split = np.repeat(np.arange(len(names)), [len(some) for some in digests])
     row_of = np.concatenate([np.arange(len(some)) for some in digests])
     order = np.argsort(everything, kind="stable")
-    begins = np.flatnonzero(np.diff(everything[order], prepend=np.nan) != 0)
-    for group in np.split(order, begins[1:]):
-        if len(group) < 2:
-            continue
+    ordered = everything[order]
+    # Compared as they are: their differences, as floats, would lose the last 11 of 64 bits.
+    begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    sizes = np.diff(begins, append=len(order))
+    for begin, size in zip(begins[sizes > 1], sizes[sizes > 1], strict=True):
         places, labels = [], []
-        for place in group:
+        for place in order[begin : begin + size]:
             split = names[of_split[place]]
             one = splits[split].take(row_of[[place]])
             origin = "" if one.origins is None else str(one.origins[:][0])

@@ -327,7 +327,8 @@ def _temporary_file() -> FileIO:
 
 def _allow_many_files() -> None:
     """Let the process open as many files as the system allows it: one or two for each column."""
-    with suppress(ImportError):  # Windows has no such limit
+    # Windows has no such limit, and macOS does not raise it as far as it says.
+    with suppress(ImportError, ValueError, OSError):
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

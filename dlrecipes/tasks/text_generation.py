@@ -1,7 +1,6 @@
 """Text generation: a prompt in, a continuation out, a character at a time."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from dlrecipes.datasets.examples import Examples, ExamplesWriter, Rows, Source
 from dlrecipes.datasets.files import FileOptions, Report, files_below, text_pieces
 from dlrecipes.tasks import base
 from dlrecipes.tasks.text_classification import text_array, texts_of
+from dlrecipes.vocabulary import character_counts
 
 CONTEXT = 100
 """Characters that the generator reads before it writes the next one."""
@@ -68,14 +68,6 @@ def _pieces(files: Sequence[Path], options: FileOptions, report: Report) -> Iter
         yield from text_pieces(file, options.encoding, report)
 
 
-def _character_counts(examples: Examples) -> Counter[str]:
-    """Return how often each character stands in texts."""
-    counts: Counter[str] = Counter()
-    for chunk in examples.chunks(1):
-        counts.update(*chunk.columns["features"][:])
-    return counts
-
-
 class TextGeneration(base.Task):
     """Continue a text, a character at a time."""
 
@@ -115,7 +107,7 @@ class TextGeneration(base.Task):
 
     def baseline(self, source: Source) -> base.Baseline:
         """Return the cross-entropy, in nats, of each character's frequency in training."""
-        counts, tested = _character_counts(source.train), _character_counts(source.test)
+        counts, tested = character_counts(source.train), character_counts(source.test)
         # One more for each, and one for all characters that training does not have.
         total = counts.total() + len(counts) + 1
         loss = -sum(n * math.log((counts[c] + 1) / total) for c, n in tested.items())
