@@ -309,6 +309,8 @@ def existing_path(text: str) -> Path | None:
         InputError: if something is there that leads nowhere or that may not be looked at.
     """
     path = Path(text).expanduser()
+    if not is_unicode(text):
+        raise InputError(f"{printable(text)} cannot be recorded: its name is not UTF-8. Rename it.")
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):
