@@ -544,7 +544,8 @@ def column_values(
     for name, short in names.items():
         cells = chunk.cells[name]
         if not numeric[name]:
-            columns[short] = as_texts(cells)
+            # "n/a" is missing here as it is among numbers; a label or a text it may well be.
+            columns[short] = as_texts([None if is_missing(cell) else cell for cell in cells])
             continue
         columns[short], bad = as_numbers(cells)
         for place in bad:
