@@ -225,11 +225,25 @@ def _package_folders(package: str) -> list[Path]:
     return [Path(location, inner) for location in spec.submodule_search_locations]
 
 
-def _folders() -> Iterator[tuple[Path, str]]:
-    """Yield each folder that may hold recipes, and what it is called."""
+def _installed_folders() -> Iterator[tuple[Path, str]]:
+    """Yield each folder of an installed package of recipes, and what it is called."""
     for name, package in sorted(_entry_points().items()):
         for location in _package_folders(package):
             yield location, name
+
+
+def is_installed(source: bytes) -> bool:
+    """Tell whether this is the source of an installed recipe, byte for byte."""
+    return any(
+        path.read_bytes() == source
+        for folder, _ in _installed_folders()
+        for path in _recipe_files(folder)
+    )
+
+
+def _folders() -> Iterator[tuple[Path, str]]:
+    """Yield each folder that may hold recipes, and what it is called."""
+    yield from _installed_folders()
     # A user's own folders: those of DLRECIPES_PATH, else ./recipes.
     for name in os.environ.get("DLRECIPES_PATH", "recipes").split(os.pathsep):
         if name and Path(name).is_dir():

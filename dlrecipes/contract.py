@@ -22,6 +22,7 @@ FUNCTIONS = {
 RESERVED_SETTINGS = (
     *("recipe", "preset", "config", "data", "data_dir", "seed", "device"),
     *("runs_dir", "name", "json", "quiet", "help", "debug"),
+    *("checkpoint_every", "keep_checkpoints", "on_nan", "trust_recipe"),
     *FILE_OPTIONS,
 )
 """Names of `train`'s own flags, which a setting cannot have."""

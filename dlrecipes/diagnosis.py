@@ -10,7 +10,7 @@ from dlrecipes.backend import load_tensorflow
 from dlrecipes.datasets.catalog import DATA_SETS
 from dlrecipes.datasets.disk import Place, nearest_existing
 from dlrecipes.datasets.ladder import data_folder
-from dlrecipes.trainer import describe_machine, library_versions
+from dlrecipes.provenance import describe_machine, library_versions
 
 PROCESSOR_FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
 

@@ -16,8 +16,10 @@ class Listener(FetchListener, Protocol):
     def step_ends(self, epoch: int, step: int, logs: Mapping[str, float]) -> None:
         """Hear that a step ended: its epoch, how many steps of it are done, and means so far."""
 
-    def epoch_ends(self, epoch: int, logs: Mapping[str, float], seconds: float) -> None:
-        """Hear that an epoch ended: its metrics, and its seconds."""
+    def epoch_ends(
+        self, epoch: int, logs: Mapping[str, float], seconds: float, samples: int
+    ) -> None:
+        """Hear that an epoch ended: its metrics, its seconds, and the samples trained in them."""
 
     def fit_ends(self) -> None:
         """Hear that training is over, however it ended."""

@@ -1,9 +1,11 @@
 """The run folder: what a training leaves behind, safe to read at any moment.
 
 `runs/<recipe>/<run>/` holds `run.json` (the record: what was trained, on what, how well),
-`recipe.py` (the source as run), `history.csv`, `logs/` (TensorBoard), `model.keras` (the trained
-network), `serving.keras` (raw input in, answer out) and `golden.npz` (inputs with their answers).
-Every file is written beside its place and renamed into it, so a reader sees a whole file or none.
+`recipe.py` (the source as run), `history.csv`, `logs/` (TensorBoard), `checkpoints/`,
+`model.keras` (the trained network), `serving.keras` (raw input in, answer out) and `golden.npz`
+(inputs with their answers). Every file is written beside its place and renamed into it, so a reader
+sees a whole file or none. While a run is trained, its process holds the lock of `.lock`: a run that
+says that it is running and is not held was killed.
 """
 
 import hashlib
@@ -12,25 +14,38 @@ import math
 import os
 import re
 import secrets
+import shlex
+import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from dlrecipes.catalog import all_recipes
+from dlrecipes.config import FILE_OPTIONS
 from dlrecipes.errors import InputError, nearest
+from dlrecipes.locks import holder, is_held
 
-SCHEMA = 1
+SCHEMA = 2
 MAX_RECORD_BYTES = 10_000_000
 RUN_FILE = "run.json"
 RECIPE_FILE = "recipe.py"
+LOCK_FILE = ".lock"
 HISTORY_FILE = "history.csv"
 MODEL_FILE = "model.keras"
 SERVING_FILE = "serving.keras"
 GOLDEN_FILE = "golden.npz"
+CHECKPOINTS = "checkpoints"
 STATUSES = ("running", "finished", "interrupted", "failed")
+KILLED = "its process was killed, or the machine stopped"
+STAMP = ("requested", "data_dir", "rung", "name", "source", "fingerprint", "rows", "classes")
+"""What every record says of its data."""
+NEW_IN_2 = {"seal", "checkpoints", "on_nan", "events"}
+"""What a record of form 1 lacks."""
+TEMPORARY = re.compile(r"\.[0-9a-f]{8}-")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -61,7 +76,12 @@ class Run:
         expected: The band of the headline metric; empty if none was measured for this data.
         verdict: `normal`, `low`, `suspiciously high` or `unknown`.
         files: SHA-256 of each file that later commands rely on.
-        error: Why the training failed; empty if it did not.
+        error: Why the training failed or was interrupted; empty if it was not.
+        seal: Proof that this user has trained this recipe's code here (see `dlrecipes.trust`).
+        checkpoints: When checkpoints are written (`every`) and how many are kept (`keep`).
+        on_nan: What is done about a loss that is not a number: `stop` or `restore`.
+        events: What happened on the way, in order: `what` (`interrupted`, `resumed`, `restored`,
+            …), `when`, and where in training (`epoch`, `step`).
         schema: Version of this form.
         path: The folder; not written, so that a run can be moved.
     """
@@ -88,6 +108,10 @@ class Run:
     verdict: str = "unknown"
     files: dict[str, str] = field(default_factory=dict)
     error: str = ""
+    seal: str = ""
+    checkpoints: dict[str, Any] = field(default_factory=dict)
+    on_nan: str = "stop"
+    events: list[dict[str, Any]] = field(default_factory=list)
     schema: int = SCHEMA
     path: Path = field(default=Path(), repr=False)
 
@@ -98,13 +122,22 @@ class Run:
     def save(self) -> None:
         """Write `run.json`, sealed with a digest of itself."""
         document = _plain(self)
-        document["digest"] = _digest(document)
+        document["digest"] = digest(document)
         text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
         write_atomically(self.path / RUN_FILE, text.encode())
+
+    def add_event(self, what: str, **facts: Any) -> None:
+        """Note what happened, and when."""
+        self.events.append({"what": what, "when": now(), **facts})
 
     def add_file(self, name: str) -> None:
         """Record the SHA-256 of a file of the run."""
         self.files[name] = file_sha256(self.path / name)
+
+    @property
+    def how_to_resume(self) -> str:
+        """Return what to type to go on with the run, in a sentence."""
+        return f"Resume it: dlrecipes resume {shlex.quote(str(self.path))}"
 
     def checked_file(self, name: str) -> Path:
         """Return the path of a file of the run, once its bytes are those that were recorded.
@@ -119,6 +152,20 @@ class Run:
             raise InputError(
                 f"{path} was changed after training: it does not match its checksum in {RUN_FILE}.",
                 f"Train again: dlrecipes train {self.recipe}",
+            )
+        return path
+
+    def folder(self, name: str) -> Path:
+        """Return the path of a folder of the run that is to be written into.
+
+        Raises:
+            InputError: if it is a symbolic link: a run from elsewhere could lead anywhere.
+        """
+        path = self.path / name
+        if path.is_symlink():
+            raise InputError(
+                f"{path} is a symbolic link: nothing is written outside the run's own folder.",
+                "Remove it, or put a folder in its place.",
             )
         return path
 
@@ -141,7 +188,7 @@ def finite(value: Any) -> Any:
     return value
 
 
-def _digest(document: Mapping[str, Any]) -> str:
+def digest(document: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a record without its own digest."""
     sealed = {key: value for key, value in document.items() if key != "digest"}
     return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
@@ -153,20 +200,79 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def temporary_name(path: Path) -> Path:
+    """Return a path beside another that nobody can foresee, so nobody can have put a link there."""
+    return path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file or a folder to the disk: a power cut then leaves it whole."""
+    is_folder = path.is_dir()
+    if is_folder and os.name == "nt":
+        return  # Windows has no such thing.
+    descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give the block a path to write to; its file then appears at `path`, whole or not at all.
 
     A reader, or a crash, finds the old content or the new, never half.
     """
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = temporary_name(path)
     try:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        sync(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+@contextmanager
+def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Give the block a folder to fill; it then appears at `path`, whole or not at all.
+
+    Args:
+        path: The folder.
+        replace: Whether it takes the place of one that is there.
+
+    Raises:
+        OSError: if it cannot be made, or there is one with content and it is not to be replaced.
+    """
+    temporary, old = temporary_name(path), temporary_name(path)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            sync(file)
+        sync(temporary)
+        if replace and path.exists():
+            path.rename(old)  # A kill just here leaves none at all.
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+    sync(path.parent)
+
+
+def remove_abandoned(folder: Path, seconds: float = 0.0) -> None:
+    """Remove what killed processes began to write in a folder.
+
+    Args:
+        folder: The folder.
+        seconds: For how long nothing has changed in it, where others may be at work.
+    """
+    for path in folder.glob(".*"):
+        if TEMPORARY.match(path.name) and time.time() - path.lstat().st_mtime > seconds:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -190,38 +296,67 @@ def check_name(name: str, recipes: list[str]) -> None:
         raise InputError(f"--name {name} is the name of a recipe: choose another.")
 
 
-def create_folder(runs_dir: Path, recipe: str, name: str = "") -> Path:
-    """Return a new, empty folder for a run; one that exists is never used again.
+def is_folder_name(text: str) -> bool:
+    """Tell whether a text can be the name of a folder among others, and leads nowhere else."""
+    is_name = bool(text) and text == Path(text).name
+    return is_name and not text.startswith(".") and text.isprintable()
+
+
+@contextmanager
+def new_folder(runs_dir: Path, recipe: str, name: str = "") -> Iterator[tuple[Path, Path]]:
+    """Give the block a folder to begin a run in; it then becomes the run's, with all it holds.
+
+    A run that exists is never used again, and a run's folder is never there without its record.
 
     Args:
         runs_dir: The folder of all runs.
         recipe: Name of the recipe.
         name: Name of the run; empty for the time and a random part.
 
+    Yields:
+        The folder to fill, and the run's folder that it becomes after the block.
+
     Raises:
         InputError: if a run of that name exists, or the folder cannot be made.
     """
-    name = name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    path = runs_dir / recipe / name
+    if not is_folder_name(recipe):
+        raise InputError(f"{recipe!r} cannot be the name of a folder: rename the recipe's file.")
+    # Two trainings that begin in one second still get two names.
+    path = runs_dir / recipe / (name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}")
+    taken = InputError(
+        f"There is a run {path} already.", "Choose another --name: a run is never overwritten."
+    )
+    if os.path.lexists(path):
+        raise taken
     try:
-        path.mkdir(parents=True)
-    except FileExistsError:
-        raise InputError(
-            f"There is a run {path} already.", "Choose another --name: a run is never overwritten."
-        ) from None
+        with whole_folder(path) as temporary:
+            yield temporary, path
     except OSError as error:
+        if os.path.lexists(path):
+            raise taken from None
         raise InputError(
             f"The run folder {path} cannot be made: {error.strerror}.", "Choose another --runs-dir."
         ) from None
-    return path
 
 
 def read_run(path: Path) -> Run:
-    """Return the record in a run's folder.
+    """Return the record in a run's folder, as things stand: a killed run is `interrupted`.
 
     Raises:
         InputError: if there is none, or it is not as dlrecipes wrote it.
     """
+    run = _read_record(path)
+    # Whoever wrote "running" may have been killed since. Where nobody can tell, it stands.
+    if run.status == "running" and is_held(path / LOCK_FILE) is False:
+        again = _read_record(path)  # It may have finished just before it let go of the lock.
+        if again != run:
+            return again
+        run.status, run.error = "interrupted", KILLED
+    return run
+
+
+def _read_record(path: Path) -> Run:
+    """Return the record in a run's folder, as it was written."""
     file = path / RUN_FILE
     try:
         if file.stat().st_size > MAX_RECORD_BYTES:
@@ -239,17 +374,39 @@ def read_run(path: Path) -> Run:
             f"{SCHEMA} is the newest known here.",
             "Upgrade: python -m pip install --upgrade dlrecipes",
         )
-    if document.pop("digest", "") != _digest(document):
+    if document.pop("digest", "") != digest(document):
         raise InputError(f"{file} was changed after training: it does not match its own digest.")
-    known = {entry.name for entry in fields(Run)} - {"path"}
-    if set(document) != known or document["status"] not in STATUSES:
+    if not _is_record(document):
         raise InputError(f"{file} is not the record of a run.")
     return Run(**document, path=path)
 
 
+def _is_record(document: dict[str, Any]) -> bool:
+    """Tell whether a document has the form of a run's record, of this version or an older one."""
+    known = {entry.name: entry.type for entry in fields(Run) if entry.name != "path"}
+    required = set(known) - (NEW_IN_2 if document["schema"] == 1 else set())
+    return (
+        required <= set(document) <= set(known)
+        and all(
+            isinstance(value, get_origin(known[name]) or known[name])  # type: ignore[arg-type]
+            for name, value in document.items()
+        )
+        and document["status"] in STATUSES
+        and is_folder_name(document["recipe"])
+        and is_folder_name(document["run"])
+        and set(STAMP) <= set(document["data"])
+        and isinstance(document["data"]["rows"], dict)
+        and set(document["data"].setdefault("files", {})) <= set(FILE_OPTIONS)
+    )
+
+
 def run_folders(runs_dir: Path, recipe: str = "*") -> Iterator[Path]:
     """Yield the folder of every run, of all recipes or of one."""
-    yield from sorted(file.parent for file in runs_dir.glob(f"{recipe}/*/{RUN_FILE}"))
+    yield from sorted(
+        file.parent
+        for file in runs_dir.glob(f"{recipe}/*/{RUN_FILE}")
+        if not file.parent.name.startswith(".")  # a run that is just being begun
+    )
 
 
 def all_runs(runs_dir: Path, recipe: str = "*") -> tuple[list[Run], dict[Path, str]]:
@@ -274,14 +431,30 @@ def find_run(text: str, runs_dir: Path, *, finished: bool = True) -> Run:
     Raises:
         InputError: if there is no such run, several have that name, or it is not finished.
     """
-    run = read_run(_run_path(text, runs_dir))
+    run = read_run(_run_path(text, runs_dir, ("finished",)))
+    if finished and run.status == "running":
+        by = holder(run.path / LOCK_FILE)
+        raise InputError(f"The run {run.run} is not finished: it is being trained{by}.")
     if finished and run.status != "finished":
         reason = f": {run.error}" if run.error else ""
         raise InputError(
-            f"The run {run.run} is not finished: it is {run.status}{reason}.",
-            f"Train again: dlrecipes train {run.recipe}",
+            f"The run {run.run} is not finished: it is {run.status}{reason}.", run.how_to_resume
         )
     return run
+
+
+def find_unfinished(text: str, runs_dir: Path) -> Run:
+    """Return the run to resume that a RUN argument names.
+
+    Args:
+        text: A run's path or name, `recipe/name`, or a recipe's name: its latest run that was
+            interrupted or has failed.
+        runs_dir: The folder of all runs.
+
+    Raises:
+        InputError: if there is no such run, or several have that name.
+    """
+    return read_run(_run_path(text, runs_dir, ("interrupted", "failed")))
 
 
 def _changed(path: Path) -> float:
@@ -289,8 +462,8 @@ def _changed(path: Path) -> float:
     return (path / RUN_FILE).stat().st_mtime
 
 
-def _run_path(text: str, runs_dir: Path) -> Path:
-    """Return the folder that a RUN argument names."""
+def _run_path(text: str, runs_dir: Path, statuses: tuple[str, ...]) -> Path:
+    """Return the folder that a RUN argument names; of a recipe, the latest run so ended."""
     path = Path(text).expanduser()
     if os.path.isfile(path / RUN_FILE):  # False for a text too long to be a path
         return path
@@ -299,17 +472,17 @@ def _run_path(text: str, runs_dir: Path) -> Path:
         raise InputError(f"There is no run at {text}.", "See what was trained: dlrecipes runs")
     if not recipe and (runs_dir / name).is_dir():
         runs, unreadable = all_runs(runs_dir, name)
-        finished = [run for run in runs if run.status == "finished"]
+        wanted = [run for run in runs if run.status in statuses]
         newer = [
-            path for path in unreadable if finished and _changed(path) > _changed(finished[-1].path)
+            path for path in unreadable if wanted and _changed(path) > _changed(wanted[-1].path)
         ]
         if newer:
             raise InputError(
                 f"The latest run cannot be read. {unreadable[newer[-1]]}",
-                f"Name another: dlrecipes evaluate {finished[-1].run}",
+                f"Name another, such as {wanted[-1].run}: dlrecipes runs",
             )
-        if finished:
-            return finished[-1].path
+        if wanted:
+            return wanted[-1].path
         if runs:
             return runs[-1].path
         if unreadable:

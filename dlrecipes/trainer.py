@@ -1,38 +1,38 @@
-"""One training session, from a request to a finished run; and the test of a run afterwards."""
+"""Train, resume and evaluate: from a request to a finished run."""
 
-import math
-import os
-import platform
 import shlex
-import signal
-import subprocess
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
-from dlrecipes import runs
-from dlrecipes.backend import Device, load_tensorflow, placement, select_device, set_seed
-from dlrecipes.catalog import Facts, read_facts, recipe_name
+from dlrecipes import checkpoints, locks, runs
+from dlrecipes.backend import load_tensorflow, placement, select_device, set_seed
+from dlrecipes.catalog import Facts, read_facts
+from dlrecipes.checkpoints import Checkpoint
+from dlrecipes.clock import Clock
 from dlrecipes.config import ConfigFile, resolve_settings
 from dlrecipes.contract import import_recipe, require_contract
 from dlrecipes.datasets.download import FetchListener
 from dlrecipes.datasets.duplicates import count_leaks
-from dlrecipes.datasets.examples import Data, Source
+from dlrecipes.datasets.examples import Source
 from dlrecipes.datasets.files import FileOptions, Report, existing_path
 from dlrecipes.datasets.ladder import RUNGS, DataRequest, choose_rung, open_data_set
-from dlrecipes.errors import DlrecipesError, InputError, Interrupted
-from dlrecipes.golden import write_golden
+from dlrecipes.errors import InputError
 from dlrecipes.listener import Listener
-from dlrecipes.runs import Run
+from dlrecipes.provenance import (
+    describe_machine,
+    differences,
+    expected_band,
+    git_commit,
+    here,
+    library_versions,
+)
+from dlrecipes.runs import Run, read_run
+from dlrecipes.session import Session, Trial, Work, build_model, load_data, slower
 from dlrecipes.tasks import find_task
 from dlrecipes.tasks.base import Task
-
-LIBRARIES = ("dlrecipes", "tensorflow", "keras", "numpy", "tensorflow-datasets", "scikit-learn")
+from dlrecipes.trust import seal, trusted_recipe
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,12 @@ class Request:
         runs_dir: The folder of all runs.
         name: Name of the run; empty for the time.
         fingerprint: That of the data expected, where a run is trained again; empty for any.
+        checkpoint_every: As `--checkpoint-every` has it.
+        keep_checkpoints: How many of the last checkpoints are kept, beside the best.
+        on_nan: What to do about a loss that is not a number: `stop`, or `restore` the last good
+            checkpoint and go on with a lower learning rate.
+        reproduces: Name of the run that is trained again; empty for none.
+        allow_changed: Whether that may be on data with another fingerprint.
     """
 
     facts: Facts
@@ -60,25 +66,32 @@ class Request:
     runs_dir: Path = Path("runs")
     name: str = ""
     fingerprint: str = ""
+    checkpoint_every: str = checkpoints.EVERY
+    keep_checkpoints: int = checkpoints.KEEP
+    on_nan: str = "stop"
+    reproduces: str = ""
+    allow_changed: bool = False
 
 
-@dataclass
-class Clock:
-    """Measures the parts of a session in seconds of wall time."""
+@dataclass(frozen=True)
+class Changes:
+    """How a run is to be gone on with, or trained again, where that is otherwise than it was.
 
-    seconds: dict[str, float] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
+    Args:
+        device: Where to train; empty for where it was.
+        data: Where its data is now; empty for where it was.
+        data_dir: The folder of prepared data sets now; None for where it was.
+        on_nan: As `Request` has it; empty for as it was.
+        trust_recipe: Whether to run the recipe of a run from elsewhere.
+        allow_changed: Whether to take a recipe or data that are not what they were.
+    """
 
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Measure what happens in the block, under this name; add it to what was before."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            before = self.seconds.get(name, 0)
-            self.seconds[name] = round(before + time.perf_counter() - started, 3)
-            self.seconds["total"] = round(time.perf_counter() - self.started, 3)
+    device: str = ""
+    data: str = ""
+    data_dir: str | None = None
+    on_nan: str = ""
+    trust_recipe: bool = False
+    allow_changed: bool = False
 
 
 def open_source(
@@ -121,167 +134,13 @@ def open_source(
     return source.in_order_of(seed)
 
 
-def library_versions() -> dict[str, str]:
-    """Return the version of Python and of each library that bears on the result."""
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
-
-
-def describe_machine() -> dict[str, Any]:
-    """Return the operating system, the processor's name and its cores."""
-    processor = platform.processor()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                processor = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": processor,
-        "cores": os.cpu_count() or 1,
-    }
-
-
-def _git_commit(path: Path) -> str:
-    """Return the commit of the checkout that a file is tracked in; empty elsewhere."""
-    git = ["git", "-C", str(path.resolve().parent)]
-    tracked = [*git, "ls-files", "--error-unmatch", path.name]
-    try:
-        if subprocess.run(tracked, capture_output=True, timeout=5, check=False).returncode != 0:
-            return ""
-        result = subprocess.run(
-            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
-        )
-        return result.stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-
-
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM, which a cloud machine gets before it is taken away, end work like Ctrl-C."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-def expected_band(facts: Facts, preset: str, data_name: str, headline: str) -> list[float]:
-    """Return the band of the headline metric for a data set and preset; empty if none is known."""
-    key = f"{data_name}:{preset}" if preset else data_name
-    return list(facts.expected.get(key, {}).get(headline, ()))
-
-
-def judge(
-    value: float | None, band: list[float], baseline: float, *, higher_is_better: bool
-) -> str:
-    """Return the verdict on a test metric.
-
-    Args:
-        value: The metric.
-        band: Lowest and highest value expected; empty if none is known.
-        baseline: The value without a network.
-        higher_is_better: Whether a larger value is a better one.
-
-    Returns:
-        `normal`, `low` (worse than expected, or no better than without a network), `suspiciously
-        high` (better than expected: look for test examples among those trained on) or `unknown`.
-    """
-    if value is None:
-        return "unknown"
-    if not band:
-        beaten = value > baseline if higher_is_better else value < baseline
-        return "unknown" if beaten else "low"
-    lowest, highest = band
-    if lowest <= value <= highest:
-        return "normal"
-    return "suspiciously high" if (value > highest) == higher_is_better else "low"
-
-
-@dataclass
-class Session:
-    """A network with its data, ready to be trained into a run.
-
-    Args:
-        run: The record of the run.
-        task: The recipe's task.
-        recipe: The recipe's module.
-        config: The recipe's settings.
-        source: The raw examples.
-        data: The pipelines over them.
-        model: The compiled network.
-        clock: Measures the parts of the session.
-    """
-
-    run: Run
-    task: Task
-    recipe: ModuleType
-    config: Any
-    source: Source
-    data: Data
-    model: Any
-    clock: Clock
-
-    def fit(self, listener: Listener) -> None:
-        """Train the network."""
-        from dlrecipes.callbacks import run_callbacks
-
-        callbacks = run_callbacks(self.run, self.data, self.source.train.order, listener)
-        try:
-            with self.clock.part("fit"):
-                self.recipe.train(self.model, self.data, self.config, callbacks=callbacks)
-        finally:
-            listener.fit_ends()
-        if not (self.run.path / runs.HISTORY_FILE).exists():
-            raise DlrecipesError(
-                f"The recipe {self.run.recipe} trained, but its train does not pass callbacks on.",
-                "In train, write model.fit(…, callbacks=[*callbacks]).",
-            )
-
-    def test(self) -> None:
-        """Record the test metrics and the verdict on them."""
-        with self.clock.part("evaluate"):
-            metrics = self.recipe.evaluate(self.model, self.data, self.config)
-        self.run.metrics = {str(name): float(value) for name, value in metrics.items()}
-        self.run.details = dict(getattr(metrics, "details", {}))
-        headline = self.task.headline
-        value = self.run.metrics.get(headline)
-        if value is not None and not math.isfinite(value):
-            raise DlrecipesError(f"The test {headline} is not a number.")
-        band = self.run.expected.get(headline, [])
-        self.run.verdict = judge(
-            value,
-            band,
-            self.run.data["baseline"]["value"],
-            higher_is_better=self.task.higher_is_better,
-        )
-
-    def save(self) -> None:
-        """Write the network, and the network as it is used, and finish the run."""
-        run = self.run
-        with self.clock.part("save"):
-            has_serving = hasattr(self.recipe, "serving")
-            serving = self.recipe.serving(self.model, self.data) if has_serving else self.model
-            for name, model in ((runs.MODEL_FILE, self.model), (runs.SERVING_FILE, serving)):
-                with runs.whole_file(run.path / name) as temporary:
-                    model.save(temporary)
-            inputs = self.task.golden_inputs(self.source.test)
-            write_golden(run.path / runs.GOLDEN_FILE, serving, inputs)
-            for name in (runs.HISTORY_FILE, runs.MODEL_FILE, runs.SERVING_FILE, runs.GOLDEN_FILE):
-                run.add_file(name)
-        run.seconds = self.clock.seconds
-        run.status = "finished"
-        run.save()
-
-
-def train(request: Request, listener: Listener) -> Run:
+def train(request: Request, listener: Listener, trial: Trial | None = None) -> Run:
     """Train a recipe and return the finished run.
+
+    Args:
+        request: What is to be trained.
+        listener: Hears how it goes.
+        trial: Where to stop, if this is only tried.
 
     Raises:
         InputError: if the request cannot be trained; nothing was written.
@@ -289,158 +148,223 @@ def train(request: Request, listener: Listener) -> Run:
         DlrecipesError: if training failed; the run says why.
     """
     require_contract(request.facts)
+    if request.on_nan == "restore" and "learning_rate" not in request.config:
+        raise InputError(
+            f"--on-nan restore lowers the learning rate, and {request.facts.name} has no setting "
+            "learning_rate."
+        )
     clock = Clock()
-    task, wanted = find_task(request.facts.task), request.data
-    # All this before TensorFlow is imported, which takes seconds: who is offline, or has files that
-    # cannot be used, hears of it at once.
+    wanted = request.data
     if not wanted.is_path:
+        # Before TensorFlow is imported, so that who is offline hears of it at once.
         with clock.part("fetch"):
             rung = choose_rung(request.facts.dataset, wanted.data, wanted.data_dir, listener)
         wanted = replace(wanted, data=rung)
-    with clock.part("load"):
-        source = open_source(task, request.facts.dataset, wanted, request.seed, listener)
-    with clock.part("start"):
-        device = select_device(request.device)
-    session = _prepare(request, source, device, clock, listener)
-    run = session.run
-    try:
-        with _termination_as_interrupt(), load_tensorflow().device(device.scope):
-            session.fit(listener)
-            session.test()
-            session.save()
-    except KeyboardInterrupt:
-        _end_badly(run, clock, "interrupted", "stopped by the user")
-        raise Interrupted(
-            f"Interrupted. The run {run.path} is kept, but not finished.",
-            f"Train again: dlrecipes train {run.recipe}",
-        ) from None
-    except Exception as error:
-        _end_badly(run, clock, "failed", f"{type(error).__name__}: {error}".splitlines()[0])
-        if isinstance(error, DlrecipesError):
-            raise
-        raise DlrecipesError(
-            f"Training failed: {run.error}", "See the traceback with --debug."
-        ) from error
-    return run
+    work = _prepare(request, wanted, clock, listener)
+    if request.fingerprint not in ("", work.source.fingerprint):
+        difference = (
+            "The data is not what that run was trained on: its fingerprint is "
+            f"{work.source.fingerprint}, and was {request.fingerprint}."
+        )
+        if request.reproduces and not request.allow_changed:
+            raise InputError(difference, "Train on it all the same: --allow-changed")
+        listener.warn(difference)
+    run, lock = _begin_run(request, work)
+    return Session(run, lock, work).complete(listener, trial)
 
 
 def _prepare(
-    request: Request, source: Source, device: Device, clock: Clock, listener: Listener
-) -> Session:
-    """Return the session that was asked for; it is the last of it to make the run's folder.
+    request: Request,
+    found: DataRequest,
+    clock: Clock,
+    listener: Listener,
+    start: Checkpoint | None = None,
+) -> Work:
+    """Return the network and the data that were asked for.
 
     Args:
         request: What was asked for.
-        source: The raw examples.
-        device: Where to place the network.
-        clock: Measures the parts of the session.
-        listener: Hears how the data is prepared.
+        found: What there is of the data that was asked for: on which rung, or where.
+        clock: Measures it.
+        listener: Hears of what the user should know.
+        start: The checkpoint to go on from; None to begin.
 
     Raises:
-        InputError: if the recipe or its settings cannot be used; nothing was written.
+        InputError: if the recipe, the data or the settings cannot be used; nothing was written.
     """
     facts = request.facts
     task = find_task(facts.task)
-    recipe = import_recipe(facts.path)
-    config = recipe.Config(**request.config)
+    if found.is_path:
+        # Before TensorFlow is imported, so that who has files that cannot be used hears of it at
+        # once. A full data set is decoded by TensorFlow, whose devices must be chosen before.
+        with clock.part("load"):
+            source = open_source(task, facts.dataset, found, request.seed, listener)
+    with clock.part("start"):
+        device = select_device(request.device)
+        recipe = import_recipe(facts.path)
+        config = recipe.Config(**request.config)
     with clock.part("load"):
-        if request.fingerprint not in ("", source.fingerprint):
-            listener.warn(
-                f"The data is not what that run was trained on: its fingerprint is "
-                f"{source.fingerprint}, and was {request.fingerprint}."
-            )
+        if not found.is_path:
+            source = open_source(task, facts.dataset, found, request.seed, listener)
         data = load_data(recipe, config, source)
+    scale = start.learning_rate_scale if start else 1.0
     with clock.part("build"):
-        model = _build(recipe, config, data, request.seed, device.scope)
-    run = _begin_run(request, source, data, model, device)
-    return Session(run, task, recipe, config, source, data, model, clock)
+        model = build_model(recipe, slower(config, scale), data, request.seed, device)
+    return Work(task, recipe, config, source, data, model, device, clock, start)
 
 
-@contextmanager
-def _bad_settings(doing: str, recipe: ModuleType) -> Iterator[None]:
-    """Turn what Keras and TensorFlow raise at settings that do not fit into an InputError."""
-    tf = load_tensorflow()
-    try:
-        yield
-    except (ValueError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"{doing} with these settings: {reason}",
-            f"See the settings: dlrecipes describe {recipe_name(Path(recipe.__file__ or ''))}",
-        ) from error
-
-
-def load_data(recipe: ModuleType, config: Any, source: Source) -> Data:
-    """Return the recipe's pipelines, made on the CPU: that is where `tf.data` runs."""
-    with (
-        _bad_settings("The data cannot be prepared", recipe),
-        load_tensorflow().device("/CPU:0"),
-    ):
-        data = recipe.load(config, source)
-    if not isinstance(data, Data):
-        raise InputError(
-            f"{recipe.__file__}: load must return dlrecipes.Data, not {type(data).__name__}."
-        )
-    return data
-
-
-def _build(recipe: ModuleType, config: Any, data: Data, seed: int, scope: str) -> Any:
-    """Return the compiled network, its weights drawn from the seed, on the chosen device."""
-    set_seed(seed)
-    with (
-        _bad_settings("The network cannot be built", recipe),
-        load_tensorflow().device(scope),
-    ):
-        return recipe.build(config, data)
-
-
-def _begin_run(request: Request, source: Source, data: Data, model: Any, device: Device) -> Run:
-    """Return a new run, its folder made and its record written."""
-    facts, headline = request.facts, find_task(request.facts.task).headline
-    started = runs.now()
-    path = runs.create_folder(request.runs_dir, facts.name, request.name)
-    wanted = request.data
+def _begin_run(request: Request, work: Work) -> tuple[Run, IO[str]]:
+    """Return a new run, its folder made and its record written, and its lock."""
+    facts, wanted, source = request.facts, request.data, work.source
+    headline = work.task.headline
     band = expected_band(facts, request.preset, source.name, headline)
-    run = Run(
-        run=path.name,
-        recipe=facts.name,
-        task=facts.task,
-        headline=headline,
-        status="running",
-        started=started,
-        preset=request.preset,
-        config=dict(request.config),
-        seed=request.seed,
-        device=placement(model, device),
-        data={
-            **source.stamp(),
-            "baseline": asdict(find_task(facts.task).baseline(source)),
-            "requested": str(Path(wanted.data).resolve()) if wanted.is_path else wanted.data,
-            "data_dir": str(Path(wanted.data_dir).resolve()) if wanted.data_dir else "",
-            "files": asdict(wanted.files),
-            "rows": dict(data.rows),
-            "classes": list(data.classes),
-        },
-        versions=library_versions(),
-        machine=describe_machine(),
-        git_commit=_git_commit(facts.path),
-        parameters=model.count_params(),
-        expected={headline: band} if band else {},
-        path=path,
+    content = facts.path.read_bytes()
+    with runs.new_folder(request.runs_dir, facts.name, request.name) as (folder, path):
+        run = Run(
+            run=path.name,
+            recipe=facts.name,
+            task=facts.task,
+            headline=headline,
+            status="running",
+            started=runs.now(),
+            preset=request.preset,
+            config=dict(request.config),
+            seed=request.seed,
+            device=placement(work.model, work.device),
+            data={
+                **source.stamp(),
+                "baseline": asdict(work.task.baseline(source)),
+                "requested": str(Path(wanted.data).resolve()) if wanted.is_path else wanted.data,
+                "data_dir": str(Path(wanted.data_dir).resolve()) if wanted.data_dir else "",
+                "files": asdict(wanted.files),
+                "rows": dict(work.data.rows),
+                "classes": list(work.data.classes),
+            },
+            versions=library_versions(),
+            machine=describe_machine(),
+            git_commit=git_commit(facts.path),
+            parameters=work.model.count_params(),
+            expected={headline: band} if band else {},
+            seal=seal(content),
+            checkpoints={"every": request.checkpoint_every, "keep": request.keep_checkpoints},
+            on_nan=request.on_nan,
+            path=folder,
+        )
+        if request.reproduces:
+            run.add_event("reproduces", run=request.reproduces)
+        lock = locks.take(folder / runs.LOCK_FILE, f"The run {path}")
+        runs.write_atomically(folder / runs.RECIPE_FILE, content)
+        run.add_file(runs.RECIPE_FILE)
+        run.save()
+        run.path = path
+    return run, lock
+
+
+def resume(run: Run, options: Changes, listener: Listener, trial: Trial | None = None) -> Run:
+    """Go on with a run that did not finish, and return it finished.
+
+    Args:
+        run: The run.
+        options: What is to be otherwise than it was.
+        listener: Hears how it goes.
+        trial: Where to stop, if this is only tried.
+
+    Raises:
+        InputError: if it cannot be gone on with: somebody else trains it, its data has changed.
+        Interrupted: if the user stopped it again; the run says so.
+        DlrecipesError: if training failed; the run says why.
+    """
+    lock = locks.take(run.path / runs.LOCK_FILE, f"The run {run.path}")
+    try:
+        run = read_run(run.path)  # as it is now that nobody else can change it
+        work = _prepare_again(run, options, listener)
+    except BaseException:
+        lock.close()
+        raise
+    place = work.start.place if work.start else "the beginning"
+    listener.warn(f"Going on with {run.path} from {place}.")
+    run.status, run.error = "running", ""
+    run.on_nan = options.on_nan or run.on_nan
+    run.add_event("resumed", place=place)
+    runs.remove_abandoned(run.path)
+    run.save()
+    return Session(run, lock, work).complete(listener, trial)
+
+
+def _prepare_again(run: Run, options: Changes, listener: Listener) -> Work:
+    """Return the network and the data of a run, and where to go on."""
+    if run.status == "finished":
+        raise InputError(f"The run {run.path} is finished.")
+    if not run.checkpoints:
+        raise InputError(
+            f"The run {run.path} was begun by an older dlrecipes, which wrote no checkpoints.",
+            f"Train again: dlrecipes train {run.recipe}",
+        )
+    request = request_of(run, options)
+    start, problems = checkpoints.read_last(run.folder(runs.CHECKPOINTS))
+    for problem in problems:
+        listener.warn(f"{problem} The checkpoint before it is used.")
+        run.add_event("damaged checkpoint", why=problem)
+    clock = Clock(start.seconds if start else {})
+    work = _prepare(request, request.data, clock, listener, start)
+    for difference in differences(run, here(work.device.name)):
+        listener.warn(f"{difference}: the result may differ in its last digits.")
+    require_same_data(run, work.source)
+    return work
+
+
+def request_of(run: Run, options: Changes) -> Request:
+    """Return the request that a run was trained by.
+
+    Raises:
+        InputError: if its recipe is not what was recorded, or may not be run here.
+    """
+    recipe_file = trusted_recipe(
+        run, trust=options.trust_recipe, allow_changed=options.allow_changed
     )
-    runs.write_atomically(path / runs.RECIPE_FILE, facts.path.read_bytes())
-    run.add_file(runs.RECIPE_FILE)
-    run.save()
-    return run
+    facts = replace(read_facts(recipe_file), name=run.recipe)
+    recorded = ConfigFile(run.path / runs.RUN_FILE, settings=run.config)
+    wanted = data_of(run, options.data_dir)
+    if options.data:
+        wanted = replace(wanted, data=options.data)
+    return Request(
+        facts=facts,
+        config=resolve_settings(facts.settings, file=recorded),
+        preset=run.preset,
+        data=wanted,
+        seed=run.seed,
+        device=options.device or run.device,
+        runs_dir=run.path.parent.parent,
+        checkpoint_every=run.checkpoints.get("every", checkpoints.EVERY),
+        keep_checkpoints=run.checkpoints.get("keep", checkpoints.KEEP),
+        on_nan=run.on_nan,
+    )
 
 
-def _end_badly(run: Run, clock: Clock, status: str, reason: str) -> None:
-    """Record that a run did not finish, and why."""
-    run.metrics, run.details = {}, {}
-    run.status = status
-    run.error = reason
-    run.seconds = clock.seconds
-    run.save()
+def reproduce(run: Run, changes: Changes, listener: Listener) -> Run:
+    """Train a finished run again from its record, and return the new run.
+
+    Raises:
+        InputError: if its recipe or its data is not what it was, unless that is allowed.
+        Interrupted: if the user stopped it.
+        DlrecipesError: if training failed.
+    """
+    request = replace(
+        request_of(run, changes),
+        fingerprint=run.data["fingerprint"],
+        reproduces=run.run,
+        allow_changed=changes.allow_changed,
+    )
+    return train(request, listener)
+
+
+def require_same_data(run: Run, source: Source) -> None:
+    """Raise InputError unless a source holds the data that a run was trained on."""
+    if source.fingerprint != run.data["fingerprint"]:
+        raise InputError(
+            f"The data that {run.run} was trained on has changed: its fingerprint is "
+            f"{source.fingerprint}, and was {run.data['fingerprint']}."
+        )
 
 
 def data_of(run: Run, data_dir: str | None = None) -> DataRequest:
@@ -460,6 +384,7 @@ def data_of(run: Run, data_dir: str | None = None) -> DataRequest:
 
 def evaluate(
     run: Run,
+    recipe_file: Path,
     device: str,
     own_data: DataRequest,
     other: DataRequest | None,
@@ -469,6 +394,7 @@ def evaluate(
 
     Args:
         run: The run.
+        recipe_file: Its recipe, which may be run (see `dlrecipes.trust`).
         device: `auto`, `cpu`, `gpu` or `gpu:N`.
         own_data: Where the data is that it was trained on.
         other: Other data to test on; None for the run's own test split.
@@ -479,18 +405,13 @@ def evaluate(
     """
     task = find_task(run.task)
     model_file = run.checked_file(runs.MODEL_FILE)
-    recipe_file = run.checked_file(runs.RECIPE_FILE)
     chosen = select_device(device)
     set_seed(run.seed)
     recipe = import_recipe(recipe_file)
     recorded = ConfigFile(run.path / runs.RUN_FILE, settings=run.config)
     config = recipe.Config(**resolve_settings(read_facts(recipe_file).settings, file=recorded))
     own = open_source(task, recipe.DATASET, own_data, run.seed, listener)
-    if own.fingerprint != run.data["fingerprint"]:
-        raise InputError(
-            f"The data that {run.run} was trained on has changed: its fingerprint is "
-            f"{own.fingerprint}, and was {run.data['fingerprint']}."
-        )
+    require_same_data(run, own)
     source = own
     if other is not None:
         tested = open_source(task, recipe.DATASET, other, run.seed, listener, like=own)
@@ -500,6 +421,6 @@ def evaluate(
     import keras
 
     with load_tensorflow().device(chosen.scope):
-        model = keras.saving.load_model(model_file)
+        model = keras.saving.load_model(model_file, safe_mode=True)
         metrics: Mapping[str, float] = recipe.evaluate(model, prepared, config)
     return metrics

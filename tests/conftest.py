@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,9 @@ import pytest
 # data/ until they are installed.
 _CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _CHECKOUT]
+
+# Seals of runs are made with a key in the user's configuration: tests have one of their own.
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="dlrecipes-tests-")
 
 from support import CHEAP, Outcome, dlrecipes  # noqa: E402  it needs the path as it is now
 

@@ -497,7 +497,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], Any], tuple[str, ...], str]] = {
         "is not the record of a run",
     ),
     "record of a newer version": (
-        lambda run: edit_record(run, lambda record: record.update(schema=2)),
+        lambda run: edit_record(run, lambda record: record.update(schema=3)),
         ("evaluate", "mine"),
         "was written by a newer dlrecipes",
     ),
@@ -530,12 +530,13 @@ TAMPERED: dict[str, tuple[Callable[[Path], Any], tuple[str, ...], str]] = {
         f"{command} of a run that is {status}": (
             lambda run, status=status: unfinish(run, status),
             (command, "mine", *more),
-            f"is not finished: it is {status}",
+            f"is not finished: it is {shown}",
         )
-        for command, status, *more in (
-            ("evaluate", "interrupted"),
-            ("predict", "running", "rows.csv"),
-            ("export", "failed"),
+        for command, status, shown, *more in (
+            ("evaluate", "interrupted", "interrupted"),
+            # Nobody holds its lock.
+            ("predict", "running", "interrupted: its process was killed", "rows.csv"),
+            ("export", "failed", "failed"),
         )
     },
 }

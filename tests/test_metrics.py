@@ -16,7 +16,7 @@ from dlrecipes.metrics import (
     text_generation_metrics,
 )
 from dlrecipes.practices import class_weights, early_stopping, make_optimizer
-from dlrecipes.trainer import expected_band, judge
+from dlrecipes.provenance import expected_band, judge
 from dlrecipes.vocabulary import character_vectorization, word_vectorization
 
 

@@ -84,7 +84,7 @@ def test_run_folder_holds_the_record_the_recipe_the_history_and_the_networks(
     assert path.name == document["run"]
     assert {file.name for file in path.iterdir()} == {
         *("run.json", "recipe.py", "history.csv", "model.keras"),
-        *("serving.keras", "golden.npz", "logs"),
+        *("serving.keras", "golden.npz", "logs", "checkpoints"),
     } | ({"exports"} if (path / "exports").exists() else set())
     assert (path / "recipe.py").read_text("utf-8") == recipe_source(recipe)
     assert list(path.glob("logs/**/events.out.tfevents.*"))
@@ -369,7 +369,8 @@ def test_a_stopped_training_ends_with_130_and_its_run_says_so(
 ) -> None:
     code, errors = stopped_training(tmp_path, signal_number)
     assert code == 130, errors
-    assert "Interrupted. The run runs/mnist-cnn/stopped is kept" in errors
+    assert "Interrupted. The run runs/mnist-cnn/stopped is kept, saved at epoch" in errors
+    assert "Resume it: dlrecipes resume runs/mnist-cnn/stopped" in errors
     assert "Traceback" not in errors
     run = read_run(tmp_path / "runs" / MNIST / "stopped")
     assert run.status == "interrupted"
@@ -396,12 +397,12 @@ def test_a_recipe_that_raises_fails_with_its_reason_and_shows_a_traceback_on_req
     failing_recipe(tmp_path)
     arguments = ("train", "./failing.py", "--data", "sample")
     outcome = dlrecipes(*arguments, "--name", "burnt", cwd=tmp_path, code=1)
-    assert "Training failed: RuntimeError: the disk is on fire" in outcome.err
+    assert "Training failed in epoch 1, step 0: RuntimeError: the disk is on fire" in outcome.err
     assert "--debug" in outcome.err
     assert "Traceback" not in outcome.err
     run = read_run(tmp_path / "runs" / "failing" / "burnt")
     assert run.status == "failed"
-    assert run.error == "RuntimeError: the disk is on fire"
+    assert "RuntimeError: the disk is on fire" in run.error
     with_traceback = dlrecipes(*arguments, "--debug", cwd=tmp_path, code=1)
     assert "Traceback" in with_traceback.err
     assert 'raise RuntimeError("the disk is on fire")' in with_traceback.err
@@ -426,7 +427,7 @@ def test_a_diverging_training_stops_and_says_what_to_lower(tmp_path: Path) -> No
         cwd=tmp_path,
         code=1,
     )
-    assert re.search(r"Error: The loss became (nan|inf) in epoch \d", outcome.err)
+    assert re.search(r"Error: The loss became (nan|inf) in epoch \d, steps \d+ to \d+", outcome.err)
     assert "Lower --learning-rate" in outcome.err
     assert "Traceback" not in outcome.err
     assert read_run(tmp_path / "runs" / REGRESSION / "diverged").status == "failed"

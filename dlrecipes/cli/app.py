@@ -23,6 +23,8 @@ COMMANDS = {
     "list": Command("recipes", "list_recipes", "dlrecipes list"),
     "describe": Command("recipes", "describe", "dlrecipes describe mnist-cnn"),
     "train": Command("training", "train", "dlrecipes train mnist-cnn --data sample"),
+    "resume": Command("training", "resume", "dlrecipes resume mnist-cnn"),
+    "reproduce": Command("training", "reproduce", "dlrecipes reproduce mnist-cnn"),
     "evaluate": Command("finished", "evaluate", "dlrecipes evaluate mnist-cnn"),
     "predict": Command("finished", "predict", "dlrecipes predict mnist-cnn digit.png"),
     "export": Command("finished", "export", "dlrecipes export mnist-cnn --format saved-model"),

@@ -150,14 +150,16 @@ class Display(FetchDisplay):
                 metrics=shown_metrics(logs, validation=False),
             )
 
-    def epoch_ends(self, epoch: int, logs: Mapping[str, float], seconds: float) -> None:
+    def epoch_ends(
+        self, epoch: int, logs: Mapping[str, float], seconds: float, samples: int
+    ) -> None:
         """Print the epoch's line, above the bar if there is one."""
         if self.quiet:
             return
         self.step_ends(epoch, self.steps, logs)
         self.console.print(
             f"epoch {epoch}/{self.epochs}  {shown_metrics(logs, validation=True)}  "
-            f"{self.samples / seconds:,.0f} samples/s  {output.duration(seconds)}"
+            f"{samples / seconds:,.0f} samples/s  {output.duration(seconds)}"
         )
 
     def fit_ends(self) -> None:

@@ -29,11 +29,15 @@ def evaluate(
     label_column: options.LabelColumn = "",
     encoding: options.Encoding = "",
     device: options.DeviceName = "auto",
+    trust_recipe: options.TrustRecipe = False,
     runs_dir: options.RunsDir = options.RUNS_DIR,
     json: options.Json = False,
 ) -> None:
     """Test a finished run. Runs the recipe's code that the run was trained with."""
     found = find_run(run, runs_dir)
+    from dlrecipes.trust import trusted_recipe
+
+    recipe_file = trusted_recipe(found, trust=trust_recipe)
     from dlrecipes import trainer
     from dlrecipes.datasets.files import FileOptions
 
@@ -47,7 +51,9 @@ def evaluate(
         }
         files = {**asdict(own.files), **{name: value for name, value in given.items() if value}}
         other = replace(own, data=data, files=FileOptions(**files)) if data else None
-        metrics = trainer.evaluate(found, device, own, other, FetchDisplay(quiet=False))
+        metrics = trainer.evaluate(
+            found, recipe_file, device, own, other, FetchDisplay(quiet=False)
+        )
     details = getattr(metrics, "details", {})
     if json:
         output.print_json(

@@ -112,8 +112,25 @@ def show(
             [[name, output.number(value)] for name, value in found.metrics.items()],
         )
     output.print_details(found.details)
+    if found.events:
+        target.print()
+        output.print_table(
+            ["when", "what", "where and why"],
+            [
+                [
+                    event["when"],
+                    event["what"],
+                    ", ".join(
+                        str(value) for name, value in event.items() if name not in ("when", "what")
+                    ),
+                ]
+                for event in found.events
+            ],
+        )
     if found.status == "finished":
         output.print_next(f"dlrecipes evaluate {options.typed_run(found, run)}")
+    elif found.status != "running":
+        output.print_next(f"dlrecipes resume {options.typed_run(found, run)}")
 
 
 def _folder(context: typer.Context, runs_dir: Path) -> Path:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlrecipes.errors import InputError
+
 if TYPE_CHECKING:
     from dlrecipes.runs import Run
 
@@ -65,12 +67,35 @@ DeviceName = Annotated[
         "--device", metavar="auto|cpu|gpu|gpu:N", help="auto takes a GPU if there is one."
     ),
 ]
+TrustRecipe = Annotated[
+    bool,
+    typer.Option(
+        "--trust-recipe",
+        help="Run the code of a recipe that came with a run from elsewhere.",
+    ),
+]
+OnNaN = Annotated[
+    str,
+    typer.Option(
+        "--on-nan",
+        metavar="stop|restore",
+        help="At a loss that is not a number: stop, or go back to the last good checkpoint and on "
+        "at half the learning rate.",
+        show_default="stop",
+    ),
+]
 RunArgument = Annotated[
     str,
     typer.Argument(
         metavar="RUN", help="A run's name or path, or a recipe's name: its latest finished run."
     ),
 ]
+
+
+def check_on_nan(value: str) -> None:
+    """Raise InputError unless `value` is one that `--on-nan` takes, or empty."""
+    if value not in ("", "stop", "restore"):
+        raise InputError(f"--on-nan must be stop or restore. Received: {value!r}")
 
 
 def typed_run(run: "Run", typed: str = "") -> str:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,10 +14,11 @@ from dlrecipes.cli import options, output
 from dlrecipes.cli.display import Display
 from dlrecipes.config import ConfigFile, Setting, read_config_file, resolve_settings, show_value
 from dlrecipes.errors import InputError, nearest
-from dlrecipes.runs import Run
+from dlrecipes.runs import RECIPE_FILE, Run, find_run, find_unfinished, finite, read_run
 
 if TYPE_CHECKING:
     from dlrecipes.datasets.ladder import DataRequest
+    from dlrecipes.trainer import Changes
 
 MAX_SEED = 2**32 - 1
 
@@ -66,6 +67,22 @@ def train(
     name: Annotated[
         str, typer.Option("--name", help="Name of the run.", show_default="date and time")
     ] = "",
+    checkpoint_every: Annotated[
+        str,
+        typer.Option(
+            "--checkpoint-every",
+            metavar="EVERY",
+            help="When to save what resume goes on from: epoch, 5epochs, 500steps, 30s, 5m, 1h, "
+            "several with commas, or never.",
+            show_default="epoch,10m",
+        ),
+    ] = "",
+    keep_checkpoints: Annotated[
+        int,
+        typer.Option("--keep-checkpoints", help="How many of the last to keep, beside the best."),
+    ] = 2,
+    on_nan: options.OnNaN = "",
+    trust_recipe: options.TrustRecipe = False,
     json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show the result alone.")] = False,
     **flags: Any,
@@ -77,8 +94,10 @@ def train(
     from dlrecipes import trainer
     from dlrecipes.backend import check_device_name
     from dlrecipes.catalog import all_recipes
+    from dlrecipes.checkpoints import EVERY, parse_every
     from dlrecipes.contract import require_contract
     from dlrecipes.runs import check_name
+    from dlrecipes.trust import trusted_recipe
 
     file = read_config_file(config) if config else None
     if preset and file and file.is_run:
@@ -87,8 +106,14 @@ def train(
             "Give one of the two.",
         )
     facts = find_recipe(recipe) if recipe else _recipe_of_file(file)
+    if file and file.is_run and facts.path == file.path.with_name(RECIPE_FILE):
+        trusted_recipe(read_run(file.path.parent), trust=trust_recipe)
     require_contract(facts)
     check_device_name(device)
+    options.check_on_nan(on_nan)
+    parse_every(checkpoint_every or EVERY)
+    if not 1 <= keep_checkpoints <= 1000:
+        raise InputError(f"--keep-checkpoints must be from 1 to 1000. Received: {keep_checkpoints}")
     if name:
         check_name(name, [known.name for known in all_recipes()])
     chosen = preset or (file.preset if file else "")
@@ -117,28 +142,204 @@ def train(
         runs_dir=runs_dir,
         name=name,
         fingerprint=file.fingerprint if file and not data else "",
+        checkpoint_every=checkpoint_every or EVERY,
+        keep_checkpoints=keep_checkpoints,
+        on_nan=on_nan or "stop",
     )
     display = Display(output.console(stderr=json), quiet=quiet)
     with output.only_json(json):
         run = trainer.train(request, display)
+    _print_run(run, facts, as_json=json, quiet=quiet)
+
+
+def resume(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="A run's name or path, or a recipe's name: its latest run that did not finish.",
+        ),
+    ],
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data", metavar="PATH", help="Where its data is now.", show_default="where it was"
+        ),
+    ] = "",
+    data_dir: options.DataDir = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device", metavar="auto|cpu|gpu|gpu:N", help="Where.", show_default="where it was"
+        ),
+    ] = "",
+    on_nan: Annotated[
+        str,
+        typer.Option(
+            "--on-nan",
+            metavar="stop|restore",
+            help="At a loss that is not a number: as for train.",
+            show_default="as it was begun",
+        ),
+    ] = "",
+    prove: Annotated[
+        bool,
+        typer.Option(
+            "--prove",
+            help="Change nothing: train its first steps straight, and interrupted and resumed, in "
+            "fresh processes, and show how far they are apart.",
+        ),
+    ] = False,
+    trust_recipe: options.TrustRecipe = False,
+    runs_dir: options.RunsDir = options.RUNS_DIR,
+    json: options.Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show the result alone.")] = False,
+) -> None:
+    """Go on with a run that was interrupted or has failed, to the same bits as without.
+
+    Runs the recipe's code that the run was begun with. A run that is finished is shown.
+    """
+    from dlrecipes.backend import check_device_name
+    from dlrecipes.catalog import read_facts
+
+    options.check_on_nan(on_nan)
+    check_device_name(device or "auto")
+    found = find_unfinished(run, runs_dir)
+    from dlrecipes import trainer
+
+    changes = trainer.Changes(device, data, data_dir, on_nan, trust_recipe)
+    if prove:
+        _prove(found, changes, typed=run, as_json=json)
+        return
+    if found.status != "finished":
+        display = Display(output.console(stderr=json), quiet=quiet)
+        with output.only_json(json):
+            found = trainer.resume(found, changes, display)
+    facts = replace(read_facts(found.path / RECIPE_FILE), name=found.recipe)
+    _print_run(found, facts, as_json=json, quiet=quiet)
+
+
+def _prove(run: Run, changes: "Changes", *, typed: str, as_json: bool) -> None:
+    """Show how far a training that is interrupted is from one that is not; fail if it is at all."""
+    from dlrecipes.proof import prove
+
+    proof = prove(run, changes)
+    if as_json:
+        output.print_json(
+            {"run": run.run, "path": str(run.path), "same": proof.same, **asdict(proof)}
+        )
+    else:
+        target = output.console()
+        target.print(
+            f"{proof.steps} steps straight, and {proof.steps} steps interrupted after "
+            f"{proof.interrupted_after} and resumed, each in a fresh process:\n"
+        )
+        rows = [[name, f"{value:g}"] for name, value in proof.largest_difference.items()]
+        output.print_table(["state", "largest difference"], rows)
+        target.print(f"\nBatches of training examples that differ: {proof.other_batches}.")
+        target.print("The same to the bit." if proof.same else "[red]Not the same.[/]")
+        output.print_next(f"dlrecipes runs show {options.typed_run(run, typed)}")
+    if not proof.same:
+        raise typer.Exit(1)
+
+
+def reproduce(
+    run: options.RunArgument,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data", metavar="PATH", help="Where its data is now.", show_default="where it was"
+        ),
+    ] = "",
+    data_dir: options.DataDir = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device", metavar="auto|cpu|gpu|gpu:N", help="Where.", show_default="where it was"
+        ),
+    ] = "",
+    allow_changed: Annotated[
+        bool,
+        typer.Option(
+            "--allow-changed", help="Also with a recipe or data that are not what they were."
+        ),
+    ] = False,
+    trust_recipe: options.TrustRecipe = False,
+    runs_dir: options.RunsDir = options.RUNS_DIR,
+    json: options.Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show the result alone.")] = False,
+) -> None:
+    """Train a finished run again from its record, into a new run, and compare the two.
+
+    Runs the recipe's code that the run was trained with.
+    """
+    from dlrecipes.backend import check_device_name
+
+    check_device_name(device or "auto")
+    found = find_run(run, runs_dir)
+    from dlrecipes import trainer
+    from dlrecipes.comparison import compare
+    from dlrecipes.provenance import differences
+
+    changes = trainer.Changes(
+        device, data, data_dir, trust_recipe=trust_recipe, allow_changed=allow_changed
+    )
+    display = Display(output.console(stderr=json), quiet=quiet)
+    with output.only_json(json):
+        again = trainer.reproduce(found, changes, display)
+    comparison, reasons = compare(found, again), differences(found, again)
     if json:
+        output.print_json(
+            {
+                "run": found.run,
+                "reproduction": again.run,
+                "path": str(again.path),
+                "same": comparison.same,
+                "largest_difference": finite(asdict(comparison)),
+                "differs_in": reasons,
+            }
+        )
+    else:
+        rows = [[name, f"{value:g}"] for name, value in asdict(comparison).items()]
+        output.print_table(["of the two runs", "largest difference"], rows)
+        for reason in reasons:
+            output.console().print(f"{reason}.", markup=False)
+        output.console().print(_judgement(same=comparison.same, reasons=reasons), markup=False)
+        output.console().print(f"Run: {again.path}", markup=False)
+        output.print_next(f"dlrecipes runs compare {options.typed_run(found, run)} {again.path}")
+    if not comparison.same and not reasons:
+        raise typer.Exit(1)
+
+
+def _judgement(*, same: bool, reasons: Sequence[str]) -> str:
+    """Return the verdict on a reproduction, for people."""
+    if same:
+        return "The same to the bit."
+    if reasons:
+        return "Not the same to the bit, as it may be where these differ."
+    return "Not the same, though nothing differs that would explain it."
+
+
+def _print_run(run: Run, facts: Facts, *, as_json: bool, quiet: bool) -> None:
+    """Print a finished run, and what to type next."""
+    if as_json:
         output.print_json(run.document())
         return
-    show_result(run, facts, default_settings=_is_default(facts, request.config, chosen))
+    show_result(run, default_settings=_is_default(facts, run.config, run.preset))
     if not quiet:
-        output.print_next(
-            f"dlrecipes predict {options.typed_run(run)} {_example_input(facts.task)}"
-        )
+        output.print_next(f"dlrecipes predict {options.typed_run(run)} {_example_input(run.task)}")
 
 
 def _recipe_of_file(file: ConfigFile | None) -> Facts:
     """Return the recipe that a `--config` file names; of a run, the code it was trained with."""
     if file is None or not file.recipe:
         raise InputError("Which recipe?", "See what there is: dlrecipes list")
+    kept = file.path.with_name(RECIPE_FILE)
+    if file.is_run and is_path(file.recipe):
+        raise InputError(f"{file.path} is not the record of a run: its recipe is a path.")
     try:
         return find_recipe(file.recipe)
     except InputError:
-        kept = file.path.with_name("recipe.py")
         if not file.is_run or not kept.is_file():
             raise
         return replace(read_facts(kept), name=file.recipe)
@@ -204,7 +405,7 @@ def _example_input(task: str) -> str:
     }[task]
 
 
-def show_result(run: Run, facts: Facts, *, default_settings: bool) -> None:
+def show_result(run: Run, *, default_settings: bool) -> None:
     """Print the test metrics of a finished run, the verdict, and where it is."""
     target = output.console()
     shown = "  ".join(f"{name} {output.number(value)}" for name, value in run.metrics.items())

@@ -2,12 +2,13 @@
 
 A pipeline computes which rows stand in step s of epoch e from (seed, e, s), with no state and no
 buffer: it can begin at any step, and the memory it takes does not grow with the rows. Rows are
-gathered a batch at a time, which costs far less than handling examples one by one.
+gathered a batch at a time, which costs far less than handling examples one by one. A training that
+is resumed within an epoch passes over the steps that are done: their batches are of one row.
 """
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -26,9 +27,11 @@ class Order:
 
     Args:
         seed: From 0 to 2**32 - 1: the same seed gives the same orders.
+        steps: How many steps the pipelines in this order have.
     """
 
     seed: int = 0
+    steps: set[int] = field(default_factory=set)
 
     @cached_property
     def epoch(self) -> Any:
@@ -37,6 +40,20 @@ class Order:
 
         with tf.device("/CPU:0"):
             return tf.Variable(0, dtype="int64", trainable=False)
+
+    @cached_property
+    def first_step(self) -> Any:
+        """Return the step, from 0, that the epoch goes on at: a `tf.Variable`."""
+        import tensorflow as tf
+
+        with tf.device("/CPU:0"):
+            return tf.Variable(0, dtype="int64", trainable=False)
+
+    def needed(self, rows: Any, step: Any) -> Any:
+        """Return the rows of a step; one of them if it comes before the first one."""
+        import tensorflow as tf
+
+        return rows[: tf.where(step < self.first_step, 1, tf.size(rows))]
 
     def shuffled(self, places: Any, count: int, stream: int = 0) -> Any:
         """Return what stands at these places of the order.
@@ -72,10 +89,9 @@ def batches(features: Any, labels: Column | None, batch_size: int, order: Order 
 
     def batch(step: Any) -> Any:
         places = tf.range(step * batch_size, tf.minimum((step + 1) * batch_size, count))
-        return gather(order.shuffled(places, count) if order else places)
+        return gather(order.shuffled(order.needed(places, step), count) if order else places)
 
-    steps = tf.data.Dataset.range(-(-count // batch_size))
-    return with_fixed_pipeline(steps.map(batch))
+    return with_fixed_pipeline(_steps(-(-count // batch_size), order).map(batch))
 
 
 def batches_by_length(
@@ -106,11 +122,21 @@ def batches_by_length(
         rows = tf.gather(rows, tf.argsort(tf.gather(lengths, rows), stable=True))
         first = number % BATCHES_SORTED * batch_size
         rows = rows[first : first + batch_size]
+        rows = order.needed(rows, step) if order else rows
         tokens, *rest = tf.nest.flatten(gather(rows))
         tokens = tokens[:, : tf.reduce_max(tf.gather(lengths, rows))]
         return (tokens, *rest) if rest else tokens
 
-    return with_fixed_pipeline(tf.data.Dataset.range(steps).map(batch))
+    return with_fixed_pipeline(_steps(steps, order).map(batch))
+
+
+def _steps(count: int, order: Order | None) -> Any:
+    """Return a `tf.data.Dataset` of the steps of an epoch, from 0."""
+    import tensorflow as tf
+
+    if order:
+        order.steps.add(count)
+    return tf.data.Dataset.range(count)
 
 
 def converted(features: Any, function: Callable[[Any], Any], batch_size: int) -> Iterator[Any]:

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -25,6 +24,8 @@ from dlrecipes.tasks.base import Task, call_serving, named_features, run_serving
 from dlrecipes.tasks.text_generation import make_generator
 
 GENERATED_CHARACTERS = 20
+ABANDONED = 86_400.0
+"""Seconds after which an export that is not done was killed."""
 
 Golden = dict[str, Array]
 
@@ -58,29 +59,22 @@ def export(run: Run, format_name: str, output: Path | None) -> Export:
     """
     if format_name not in FORMATS:
         raise InputError(f"--format must be one of {', '.join(FORMATS)}. Received: {format_name!r}")
-    target = output or run.path / "exports" / format_name
+    target = output or run.folder("exports") / format_name
     if output and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"{output} is in use: --output must be a new or empty folder.")
     golden_file = run.checked_file(runs.GOLDEN_FILE)
     select_device("cpu")
     serving = load_serving(run)
+    golden = read_golden_inputs(golden_file)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        with runs.whole_folder(target, replace=True) as folder:
+            FORMATS[format_name](serving, find_task(run.task), run, golden, folder)
+            proof = str(files("dlrecipes.export").joinpath("verify.py"))
+            shutil.copyfile(proof, folder / "verify.py")
+            difference = prove(folder)
     except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror}.") from None
-    try:
-        FORMATS[format_name](
-            serving, find_task(run.task), run, read_golden_inputs(golden_file), folder
-        )
-        shutil.copyfile(str(files("dlrecipes.export").joinpath("verify.py")), folder / "verify.py")
-        difference = prove(folder)
-        folder.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(folder, target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        raise DlrecipesError(f"{target} cannot be written: {error.strerror or error}.") from error
+    runs.remove_abandoned(target.parent, ABANDONED)
     return Export(target, format_name, difference)
 
 

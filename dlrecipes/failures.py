@@ -1,0 +1,80 @@
+"""What went wrong in a training, said as what it is: no memory, no disk, no number."""
+
+import errno
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dlrecipes.datasets.examples import Source
+from dlrecipes.errors import DlrecipesError
+
+EXPLODED = 100.0
+"""A mean loss so many times the first one of its epoch has exploded, not met a bad number."""
+
+
+class DivergedError(DlrecipesError):
+    """The loss, or a weight, is not a finite number.
+
+    Args:
+        what: What is not: `loss` or `weights`.
+        value: It.
+        place: Where in training, in words.
+        losses: The first and the last finite mean loss of the epoch, as far as there are any.
+    """
+
+    def __init__(self, what: str, value: float, place: str, losses: list[float]) -> None:
+        first, last = (losses[0], losses[-1]) if losses else (0.0, 0.0)
+        climbed = len(losses) > 1 and abs(last) > EXPLODED * abs(first)
+        how = f": the gradients exploded, from a loss of {first:.3g} to {last:.3g}" * climbed
+        super().__init__(f"The {what} became {value} in {place}{how}.")
+
+
+def advice(config: Mapping[str, Any]) -> str:
+    """Return which of the settings to change after the loss was lost, in a sentence."""
+    change = []
+    if "learning_rate" in config:
+        change.append(f"Lower --learning-rate (it was {config['learning_rate']:g})")
+    if config.get("gradient_clip_norm") == 0:
+        change.append("set --gradient-clip-norm 1")
+    return f"{' or '.join(change)}." if change else "Change the recipe."
+
+
+def bad_column(source: Source) -> str:
+    """Return which training column holds a number that is not finite, in words, or nothing.
+
+    NaN among the features is a missing value, which is no fault.
+    """
+    for examples in source.train.chunks():
+        for name, column in examples.columns.items():
+            if column.dtype.kind == "f" and np.isinf(column).any():
+                return f"the column {name}"
+        labels = examples.labels
+        if labels is not None and labels.dtype.kind == "f" and not np.isfinite(labels).all():
+            return "the column label"
+    return ""
+
+
+def explain(error: Exception, place: str) -> DlrecipesError:
+    """Return what a user is told of an error that ended a training.
+
+    Args:
+        error: Whatever was raised.
+        place: Where in training it was raised, in words.
+    """
+    if isinstance(error, DlrecipesError):
+        return error
+    text = str(error).strip()
+    reason = f"{type(error).__name__}: {text}".splitlines()[0].rstrip(": ")
+    code = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return DlrecipesError(
+            f"Out of memory in {place}.", "A smaller --batch-size or network takes less."
+        )
+    if code in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in text:
+        return DlrecipesError(f"The disk is full in {place}.", "Make room on it.")
+    if code in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return DlrecipesError(f"The run's folder cannot be written to in {place}: {reason}.")
+    if "FileNotFoundError" in text or "Stale file handle" in text:
+        return DlrecipesError(f"The data cannot be read any more in {place}: {reason}.")
+    return DlrecipesError(f"Training failed in {place}: {reason}", "Its traceback: --debug.")
