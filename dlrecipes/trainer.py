@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dlrecipes import checkpoints, locks, runs
+from dlrecipes.atomic import remove_abandoned, write_atomically
 from dlrecipes.backend import load_tensorflow, placement, select_device, set_seed
 from dlrecipes.catalog import Facts, read_facts
 from dlrecipes.checkpoints import Checkpoint
@@ -253,7 +254,7 @@ def _begin_run(request: Request, work: Work) -> tuple[Run, IO[str]]:
         if request.reproduces:
             run.add_event("reproduces", run=request.reproduces)
         lock = locks.take(folder / runs.LOCK_FILE, f"The run {path}")
-        runs.write_atomically(folder / runs.RECIPE_FILE, content)
+        write_atomically(folder / runs.RECIPE_FILE, content)
         run.add_file(runs.RECIPE_FILE)
         run.save()
         run.path = path
@@ -286,7 +287,7 @@ def resume(run: Run, options: Changes, listener: Listener, trial: Trial | None =
     run.status, run.error = "running", ""
     run.on_nan = options.on_nan or run.on_nan
     run.add_event("resumed", place=place)
-    runs.remove_abandoned(run.path)
+    remove_abandoned(run.path)
     run.save()
     return Session(run, lock, work).complete(listener, trial)
 

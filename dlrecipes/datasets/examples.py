@@ -155,6 +155,10 @@ class ExamplesWriter:
         return self.form._of(self.columns.finish())
 
 
+Splits = dict[str, Examples]
+"""Examples by the name of their split: `train`, `validation`, `test`."""
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """Raw examples of every split, and where they came from: what a recipe's `load` is given.
@@ -221,7 +225,7 @@ class Source:
                     _update(digest, rows)
         return digest.hexdigest()[:16]
 
-    def splits(self) -> dict[str, Examples]:
+    def splits(self) -> Splits:
         """Return the examples of each split that there is."""
         found = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: examples for name, examples in found.items() if examples is not None}

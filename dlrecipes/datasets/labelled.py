@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlrecipes.datasets.examples import Examples, ExamplesWriter
+from dlrecipes.datasets.examples import Examples, ExamplesWriter, Splits
 from dlrecipes.datasets.files import Report, class_folders, files_below, is_unicode, printable
 from dlrecipes.datasets.storage import Array
 from dlrecipes.datasets.tables import Wanted, as_texts, find_columns, open_table, splits_of
@@ -135,7 +135,7 @@ class LabelledWriter:
             some = examples.take(np.flatnonzero(splits == split))
             self.writers.setdefault(split, ExamplesWriter()).append(some)
 
-    def finish(self) -> tuple[tuple[str, ...], dict[str, Examples]]:
+    def finish(self) -> tuple[tuple[str, ...], Splits]:
         """Return the names of the classes in order, and the examples of each split."""
         found = self.labels.get("train", set()) if not self.required else set(self.required)
         classes = self.required or tuple(sorted(found))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrecipes.datasets.examples import Examples, Rows, Source
+from dlrecipes.datasets.examples import Examples, Rows, Source, Splits
 from dlrecipes.datasets.files import FileOptions, Report
 from dlrecipes.datasets.storage import Array
 from dlrecipes.datasets.tables import Wanted
@@ -230,7 +230,7 @@ def too_few(path: Path, rows: int) -> InputError:
 
 def own_source(
     path: Path,
-    splits: dict[str, Examples],
+    splits: Splits,
     like: Source | None,
     **form: Any,
 ) -> Source:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrecipes.datasets.examples import Examples, ExamplesWriter, Source
+from dlrecipes.datasets.examples import Examples, ExamplesWriter, Source, Splits
 from dlrecipes.datasets.files import FileOptions, Report
 from dlrecipes.datasets.storage import Array
 from dlrecipes.datasets.tables import (
@@ -216,7 +216,7 @@ def _usable_columns(
 
 def _read_rows(
     table: Table, names: Mapping[str, str], numeric: Mapping[str, bool], target: str, report: Report
-) -> dict[str, Examples]:
+) -> Splits:
     """Return the examples of each split; rows without a target are problems."""
     wanted = {name: names[name] for name in [*numeric, target]}
     writers: dict[str, ExamplesWriter] = {}
