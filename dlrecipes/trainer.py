@@ -1,9 +1,9 @@
 """Train, resume and evaluate: from a request to a finished run."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import IO, Any
 
 from dlrecipes import checkpoints, locks, runs
@@ -127,8 +127,8 @@ def open_source(
     if task.has_single_examples and like is None and (leaks := count_leaks(source)):
         report.note(
             f"Test examples that stand among the training examples too: {leaks:,} of "
-            f"{len(source.test):,}. To list them: dlrecipes data check {shlex.quote(str(path))} "
-            f"--task {task.name}"
+            f"{len(source.test):,}. To list them: dlrecipes data check {quote(str(path))} "
+            f"--task {task.name}{wanted.files.flags}"
         )
     for note in report.notes:
         listener.warn(note)
@@ -334,7 +334,8 @@ def request_of(run: Run, options: Changes) -> Request:
         preset=run.preset,
         data=wanted,
         seed=run.seed,
-        device=options.device or run.device,
+        # A network on a GPU may have had some variables beside it: then this says "cpu, gpu:0".
+        device=options.device or run.device.split(", ")[-1],
         runs_dir=run.path.parent.parent,
         checkpoint_every=run.checkpoints.get("every", checkpoints.EVERY),
         keep_checkpoints=run.checkpoints.get("keep", checkpoints.KEEP),

@@ -1,7 +1,8 @@
 """Commands on a finished run: evaluate, predict, export."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -39,18 +40,11 @@ def evaluate(
 
     recipe_file = trusted_recipe(found, trust=trust_recipe)
     from dlrecipes import trainer
-    from dlrecipes.datasets.files import FileOptions
 
     with output.only_json(json):
         own = trainer.data_of(found, data_dir)
-        given = {
-            "target": target,
-            "text_column": text_column,
-            "label_column": label_column,
-            "encoding": encoding,
-        }
-        files = {**asdict(own.files), **{name: value for name, value in given.items() if value}}
-        other = replace(own, data=data, files=FileOptions(**files)) if data else None
+        given = options.given_files(target, text_column, label_column, encoding)
+        other = replace(own, data=data, files=replace(own.files, **given)) if data else None
         metrics = trainer.evaluate(
             found, recipe_file, device, own, other, FetchDisplay(quiet=False)
         )
@@ -178,8 +172,8 @@ def export(
         f"{written.max_abs_difference:.1e}."
     )
     follow_up = (
-        f"saved_model_cli show --dir {written.path} --all"
+        f"saved_model_cli show --dir {quote(str(written.path))} --all"
         if written.format == "saved-model"
-        else f"python {written.path / 'verify.py'}"
+        else f"python {quote(str(written.path / 'verify.py'))}"
     )
     output.print_next(follow_up)

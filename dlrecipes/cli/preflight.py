@@ -1,7 +1,7 @@
 """The `data check` command: look your own data through before you train on it."""
 
-import shlex
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,7 +27,7 @@ def check(
     target: options.Target = "",
     text_column: options.TextColumn = "",
     label_column: options.LabelColumn = "",
-    encoding: options.Encoding = "utf-8",
+    encoding: options.Encoding = "",
     json: options.Json = False,
 ) -> None:
     """List every problem of your own data, and what training would use. Trains nothing.
@@ -41,27 +41,19 @@ def check(
 
     recipes = {facts.name: facts for facts in all_recipes()}
     found = find_task(recipes[task].task if task in recipes else task)
-    if existing_path(str(path)) is None:
+    there = existing_path(str(path))
+    if there is None:
         raise InputError(f"There is no file or folder {path}.")
-    files = FileOptions(target, text_column, label_column, encoding)
-    findings = look_at(path, found, files)
+    files = FileOptions(**options.given_files(target, text_column, label_column, encoding))
+    findings = look_at(there, found, files)
     if json:
         output.print_json(findings.document())
     else:
         _show(findings)
         recipe = next((name for name, facts in recipes.items() if facts.task == found.name), "")
         if findings.usable and recipe:
-            flags = "".join(
-                f" {flag} {shlex.quote(value)}"
-                for flag, value in (
-                    ("--target", target),
-                    ("--text-column", text_column),
-                    ("--label-column", label_column),
-                    ("--encoding", encoding if encoding != "utf-8" else ""),
-                )
-                if value
-            )
-            output.print_next(f"dlrecipes train {recipe} --data {shlex.quote(str(path))}{flags}")
+            typed = f"{quote(str(path))}{files.flags}"
+            output.print_next(f"dlrecipes train {recipe} --data {typed}")
     if not findings.usable:
         raise typer.Exit(2)
 

@@ -5,8 +5,9 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from dlrecipes.errors import InputError
 
@@ -53,6 +54,16 @@ class FileOptions:
                 f"--encoding {self.encoding} is none that Python knows.",
                 "Try utf-8, latin-1 or utf-16.",
             ) from None
+
+    @property
+    def flags(self) -> str:
+        """Return the flags that say so, as they are typed behind a command; empty for none."""
+        usual = FileOptions()
+        return "".join(
+            f" --{name.replace('_', '-')} {quote(value)}"
+            for name, value in asdict(self).items()
+            if value != getattr(usual, name)
+        )
 
 
 @dataclass
@@ -306,7 +317,7 @@ def existing_path(text: str) -> Path | None:
     """Return the path that a text names, if something is there that can be looked at.
 
     Raises:
-        InputError: if something is there that leads nowhere or that may not be looked at.
+        InputError: if something is there that leads nowhere, may not be looked at, or is a pipe.
     """
     path = Path(text).expanduser()
     if not is_unicode(text):
@@ -319,4 +330,6 @@ def existing_path(text: str) -> Path | None:
         raise InputError(f"{path} is a symbolic link that leads nowhere.") from None
     except OSError as error:  # A loop of links, a folder that may not be entered, an endless name.
         raise InputError(why_unreadable(path, error)) from None
+    if not path.is_dir() and not path.is_file():
+        raise InputError(f"{path} is neither a file nor a folder: it can be read once at most.")
     return path
