@@ -384,6 +384,19 @@ def data_of(run: Run, data_dir: str | None = None) -> DataRequest:
     )
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What a test of a finished run found.
+
+    Args:
+        metrics: The test metrics by name; maybe with `details` (see `dlrecipes.metrics`).
+        data: The stamp of the data tested on: its rung, name, fingerprint, rows and classes.
+    """
+
+    metrics: Mapping[str, float]
+    data: dict[str, Any]
+
+
 def evaluate(
     run: Run,
     recipe_file: Path,
@@ -391,8 +404,8 @@ def evaluate(
     own_data: DataRequest,
     other: DataRequest | None,
     listener: FetchListener,
-) -> Mapping[str, float]:
-    """Return the test metrics of a finished run.
+) -> Evaluation:
+    """Return the test metrics of a finished run, and what they were measured on.
 
     Args:
         run: The run.
@@ -414,15 +427,17 @@ def evaluate(
     config = recipe.Config(**resolve_settings(read_facts(recipe_file).settings, file=recorded))
     own = open_source(task, recipe.DATASET, own_data, run.seed, listener)
     require_same_data(run, own)
-    source = own
+    tested = own
     if other is not None:
         tested = open_source(task, recipe.DATASET, other, run.seed, listener, like=own)
-        # What the network knows of its data, such as its vocabulary, comes from its own.
-        source = replace(own, test=tested.test)
-    prepared = load_data(recipe, config, source)
+    # What the network knows of its data, such as its vocabulary, comes from its own.
+    prepared = load_data(recipe, config, replace(own, test=tested.test))
     import keras
 
     with load_tensorflow().device(chosen.scope):
         model = keras.saving.load_model(model_file, safe_mode=True)
-        metrics: Mapping[str, float] = recipe.evaluate(model, prepared, config)
-    return metrics
+        metrics = recipe.evaluate(model, prepared, config)
+    stamp = tested.stamp()
+    for name in ("rows", "rows_per_class"):
+        stamp[name] = {"test": stamp[name]["test"]} if stamp[name] else {}
+    return Evaluation(metrics, stamp)

@@ -561,7 +561,7 @@ OF_TABLES = [
         "mine.csv, line 34: price is 'inf', not a finite number.",
         "mine.csv, line 35: price is '-Infinity', not a finite number.",
         "mine.csv, line 36: price is '1e400', not a finite number.",
-        "mine.csv, line 37: price is '1e39', not a finite number.",
+        "mine.csv, line 37: price is '1e39', not a number up to 1e+19.",
         "mine.csv, line 32: the target price is missing ('nan').",
         "mine.csv, line 33: the target price is missing.",
         hint=NUMBERS,
@@ -667,6 +667,13 @@ OF_TABLES = [
         b"PK\x03\x04",
         "mine.xlsx must be a table: .csv, .tsv, .jsonl, .parquet.",
         file="mine.xlsx",
+    ),
+    Case(
+        "file whose name is no text",
+        REGRESSION,
+        (r"\udcff.csv cannot be recorded: its name is not UTF-8. Rename it.",),
+        {b"\xff.csv".decode("utf-8", "surrogateescape"): priced()},
+        b"\xff.csv".decode("utf-8", "surrogateescape"),
     ),
     Case(
         "folder for a table",

@@ -45,26 +45,30 @@ def evaluate(
         own = trainer.data_of(found, data_dir)
         given = options.given_files(target, text_column, label_column, encoding)
         other = replace(own, data=data, files=replace(own.files, **given)) if data else None
-        metrics = trainer.evaluate(
-            found, recipe_file, device, own, other, FetchDisplay(quiet=False)
-        )
-    details = getattr(metrics, "details", {})
+        tested = trainer.evaluate(found, recipe_file, device, own, other, FetchDisplay(quiet=False))
+    details = getattr(tested.metrics, "details", {})
     if json:
         output.print_json(
             {
                 "run": found.run,
                 "path": str(found.path),
-                "metrics": finite(metrics),
+                "data": tested.data,
+                "metrics": finite(tested.metrics),
                 "details": finite(details),
             }
         )
         return
-    output.console().print(f"{found.recipe} {found.run}  ({found.path})\n", markup=False)
+    rows = f"{tested.data['rows']['test']:,} test rows"
+    output.console().print(
+        f"{found.recipe} {found.run}  ({found.path})\n"
+        f"on {tested.data['name']} ({tested.data['rung']}: {rows}, {tested.data['fingerprint']})\n",
+        markup=False,
+    )
     output.print_table(
         ["metric", "test", "when trained"],
         [
             [name, output.number(value), output.number(found.metrics.get(name))]
-            for name, value in metrics.items()
+            for name, value in tested.metrics.items()
         ],
     )
     output.print_details(details)

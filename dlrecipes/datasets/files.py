@@ -320,6 +320,8 @@ def existing_path(text: str) -> Path | None:
         InputError: if something is there that leads nowhere, may not be looked at, or is a pipe.
     """
     path = Path(text).expanduser()
+    if not is_unicode(text):
+        raise InputError(f"{printable(text)} cannot be recorded: its name is not UTF-8. Rename it.")
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):

@@ -9,6 +9,7 @@ import errno
 import math
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from io import FileIO
@@ -42,6 +43,7 @@ class StoredFile:
     def __init__(self) -> None:
         self.file = _temporary_file()
         self.lock = Lock()
+        weakref.finalize(self, self.file.close)
 
     def write(self, content: bytes) -> None:
         """Add content at the end.
@@ -155,6 +157,8 @@ class StoredColumn:
         """Return the rows of the file with these numbers."""
         rows = np.empty((len(numbers), *self.row_shape), self.dtype)
         size = self.dtype.itemsize * math.prod(self.row_shape)
+        if size == 0:
+            return rows
         for places, first, content in self.file.read_pieces(numbers * size, (numbers + 1) * size):
             found = content.view(self.dtype).reshape(-1, *self.row_shape)
             rows[places] = found[numbers[places] - first // size]

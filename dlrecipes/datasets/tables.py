@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,8 @@ MISSING = frozenset(
 BOOLEANS = {"true": 1.0, "false": 0.0}
 MOSTLY = 0.9
 """Share of the values of a column that must be numbers for it to be a column of numbers."""
+LARGEST = 1e19
+"""Number that is computed with: the squares of larger ones do not fit into float32."""
 NO_NUMBER_HINT = "Numbers are written like -1234.5: no unit, no separator of thousands, a point."
 MAX_CATEGORIES = 1000
 """Different values of a column that are told apart; the others count as one."""
@@ -405,17 +408,18 @@ def as_texts(cells: Sequence[Any]) -> Array:
 
 
 def as_numbers(cells: Sequence[Any]) -> tuple[Array, list[int]]:
-    """Return cells as float32, and the places of those that are no finite number of that type.
+    """Return cells as float32, and the places of those that are no number, or too large.
 
     `true` is 1 and `false` is 0; NaN stands for missing values and for what is no number.
     """
     import pandas as pd
 
     found = pd.to_numeric(pd.Series(list(cells), dtype=object), errors="coerce")
+    exact = found.to_numpy(dtype="float64")
     with np.errstate(over="ignore"):
-        numbers: Array = found.to_numpy(dtype="float64").astype("float32")
+        numbers: Array = exact.astype("float32")
     bad = []
-    for place in np.flatnonzero(~np.isfinite(numbers)).tolist():
+    for place in np.flatnonzero(~(np.abs(exact) <= LARGEST)).tolist():
         cell = cells[place]
         word = _word(cell) if isinstance(cell, str) else "missing" if is_missing(cell) else ""
         if word:
@@ -544,15 +548,16 @@ def column_values(
     for name, short in names.items():
         cells = chunk.cells[name]
         if not numeric[name]:
-            columns[short] = as_texts(cells)
+            # "n/a" is missing here as it is among numbers; a label or a text it may well be.
+            columns[short] = as_texts([None if is_missing(cell) else cell for cell in cells])
             continue
         columns[short], bad = as_numbers(cells)
         for place in bad:
-            report.problem(
-                f"{table.where(chunk.lines[place])}: {name} is {str(cells[place])!r}, not a finite "
-                "number.",
-                NO_NUMBER_HINT,
-            )
+            text = str(cells[place])
+            is_large = _is_number(text) and math.isfinite(float(text))
+            wanted = f"a number up to {LARGEST:g}" if is_large else "a finite number"
+            where = table.where(chunk.lines[place])
+            report.problem(f"{where}: {name} is {text!r}, not {wanted}.", NO_NUMBER_HINT)
     return columns
 
 

@@ -9,6 +9,7 @@ from dlrecipes.datasets.files import (
     FileOptions,
     Report,
     files_below,
+    printable,
 )
 from dlrecipes.datasets.images import IMAGE_SUFFIXES, common_shape, read_images
 from dlrecipes.datasets.labelled import LabelledWriter, labelled_files, labelled_rows
@@ -78,7 +79,7 @@ class ImageClassification(base.Task):
             paths += found
         pixels = read_images(paths, tuple(serving.inputs[0].shape[1:]), report)
         report.require_usable("The input")
-        return base.Inputs([str(path) for path in paths], pixels)
+        return base.Inputs([printable(str(path)) for path in paths], pixels)
 
     def answer(self, outputs: Any, classes: Sequence[str]) -> dict[str, Any]:
         """Return `probabilities` and `label`."""
