@@ -574,6 +574,13 @@ OF_TABLES = [
         file="mine.parquet",
     ),
     table(
+        "an integer in JSON lines that is too large for any float",
+        lines(*(json.dumps({"a": n, "b": n if n < 9 else 10**400}) for n in range(10))),
+        f"mine.jsonl, line 10: b is '{10**400}', not a finite number.",
+        file="mine.jsonl",
+        hint=NUMBERS,
+    ),
+    table(
         "target that is text",
         priced(),
         "mine.csv: the target colour holds text, not numbers, such as 'blue'. Name a column of "

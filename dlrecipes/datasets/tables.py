@@ -414,7 +414,10 @@ def as_numbers(cells: Sequence[Any]) -> tuple[Array, list[int]]:
     """
     import pandas as pd
 
-    found = pd.to_numeric(pd.Series(list(cells), dtype=object), errors="coerce")
+    try:
+        found = pd.to_numeric(pd.Series(list(cells), dtype=object), errors="coerce")
+    except OverflowError:  # at an integer beyond float64, which JSON may hold; not at its digits
+        return as_numbers([str(cell) if isinstance(cell, int) else cell for cell in cells])
     exact = found.to_numpy(dtype="float64")
     with np.errstate(over="ignore"):
         numbers: Array = exact.astype("float32")
