@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from dlrecipes import checkpoints, runs, state
+from dlrecipes.atomic import write_atomically
 from dlrecipes.checkpoints import Array, Checkpoint, CheckpointWriter, Every
 from dlrecipes.clock import Clock
 from dlrecipes.datasets.examples import Data
@@ -50,7 +51,7 @@ class History(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
     def _write(self) -> None:
         """Write the file."""
         text = checkpoints.history_text(self.rows)
-        runs.write_atomically(self.run.path / runs.HISTORY_FILE, text.encode())
+        write_atomically(self.run.path / runs.HISTORY_FILE, text.encode())
 
 
 class Report(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrecipes import runs
+from dlrecipes.atomic import file_sha256, remove_abandoned, whole_folder
 from dlrecipes.errors import DlrecipesError, InputError
 
 Array = npt.NDArray[Any]
@@ -151,7 +152,7 @@ def write(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
         OSError: if it cannot be written; those before it are still there.
     """
     numbers = _numbers(folder)
-    with runs.whole_folder(folder / f"{max(numbers, default=0) + 1:06}") as temporary:
+    with whole_folder(folder / f"{max(numbers, default=0) + 1:06}") as temporary:
         np.savez(temporary / STATE_FILE, **cast("dict[str, Any]", checkpoint.arrays))
         facts = {
             "schema": SCHEMA,
@@ -163,7 +164,7 @@ def write(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
             "score": checkpoint.score,
             "learning_rate_scale": checkpoint.learning_rate_scale,
             "seconds": checkpoint.seconds,
-            "state": runs.file_sha256(temporary / STATE_FILE),
+            "state": file_sha256(temporary / STATE_FILE),
         }
         facts["digest"] = runs.digest(facts)
         (temporary / FACTS_FILE).write_text(json.dumps(facts, allow_nan=False))
@@ -190,7 +191,7 @@ def _prune(folder: Path, keep: int) -> None:
     kept = {*numbers[-keep:], *([min(scores, key=lambda number: scores[number])] if scores else [])}
     for number in set(numbers) - kept:
         shutil.rmtree(folder / f"{number:06}", ignore_errors=True)
-    runs.remove_abandoned(folder)
+    remove_abandoned(folder)
 
 
 def _read_facts(path: Path) -> dict[str, Any]:
@@ -224,7 +225,7 @@ def read(path: Path) -> Checkpoint:
     facts = _read_facts(path)
     file = path / STATE_FILE
     try:
-        if runs.file_sha256(file) != facts.pop("state", ""):
+        if file_sha256(file) != facts.pop("state", ""):
             raise DamagedError(f"{file} does not match its checksum.")
         with zipfile.ZipFile(file) as archive:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):

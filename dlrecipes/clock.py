@@ -21,12 +21,13 @@ class Clock:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Measure what happens in the block, under this name."""
+        """Measure what happens in the block, under this name; add it to what was before."""
         self.running[name] = time.perf_counter()
         try:
             yield
         finally:
-            self.done[name] = time.perf_counter() - self.running.pop(name)
+            before = self.done.get(name, 0.0)
+            self.done[name] = before + time.perf_counter() - self.running.pop(name)
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -34,7 +35,7 @@ class Clock:
         now = time.perf_counter()
         parts = {
             **self.done,
-            **{name: now - started for name, started in self.running.items()},
+            **{name: self.done.get(name, 0.0) + now - s for name, s in self.running.items()},
             "total": now - self.started,
         }
         return {

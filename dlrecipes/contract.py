@@ -5,6 +5,7 @@ import importlib.util
 import sys
 import traceback
 from pathlib import Path
+from shlex import quote
 from types import ModuleType
 
 from dlrecipes.catalog import Facts
@@ -112,7 +113,7 @@ def require_contract(facts: Facts) -> None:
     if problems:
         raise InputError(
             f"{facts.path} is not a recipe that can be trained: {'; '.join(problems)}.",
-            f"Check it as you change it: dlrecipes check {facts.path}",
+            f"Check it as you change it: dlrecipes check {quote(str(facts.path))}",
         )
 
 

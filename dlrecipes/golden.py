@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from dlrecipes import runs
+from dlrecipes.atomic import whole_file
 from dlrecipes.datasets.examples import Rows
 from dlrecipes.datasets.storage import Array
 from dlrecipes.tasks.base import run_serving
@@ -21,7 +21,7 @@ def plain_array(array: Array) -> Array:
 
 def write_arrays(path: Path, arrays: dict[str, Array]) -> None:
     """Write arrays into an .npz file that appears whole."""
-    with runs.whole_file(path) as temporary:
+    with whole_file(path) as temporary:
         np.savez_compressed(temporary, **cast("dict[str, Any]", arrays))
 
 

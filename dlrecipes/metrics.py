@@ -100,7 +100,7 @@ def _roc_auc(true: Array, probabilities: Array) -> float:
 
 
 def regression_metrics(model: Any, batches: Any) -> Metrics:
-    """Return MSE, RMSE and MAE in the target's unit, and R².
+    """Return MSE, RMSE and MAE in the target's unit, and R², which is NaN for one example.
 
     Args:
         model: Gives the predicted value (batch, 1).
@@ -116,7 +116,7 @@ def regression_metrics(model: Any, batches: Any) -> Metrics:
             "mse": mse,
             "rmse": math.sqrt(mse),
             "mae": float(metrics.mean_absolute_error(true, predicted)),
-            "r2": float(metrics.r2_score(true, predicted)),
+            "r2": float(metrics.r2_score(true, predicted)) if len(true) > 1 else math.nan,
         }
     )
 

@@ -16,6 +16,8 @@ from dlrecipes.tasks.base import Task
 
 REPEATED_SHOWN = 1000
 """Repeated examples that are listed; all are counted."""
+RARE_SHOWN = 5
+"""Rare classes that a warning names."""
 RARE = 0.1
 """A class with less than this share of the examples of the commonest class is called rare."""
 
@@ -99,11 +101,14 @@ def _describe(source: Source, task: Task, findings: Findings) -> None:
         ]
     for split, counts in findings.rows_per_class.items():
         commonest = max(counts.values())
-        findings.warnings += [
-            f"{split} has {count:,} examples of {name!r}, and {commonest:,} of the commonest class."
-            for name, count in counts.items()
-            if count < RARE * commonest
-        ]
+        rare = {name: count for name, count in counts.items() if count < RARE * commonest}
+        if rare:
+            shown = ", ".join(f"{name!r} ({rare[name]:,})" for name in list(rare)[:RARE_SHOWN])
+            more = f" and {len(rare) - RARE_SHOWN:,} classes more" if len(rare) > RARE_SHOWN else ""
+            findings.warnings.append(
+                f"{split} has few examples of {shown}{more}, beside {commonest:,} of the commonest "
+                "class."
+            )
     if task.has_single_examples:
         _find_repeated(source, findings)
 
@@ -131,12 +136,15 @@ def _find_repeated(source: Source, findings: Findings) -> None:
     findings.repeated = [asdict(one) for one in islice(repeated, REPEATED_SHOWN)]
     contradictory = sum(len(one.labels) > 1 for one in repeated)
     for count, what in (
-        (findings.repeated_count, "stand more than once"),
-        (findings.leaks, "stand in train and in another split too: results would be too good"),
-        (contradictory, "are labelled with more than one class"),
+        (findings.repeated_count, "that stand more than once"),
+        (
+            findings.leaks,
+            "that stand in train and in another split too, so that results are too good",
+        ),
+        (contradictory, "that are labelled with more than one class"),
     ):
         if count:
-            findings.warnings.append(f"{count:,} examples {what}.")
+            findings.warnings.append(f"Examples {what}: {count:,}.")
 
 
 def repeated_sentence(one: dict[str, Any]) -> str:

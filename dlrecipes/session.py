@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import IO, Any
 
 from dlrecipes import checkpoints, runs
+from dlrecipes.atomic import whole_file
 from dlrecipes.backend import Device, load_tensorflow, set_seed
 from dlrecipes.catalog import recipe_name
 from dlrecipes.checkpoints import Checkpoint, CheckpointWriter, parse_every
@@ -329,7 +330,7 @@ class Session:
             has_serving = hasattr(work.recipe, "serving")
             serving = work.recipe.serving(work.model, work.data) if has_serving else work.model
             for name, model in ((runs.MODEL_FILE, work.model), (runs.SERVING_FILE, serving)):
-                with runs.whole_file(run.path / name) as temporary:
+                with whole_file(run.path / name) as temporary:
                     model.save(temporary)
             inputs = work.task.golden_inputs(work.source.test)
             write_golden(run.path / runs.GOLDEN_FILE, serving, inputs)

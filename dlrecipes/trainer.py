@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import IO, Any
 
 from dlrecipes import checkpoints, locks, runs
-from dlrecipes.backend import Device, load_tensorflow, placement, select_device, set_seed
+from dlrecipes.atomic import remove_abandoned, write_atomically
+from dlrecipes.backend import load_tensorflow, placement, select_device, set_seed
 from dlrecipes.catalog import Facts, read_facts
 from dlrecipes.checkpoints import Checkpoint
 from dlrecipes.clock import Clock
@@ -124,8 +126,9 @@ def open_source(
     source = task.read_path(path, wanted.files, like, report)
     if task.has_single_examples and like is None and (leaks := count_leaks(source)):
         report.note(
-            f"{leaks:,} of {len(source.test):,} test examples stand among the training examples "
-            f"too: dlrecipes data check {path} --task {task.name} lists them."
+            f"Test examples that stand among the training examples too: {leaks:,} of "
+            f"{len(source.test):,}. To list them: dlrecipes data check {quote(str(path))} "
+            f"--task {task.name}{wanted.files.flags}"
         )
     for note in report.notes:
         listener.warn(note)
@@ -158,9 +161,7 @@ def train(request: Request, listener: Listener, trial: Trial | None = None) -> R
         with clock.part("fetch"):
             rung = choose_rung(request.facts.dataset, wanted.data, wanted.data_dir, listener)
         wanted = replace(wanted, data=rung)
-    with clock.part("start"):
-        device = select_device(request.device)
-    work = _prepare(request, wanted, device, clock, listener)
+    work = _prepare(request, wanted, clock, listener)
     if request.fingerprint not in ("", work.source.fingerprint):
         difference = (
             "The data is not what that run was trained on: its fingerprint is "
@@ -176,7 +177,6 @@ def train(request: Request, listener: Listener, trial: Trial | None = None) -> R
 def _prepare(
     request: Request,
     found: DataRequest,
-    device: Device,
     clock: Clock,
     listener: Listener,
     start: Checkpoint | None = None,
@@ -186,7 +186,6 @@ def _prepare(
     Args:
         request: What was asked for.
         found: What there is of the data that was asked for: on which rung, or where.
-        device: Where to train.
         clock: Measures it.
         listener: Hears of what the user should know.
         start: The checkpoint to go on from; None to begin.
@@ -196,10 +195,18 @@ def _prepare(
     """
     facts = request.facts
     task = find_task(facts.task)
-    recipe = import_recipe(facts.path)
-    config = recipe.Config(**request.config)
+    if found.is_path:
+        # Before TensorFlow is imported, so that who has files that cannot be used hears of it at
+        # once. A full data set is decoded by TensorFlow, whose devices must be chosen before.
+        with clock.part("load"):
+            source = open_source(task, facts.dataset, found, request.seed, listener)
+    with clock.part("start"):
+        device = select_device(request.device)
+        recipe = import_recipe(facts.path)
+        config = recipe.Config(**request.config)
     with clock.part("load"):
-        source = open_source(task, facts.dataset, found, request.seed, listener)
+        if not found.is_path:
+            source = open_source(task, facts.dataset, found, request.seed, listener)
         data = load_data(recipe, config, source)
     scale = start.learning_rate_scale if start else 1.0
     with clock.part("build"):
@@ -247,7 +254,7 @@ def _begin_run(request: Request, work: Work) -> tuple[Run, IO[str]]:
         if request.reproduces:
             run.add_event("reproduces", run=request.reproduces)
         lock = locks.take(folder / runs.LOCK_FILE, f"The run {path}")
-        runs.write_atomically(folder / runs.RECIPE_FILE, content)
+        write_atomically(folder / runs.RECIPE_FILE, content)
         run.add_file(runs.RECIPE_FILE)
         run.save()
         run.path = path
@@ -280,7 +287,7 @@ def resume(run: Run, options: Changes, listener: Listener, trial: Trial | None =
     run.status, run.error = "running", ""
     run.on_nan = options.on_nan or run.on_nan
     run.add_event("resumed", place=place)
-    runs.remove_abandoned(run.path)
+    remove_abandoned(run.path)
     run.save()
     return Session(run, lock, work).complete(listener, trial)
 
@@ -300,11 +307,9 @@ def _prepare_again(run: Run, options: Changes, listener: Listener) -> Work:
         listener.warn(f"{problem} The checkpoint before it is used.")
         run.add_event("damaged checkpoint", why=problem)
     clock = Clock(start.seconds if start else {})
-    with clock.part("start"):
-        device = select_device(request.device)
-    for difference in differences(run, here(device.name)):
+    work = _prepare(request, request.data, clock, listener, start)
+    for difference in differences(run, here(work.device.name)):
         listener.warn(f"{difference}: the result may differ in its last digits.")
-    work = _prepare(request, request.data, device, clock, listener, start)
     require_same_data(run, work.source)
     return work
 
@@ -329,7 +334,8 @@ def request_of(run: Run, options: Changes) -> Request:
         preset=run.preset,
         data=wanted,
         seed=run.seed,
-        device=options.device or run.device,
+        # A network on a GPU may have had some variables beside it: then this says "cpu, gpu:0".
+        device=options.device or run.device.split(", ")[-1],
         runs_dir=run.path.parent.parent,
         checkpoint_every=run.checkpoints.get("every", checkpoints.EVERY),
         keep_checkpoints=run.checkpoints.get("keep", checkpoints.KEEP),
@@ -378,6 +384,19 @@ def data_of(run: Run, data_dir: str | None = None) -> DataRequest:
     )
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What a test of a finished run found.
+
+    Args:
+        metrics: The test metrics by name; maybe with `details` (see `dlrecipes.metrics`).
+        data: The stamp of the data tested on: its rung, name, fingerprint, rows and classes.
+    """
+
+    metrics: Mapping[str, float]
+    data: dict[str, Any]
+
+
 def evaluate(
     run: Run,
     recipe_file: Path,
@@ -385,8 +404,8 @@ def evaluate(
     own_data: DataRequest,
     other: DataRequest | None,
     listener: FetchListener,
-) -> Mapping[str, float]:
-    """Return the test metrics of a finished run.
+) -> Evaluation:
+    """Return the test metrics of a finished run, and what they were measured on.
 
     Args:
         run: The run.
@@ -408,15 +427,17 @@ def evaluate(
     config = recipe.Config(**resolve_settings(read_facts(recipe_file).settings, file=recorded))
     own = open_source(task, recipe.DATASET, own_data, run.seed, listener)
     require_same_data(run, own)
-    source = own
+    tested = own
     if other is not None:
         tested = open_source(task, recipe.DATASET, other, run.seed, listener, like=own)
-        # What the network knows of its data, such as its vocabulary, comes from its own.
-        source = replace(own, test=tested.test)
-    prepared = load_data(recipe, config, source)
+    # What the network knows of its data, such as its vocabulary, comes from its own.
+    prepared = load_data(recipe, config, replace(own, test=tested.test))
     import keras
 
     with load_tensorflow().device(chosen.scope):
         model = keras.saving.load_model(model_file, safe_mode=True)
-        metrics: Mapping[str, float] = recipe.evaluate(model, prepared, config)
-    return metrics
+        metrics = recipe.evaluate(model, prepared, config)
+    stamp = tested.stamp()
+    for name in ("rows", "rows_per_class"):
+        stamp[name] = {"test": stamp[name]["test"]} if stamp[name] else {}
+    return Evaluation(metrics, stamp)

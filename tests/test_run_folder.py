@@ -177,7 +177,8 @@ def test_a_checkpoint_that_could_run_code_or_unpack_to_more_is_refused(
 
     import numpy as np
 
-    from dlrecipes.runs import digest, file_sha256
+    from dlrecipes.atomic import file_sha256
+    from dlrecipes.runs import digest
 
     last = sorted((whole.path / "checkpoints").iterdir())[-1]
     for number, write in enumerate(

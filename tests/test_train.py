@@ -38,7 +38,8 @@ from support import (
     write_image_folders,
 )
 
-from dlrecipes.runs import file_sha256, read_run
+from dlrecipes.atomic import file_sha256
+from dlrecipes.runs import read_run
 
 RunOf = Callable[[str], dict[str, Any]]
 TrainApart = Callable[..., dict[str, Any]]

@@ -1,7 +1,8 @@
 """Commands on a finished run: evaluate, predict, export."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -39,38 +40,35 @@ def evaluate(
 
     recipe_file = trusted_recipe(found, trust=trust_recipe)
     from dlrecipes import trainer
-    from dlrecipes.datasets.files import FileOptions
 
     with output.only_json(json):
         own = trainer.data_of(found, data_dir)
-        given = {
-            "target": target,
-            "text_column": text_column,
-            "label_column": label_column,
-            "encoding": encoding,
-        }
-        files = {**asdict(own.files), **{name: value for name, value in given.items() if value}}
-        other = replace(own, data=data, files=FileOptions(**files)) if data else None
-        metrics = trainer.evaluate(
-            found, recipe_file, device, own, other, FetchDisplay(quiet=False)
-        )
-    details = getattr(metrics, "details", {})
+        given = options.given_files(target, text_column, label_column, encoding)
+        other = replace(own, data=data, files=replace(own.files, **given)) if data else None
+        tested = trainer.evaluate(found, recipe_file, device, own, other, FetchDisplay(quiet=False))
+    details = getattr(tested.metrics, "details", {})
     if json:
         output.print_json(
             {
                 "run": found.run,
                 "path": str(found.path),
-                "metrics": finite(metrics),
+                "data": tested.data,
+                "metrics": finite(tested.metrics),
                 "details": finite(details),
             }
         )
         return
-    output.console().print(f"{found.recipe} {found.run}  ({found.path})\n", markup=False)
+    rows = f"{tested.data['rows']['test']:,} test rows"
+    output.console().print(
+        f"{found.recipe} {found.run}  ({found.path})\n"
+        f"on {tested.data['name']} ({tested.data['rung']}: {rows}, {tested.data['fingerprint']})\n",
+        markup=False,
+    )
     output.print_table(
         ["metric", "test", "when trained"],
         [
             [name, output.number(value), output.number(found.metrics.get(name))]
-            for name, value in metrics.items()
+            for name, value in tested.metrics.items()
         ],
     )
     output.print_details(details)
@@ -178,8 +176,8 @@ def export(
         f"{written.max_abs_difference:.1e}."
     )
     follow_up = (
-        f"saved_model_cli show --dir {written.path} --all"
+        f"saved_model_cli show --dir {quote(str(written.path))} --all"
         if written.format == "saved-model"
-        else f"python {written.path / 'verify.py'}"
+        else f"python {quote(str(written.path / 'verify.py'))}"
     )
     output.print_next(follow_up)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlrecipes.config import FILE_OPTIONS
 from dlrecipes.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,6 +68,18 @@ DeviceName = Annotated[
         "--device", metavar="auto|cpu|gpu|gpu:N", help="auto takes a GPU if there is one."
     ),
 ]
+DataNow = Annotated[
+    str,
+    typer.Option(
+        "--data", metavar="PATH", help="Where its data is now.", show_default="where it was"
+    ),
+]
+DeviceNow = Annotated[
+    str,
+    typer.Option(
+        "--device", metavar="auto|cpu|gpu|gpu:N", help="Where.", show_default="where it was"
+    ),
+]
 TrustRecipe = Annotated[
     bool,
     typer.Option(
@@ -90,6 +103,12 @@ RunArgument = Annotated[
         metavar="RUN", help="A run's name or path, or a recipe's name: its latest finished run."
     ),
 ]
+
+
+def given_files(target: str, text_column: str, label_column: str, encoding: str) -> dict[str, str]:
+    """Return those of `FILE_OPTIONS` that were given, by name: how to read the user's own files."""
+    values = (target, text_column, label_column, encoding)
+    return {name: value for name, value in zip(FILE_OPTIONS, values, strict=True) if value}
 
 
 def check_on_nan(value: str) -> None:

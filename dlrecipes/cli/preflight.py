@@ -1,6 +1,7 @@
 """The `data check` command: look your own data through before you train on it."""
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,16 +13,21 @@ from dlrecipes.errors import InputError
 if TYPE_CHECKING:
     from dlrecipes.preflight import Findings
 
+CLASSES_SHOWN = 50
+"""Classes whose examples are counted in the table; `--json` has all."""
+
 
 def check(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Your own file or folder.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="Your own file or folder.", readable=False)
+    ],
     task: Annotated[
         str, typer.Option("--task", metavar="TASK", help="What for: a recipe's task or its name.")
     ],
     target: options.Target = "",
     text_column: options.TextColumn = "",
     label_column: options.LabelColumn = "",
-    encoding: options.Encoding = "utf-8",
+    encoding: options.Encoding = "",
     json: options.Json = False,
 ) -> None:
     """List every problem of your own data, and what training would use. Trains nothing.
@@ -35,33 +41,26 @@ def check(
 
     recipes = {facts.name: facts for facts in all_recipes()}
     found = find_task(recipes[task].task if task in recipes else task)
-    if existing_path(str(path)) is None:
+    there = existing_path(str(path))
+    if there is None:
         raise InputError(f"There is no file or folder {path}.")
-    files = FileOptions(target, text_column, label_column, encoding)
-    findings = look_at(path, found, files)
+    files = FileOptions(**options.given_files(target, text_column, label_column, encoding))
+    findings = look_at(there, found, files)
     if json:
         output.print_json(findings.document())
     else:
         _show(findings)
         recipe = next((name for name, facts in recipes.items() if facts.task == found.name), "")
         if findings.usable and recipe:
-            flags = "".join(
-                f" {flag} {value}"
-                for flag, value in (
-                    ("--target", target),
-                    ("--text-column", text_column),
-                    ("--label-column", label_column),
-                    ("--encoding", encoding if encoding != "utf-8" else ""),
-                )
-                if value
-            )
-            output.print_next(f"dlrecipes train {recipe} --data {path}{flags}")
+            typed = f"{quote(str(path))}{files.flags}"
+            output.print_next(f"dlrecipes train {recipe} --data {typed}")
     if not findings.usable:
         raise typer.Exit(2)
 
 
 def _show(findings: "Findings") -> None:
     """Print what was found, for people."""
+    from dlrecipes.datasets.files import printable
     from dlrecipes.preflight import repeated_sentence
 
     target = output.console()
@@ -90,14 +89,19 @@ def _show(findings: "Findings") -> None:
         colour = "in colour" if channels == 3 else "grey"
         target.print(f"Images: {height}x{width}, {colour}.")
     if findings.rows_per_class:
-        names = next(iter(findings.rows_per_class.values()))
+        names = list(next(iter(findings.rows_per_class.values())))
         output.print_table(
             ["class", *findings.rows_per_class],
             [
-                [name, *(f"{counts[name]:,}" for counts in findings.rows_per_class.values())]
-                for name in names
+                [
+                    printable(name),
+                    *(f"{counts[name]:,}" for counts in findings.rows_per_class.values()),
+                ]
+                for name in names[:CLASSES_SHOWN]
             ],
         )
+        if len(names) > CLASSES_SHOWN:
+            target.print(f"and {len(names) - CLASSES_SHOWN:,} classes more")
     if findings.columns:
         target.print(f"It would predict {findings.target} from:", markup=False)
         output.print_table(

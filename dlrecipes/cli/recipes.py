@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -106,7 +107,7 @@ def describe(
                 for metric, band in bands.items()
             ],
         )
-    output.print_next(f"dlrecipes train {recipe}")
+    output.print_next(f"dlrecipes train {quote(recipe)}")
 
 
 def copy(
@@ -137,7 +138,8 @@ def copy(
         output.print_json({"recipe": facts.name, "path": str(target)})
         return
     output.console().print(f"Copied {facts.name} to {target}.", markup=False)
-    output.print_next(f"dlrecipes train {'' if target.is_absolute() else './'}{target}")
+    typed = str(target) if target.is_absolute() else f"./{target}"
+    output.print_next(f"dlrecipes train {quote(typed)}")
 
 
 def check(
@@ -166,7 +168,8 @@ def check(
         for report in reports:
             _show_report(report)
         if not broken and reports:
-            output.print_next(f"dlrecipes train {files[0] if files else reports[0]['name']}")
+            recipe = str(files[0]) if files else recipes[0].name
+            output.print_next(f"dlrecipes train {quote(recipe)}")
     if broken:
         raise typer.Exit(2)
 

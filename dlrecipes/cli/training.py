@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -130,12 +131,7 @@ def train(
             file,
             data,
             data_dir,
-            {
-                "target": target,
-                "text_column": text_column,
-                "label_column": label_column,
-                "encoding": encoding,
-            },
+            options.given_files(target, text_column, label_column, encoding),
         ),
         seed=_seed(seed, file),
         device=device,
@@ -149,7 +145,7 @@ def train(
     display = Display(output.console(stderr=json), quiet=quiet)
     with output.only_json(json):
         run = trainer.train(request, display)
-    _print_run(run, facts, as_json=json, quiet=quiet)
+    _print_run(run, facts, options.typed_run(run), as_json=json, quiet=quiet)
 
 
 def resume(
@@ -160,19 +156,9 @@ def resume(
             help="A run's name or path, or a recipe's name: its latest run that did not finish.",
         ),
     ],
-    data: Annotated[
-        str,
-        typer.Option(
-            "--data", metavar="PATH", help="Where its data is now.", show_default="where it was"
-        ),
-    ] = "",
+    data: options.DataNow = "",
     data_dir: options.DataDir = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device", metavar="auto|cpu|gpu|gpu:N", help="Where.", show_default="where it was"
-        ),
-    ] = "",
+    device: options.DeviceNow = "",
     on_nan: Annotated[
         str,
         typer.Option(
@@ -209,17 +195,18 @@ def resume(
 
     changes = trainer.Changes(device, data, data_dir, on_nan, trust_recipe)
     if prove:
-        _prove(found, changes, typed=run, as_json=json)
+        _prove(found, changes, as_json=json)
         return
     if found.status != "finished":
         display = Display(output.console(stderr=json), quiet=quiet)
         with output.only_json(json):
             found = trainer.resume(found, changes, display)
     facts = replace(read_facts(found.path / RECIPE_FILE), name=found.recipe)
-    _print_run(found, facts, as_json=json, quiet=quiet)
+    # By its path: the recipe's name may stand for a run that was begun later.
+    _print_run(found, facts, quote(str(found.path)), as_json=json, quiet=quiet)
 
 
-def _prove(run: Run, changes: "Changes", *, typed: str, as_json: bool) -> None:
+def _prove(run: Run, changes: "Changes", *, as_json: bool) -> None:
     """Show how far a training that is interrupted is from one that is not; fail if it is at all."""
     from dlrecipes.proof import prove
 
@@ -238,26 +225,16 @@ def _prove(run: Run, changes: "Changes", *, typed: str, as_json: bool) -> None:
         output.print_table(["state", "largest difference"], rows)
         target.print(f"\nBatches of training examples that differ: {proof.other_batches}.")
         target.print("The same to the bit." if proof.same else "[red]Not the same.[/]")
-        output.print_next(f"dlrecipes runs show {options.typed_run(run, typed)}")
+        output.print_next(f"dlrecipes runs show {quote(str(run.path))}")
     if not proof.same:
         raise typer.Exit(1)
 
 
 def reproduce(
     run: options.RunArgument,
-    data: Annotated[
-        str,
-        typer.Option(
-            "--data", metavar="PATH", help="Where its data is now.", show_default="where it was"
-        ),
-    ] = "",
+    data: options.DataNow = "",
     data_dir: options.DataDir = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device", metavar="auto|cpu|gpu|gpu:N", help="Where.", show_default="where it was"
-        ),
-    ] = "",
+    device: options.DeviceNow = "",
     allow_changed: Annotated[
         bool,
         typer.Option(
@@ -306,7 +283,9 @@ def reproduce(
             output.console().print(f"{reason}.", markup=False)
         output.console().print(_judgement(same=comparison.same, reasons=reasons), markup=False)
         output.console().print(f"Run: {again.path}", markup=False)
-        output.print_next(f"dlrecipes runs compare {options.typed_run(found, run)} {again.path}")
+        # By their paths: the name of the recipe, which may have been typed, is the new run's too.
+        paths = " ".join(quote(str(one.path)) for one in (found, again))
+        output.print_next(f"dlrecipes runs compare {paths}")
     if not comparison.same and not reasons:
         raise typer.Exit(1)
 
@@ -320,14 +299,14 @@ def _judgement(*, same: bool, reasons: Sequence[str]) -> str:
     return "Not the same, though nothing differs that would explain it."
 
 
-def _print_run(run: Run, facts: Facts, *, as_json: bool, quiet: bool) -> None:
-    """Print a finished run, and what to type next."""
+def _print_run(run: Run, facts: Facts, typed: str, *, as_json: bool, quiet: bool) -> None:
+    """Print a finished run, and what to type next, where `typed` stands for it."""
     if as_json:
         output.print_json(run.document())
         return
     show_result(run, default_settings=_is_default(facts, run.config, run.preset))
     if not quiet:
-        output.print_next(f"dlrecipes predict {options.typed_run(run)} {_example_input(run.task)}")
+        output.print_next(f"dlrecipes predict {typed} {_example_input(run.task)}")
 
 
 def _recipe_of_file(file: ConfigFile | None) -> Facts:
@@ -352,11 +331,10 @@ def _wanted_data(
     from dlrecipes.datasets.files import FileOptions
     from dlrecipes.datasets.ladder import DataRequest
 
-    given = {name: value for name, value in files.items() if value}
     return DataRequest(
         data=data or (file.data if file else None) or "auto",
         data_dir=data_dir or (file.data_dir if file else None),
-        files=FileOptions(**{**(file.files if file and not data else {}), **given}),
+        files=FileOptions(**{**(file.files if file and not data else {}), **files}),
     )
 
 

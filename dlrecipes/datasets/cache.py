@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dlrecipes.datasets.examples import Examples
+from dlrecipes.atomic import remove_abandoned, whole_file
+from dlrecipes.datasets.examples import Examples, Splits
 from dlrecipes.datasets.storage import Array, Column
 
-Splits = dict[str, Examples]
+ABANDONED = 86_400.0
+"""Seconds after which a file that is not done was left by a process that was killed."""
 
 
 def cache_file(name: str) -> Path:
@@ -33,7 +35,7 @@ def cached(name: str, state: str, make: Callable[[], Splits]) -> Splits:
         make: Makes them.
     """
     path = cache_file(name)
-    with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
+    with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return _read(path, state)
     splits = make()
     with suppress(OSError):  # A full disk or a folder that may not be written: it is only a cache.
@@ -42,7 +44,7 @@ def cached(name: str, state: str, make: Callable[[], Splits]) -> Splits:
 
 
 def _write(path: Path, state: str, splits: Splits) -> None:
-    """Write the examples, so that their file appears whole."""
+    """Write the examples."""
     arrays: dict[str, Array] = {"state": np.array(state)}
     for split, examples in splits.items():
         columns: dict[str, Column] = {f"features/{name}": c for name, c in examples.columns.items()}
@@ -51,13 +53,9 @@ def _write(path: Path, state: str, splits: Splits) -> None:
         for name, column in columns.items():
             arrays |= _plain(f"{split}/{name}", np.asarray(column))
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as temporary:
+        np.savez(temporary, allow_pickle=False, **arrays)
+    remove_abandoned(path.parent, ABANDONED)
 
 
 def _plain(name: str, column: Array) -> dict[str, Array]:

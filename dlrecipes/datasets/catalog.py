@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets import releases
-from dlrecipes.datasets.examples import Examples
+from dlrecipes.datasets.examples import Examples, Splits
 from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError, nearest
-
-Splits = dict[str, Examples]
 
 DIAMONDS_NUMBERS = ("carat", "depth", "table", "x", "y", "z")
 DIAMONDS_CATEGORIES = ("cut", "color", "clarity")

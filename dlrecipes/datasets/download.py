@@ -4,7 +4,6 @@ What arrives goes into `<name>.part`, which becomes `<name>` once its size and i
 right. A part stays when the network failed, and the next try asks for the rest alone.
 """
 
-import hashlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +18,8 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
+
+from dlrecipes.atomic import file_sha256
 
 ANSWER_SECONDS = 10.0
 """How long a server may take to answer, the look-up of its name and redirects included."""
@@ -95,12 +96,6 @@ class _Failure(Exception):
 
 class _WrongContent(_Failure):
     """A place sent something else, so what was received of it is worth nothing."""
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def shown_bytes(count: int) -> str:

@@ -32,14 +32,23 @@ class Repeated:
         return "train" in splits and len(splits) > 1
 
 
-def example_digests(examples: Examples) -> Array:
-    """Return a 64-bit digest of the features of each example, uint64 (examples,)."""
+def example_digests(examples: Examples, *, with_labels: bool) -> Array:
+    """Return a 64-bit digest of each example, uint64 (examples,).
+
+    Args:
+        examples: The examples.
+        with_labels: Whether examples with other labels are others. Two images of one content and
+            two labels are a mistake; two rows of one content and two prices are not.
+    """
     import pandas as pd
 
     parts = [np.empty(0, "uint64")]
     for chunk in examples.chunks():
         digests = np.zeros(len(chunk), "uint64")
-        for column in chunk.columns.values():
+        columns = list(chunk.columns.values())
+        if with_labels and chunk.labels is not None:
+            columns.append(chunk.labels)
+        for column in columns:
             values = np.asarray(column)
             if values.ndim == 1:
                 found: Array = pd.util.hash_array(values)
@@ -58,15 +67,21 @@ def example_digests(examples: Examples) -> Array:
 
 
 def count_leaks(source: Source) -> int:
-    """Return how many test examples have the features of a training example."""
-    return int(np.isin(example_digests(source.test), example_digests(source.train)).sum())
+    """Return how many test examples are training examples too."""
+    train, test = (
+        example_digests(examples, with_labels=bool(source.target))
+        for examples in (source.train, source.test)
+    )
+    return int(np.isin(test, train).sum())
 
 
 def repeated_examples(source: Source) -> Iterator[Repeated]:
     """Yield every example that stands more than once, with the places where it does."""
     splits = source.splits()
     names = list(splits)
-    digests = [example_digests(examples) for examples in splits.values()]
+    digests = [
+        example_digests(examples, with_labels=bool(source.target)) for examples in splits.values()
+    ]
     everything = np.concatenate(digests)
     of_split = np.repeat(np.arange(len(names)), [len(some) for some in digests])
     row_of = np.concatenate([np.arange(len(some)) for some in digests])
@@ -79,7 +94,8 @@ def repeated_examples(source: Source) -> Iterator[Repeated]:
         for place in group:
             split = names[of_split[place]]
             one = splits[split].take(row_of[[place]])
-            places.append((split, "" if one.origins is None else str(one.origins[:][0])))
+            origin = "" if one.origins is None else str(one.origins[:][0])
+            places.append((split, f"{source.place} {origin}".strip()))
             if source.classes and one.labels is not None:
                 labels.append(source.classes[int(one.labels[:][0])])
         yield Repeated(tuple(places), tuple(dict.fromkeys(labels)))

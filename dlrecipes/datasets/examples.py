@@ -88,10 +88,11 @@ class Examples:
         """Return the examples without a random fraction of them, and that fraction.
 
         Args:
-            fraction: How much to hold out, from 0 to below 1; the same rows every time.
+            fraction: How much to hold out, from 0 to below 1; the same rows every time. One at
+                least, if it is not 0.
         """
         order = np.random.default_rng(SPLIT_SEED).permutation(len(self))
-        held_out = round(len(self) * fraction)
+        held_out = max(round(len(self) * fraction), 1) if fraction else 0
         return self.take(np.sort(order[held_out:])), self.take(np.sort(order[:held_out]))
 
     def transform(self, function: Callable[[Any], Any], batch_size: int = CHUNK) -> "Examples":
@@ -154,6 +155,10 @@ class ExamplesWriter:
         return self.form._of(self.columns.finish())
 
 
+Splits = dict[str, Examples]
+"""Examples by the name of their split: `train`, `validation`, `test`."""
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """Raw examples of every split, and where they came from: what a recipe's `load` is given.
@@ -168,6 +173,8 @@ class Source:
         classes: Names of the classes, in the order of their numbers; empty if there are none.
         image_shape: Height, width and channels of the images; empty if there are none.
         target: Name of the column that is predicted; empty if there is none.
+        place: What the origins of the examples are places in, such as `rows.csv, line`; empty if
+            they say that themselves.
     """
 
     name: str
@@ -179,6 +186,7 @@ class Source:
     classes: tuple[str, ...] = ()
     image_shape: tuple[int, ...] = ()
     target: str = ""
+    place: str = ""
 
     def in_order_of(self, seed: int) -> "Source":
         """Return the source with training examples that are shuffled as a seed says."""
@@ -217,7 +225,7 @@ class Source:
                     _update(digest, rows)
         return digest.hexdigest()[:16]
 
-    def splits(self) -> dict[str, Examples]:
+    def splits(self) -> Splits:
         """Return the examples of each split that there is."""
         found = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: examples for name, examples in found.items() if examples is not None}

@@ -1,9 +1,13 @@
 """A user's own files: which there are, their text, and every problem found in them."""
 
+import errno
+import os
+import stat
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from dlrecipes.errors import InputError
 
@@ -11,9 +15,13 @@ ENCODING_HINT = (
     "Save it as UTF-8, or name its encoding to train, evaluate or data check: --encoding latin-1"
 )
 PROBLEMS_SHOWN = 20
+LOOKED_AT_BYTES = 8192
+"""Of a file that cannot be decoded, to tell whether it is text at all."""
 PROBLEMS_KEPT = 10_000
 PIECE_CHARACTERS = 2**20
 """Of a text file that is read piece by piece."""
+HIDDEN = ("__MACOSX",)
+"""What an operating system leaves behind, beside names that begin with a dot."""
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "val"), "test": ("test",)}
 """What the folders of a split may be called, and the values of a column `split`."""
 
@@ -47,6 +55,16 @@ class FileOptions:
                 "Try utf-8, latin-1 or utf-16.",
             ) from None
 
+    @property
+    def flags(self) -> str:
+        """Return the flags that say so, as they are typed behind a command; empty for none."""
+        usual = FileOptions()
+        return "".join(
+            f" --{name.replace('_', '-')} {quote(value)}"
+            for name, value in asdict(self).items()
+            if value != getattr(usual, name)
+        )
+
 
 @dataclass
 class Report:
@@ -64,16 +82,24 @@ class Report:
     count: int = 0
     hint: str = ""
 
-    def problem(self, sentence: str) -> None:
-        """Add what stops training."""
+    def problem(self, sentence: str, hint: str = "") -> None:
+        """Add what stops training, and what to do about it; the first problem's hint is shown."""
         self.count += 1
+        self.hint = self.hint or hint
         if len(self.problems) < PROBLEMS_KEPT:
-            self.problems.append(sentence)
+            self.problems.append(printable(sentence))
+
+    def add(self, other: "Report") -> None:
+        """Add what was found elsewhere."""
+        for sentence in other.problems:
+            self.problem(sentence, other.hint)
+        for sentence in other.notes:
+            self.note(sentence)
 
     def note(self, sentence: str) -> None:
         """Add what the user should know, once."""
-        if sentence not in self.notes:
-            self.notes.append(sentence)
+        if (shown := printable(sentence)) not in self.notes:
+            self.notes.append(shown)
 
     def require_usable(self, what: object, hint: str = "") -> None:
         """Raise InputError that lists the problems, if there are any.
@@ -89,16 +115,57 @@ class Report:
         shown = "\n".join(f"  {problem}" for problem in self.problems[:PROBLEMS_SHOWN])
         rest = self.count - PROBLEMS_SHOWN
         more = f"\n  and {rest:,} more" if rest > 0 else ""
-        raise InputError(f"{what} has {self.count:,} problems.\n{shown}{more}", hint or self.hint)
+        title = printable(f"{what} has {self.count:,} problems.")
+        raise InputError(f"{title}\n{shown}{more}", hint or self.hint)
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, as a terminal can show it.
+
+    A file's name may hold line breaks, colour codes, and bytes that are no characters.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def why_unreadable(path: Path, error: OSError) -> str:
     """Return why a file or folder cannot be read, as a sentence."""
+    # os.path says no where pathlib raises, below a folder that may not be entered.
+    if os.path.islink(path) and error.errno in (errno.ELOOP, errno.ENOENT):
+        return f"{path} is a symbolic link that leads nowhere, or back to itself."
     if isinstance(error, FileNotFoundError):
         return f"There is no file {path}."
-    if path.is_symlink() and not path.exists():
-        return f"{path} is a symbolic link that leads nowhere, or back to itself."
-    return f"{path} cannot be read: {error.strerror}."
+    return f"{path} cannot be read: {error.strerror or error}."
+
+
+def folder_entries(folder: Path, report: Report) -> tuple[list[Path], list[Path]]:
+    """Return the folders and the files in a folder, in order, without hidden ones.
+
+    Symbolic links are followed; what cannot be looked at is a problem.
+    """
+    folders, files = [], []
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        report.problem(why_unreadable(folder, error))
+        return [], []
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in HIDDEN:
+            continue
+        try:
+            mode = entry.stat().st_mode
+        except OSError as error:
+            report.problem(why_unreadable(entry, error))
+            continue
+        if stat.S_ISDIR(mode):
+            folders.append(entry)
+        elif stat.S_ISREG(mode):
+            files.append(entry)
+    return folders, files
 
 
 def files_below(folder: Path, report: Report) -> list[Path]:
@@ -112,40 +179,20 @@ def files_below(folder: Path, report: Report) -> list[Path]:
     def visit(directory: Path, above: tuple[tuple[int, int], ...]) -> None:
         try:
             status = directory.stat()
-            entries = sorted(directory.iterdir())
         except OSError as error:
             report.problem(why_unreadable(directory, error))
             return
         identity = (status.st_dev, status.st_ino)
         if identity in above:
-            report.problem(f"{directory} is a symbolic link that leads back to a folder above it.")
+            report.problem(f"{directory} leads back, by a symbolic link, to a folder above it.")
             return
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                visit(entry, (*above, identity))
-            elif entry.is_file():
-                found.append(entry)
-            elif entry.is_symlink():
-                report.problem(f"{entry} is a symbolic link that leads nowhere, or back to itself.")
+        folders, files = folder_entries(directory, report)
+        found.extend(files)
+        for folder in folders:
+            visit(folder, (*above, identity))
 
     visit(folder, ())
-    return found
-
-
-def split_folders(path: Path) -> dict[str, Path]:
-    """Return the folders `train`, `validation` (or `val`) and `test` of a folder, by split.
-
-    A folder without `train` is all training examples.
-    """
-    found = {
-        split: path / name
-        for split, names in SPLIT_NAMES.items()
-        for name in names
-        if (path / name).is_dir()
-    }
-    return found if "train" in found else {"train": path}
+    return sorted(found)
 
 
 def split_of(value: str) -> str:
@@ -154,44 +201,41 @@ def split_of(value: str) -> str:
     return matches[0] if matches else ""
 
 
-def class_folders(path: Path, report: Report) -> list[Path]:
-    """Return the folders in a folder, one for each class, without hidden ones."""
-    try:
-        entries = sorted(path.iterdir())
-    except OSError as error:
-        report.problem(why_unreadable(path, error))
-        return []
-    return [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+def class_folders(path: Path, report: Report) -> list[tuple[str, Path]]:
+    """Return split and path of the folder of each class.
 
-
-def labelled_files(
-    path: Path, suffixes: Sequence[str], kind: str, report: Report
-) -> Iterator[tuple[str, str, Path]]:
-    """Yield split, class and path of every file in a folder with a folder for each class.
+    They lie in the folder itself, which is all training examples then; or in its folders `train`,
+    `validation` (or `val`) and `test`, however those are written.
 
     Args:
-        path: The folder, or one with such folders called `train`, `validation` and `test`.
-        suffixes: Endings of the files that count, in lower case.
-        kind: What they are, for messages: `images`.
-        report: Is told of folders that cannot be read or are empty, and of files left out.
+        path: The folder.
+        report: Is told of folders that cannot be read, that hold no folders, or are left out.
     """
-    for split, folder in split_folders(path).items():
-        folders = class_folders(folder, report)
+    folders, _ = folder_entries(path, report)
+    # A class may be called "train", too; then there are examples in it, and no folders.
+    of_split = [
+        (split, classes)
+        for folder in folders
+        if (split := split_of(folder.name)) and (classes := folder_entries(folder, report)[0])
+    ]
+    if not any(split == "train" for split, _ in of_split):
         if not folders and not report.count:
-            report.problem(f"{folder} has no folder for each class.")
-        for class_folder in folders:
-            files = files_below(class_folder, report)
-            chosen = [file for file in files if file.suffix.lower() in suffixes]
-            if not chosen:
-                report.problem(f"{class_folder} has no {kind} ({', '.join(suffixes)}).")
-            if chosen and len(chosen) < len(files):
-                other = next(file for file in files if file.suffix.lower() not in suffixes)
-                report.note(
-                    f"{len(files) - len(chosen)} files of {class_folder} are no {kind} and are "
-                    f"left out, such as {other.name}."
-                )
-            for file in chosen:
-                yield split, class_folder.name, file
+            report.problem(f"{path} has no folder for each class.")
+        return [("train", folder) for folder in folders]
+    if others := [folder.name for folder in folders if not split_of(folder.name)]:
+        report.note(
+            f"{', '.join(others)}: left out, since {path} has folders called train and the like."
+        )
+    return [(split, folder) for split, classes in of_split for folder in classes]
+
+
+def is_unicode(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8: a file's name may hold other bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def encoding_of(encoding: str) -> str:
@@ -201,10 +245,18 @@ def encoding_of(encoding: str) -> str:
 
 def undecodable_lines(path: Path, encoding: str, report: Report) -> None:
     """Add every line of a file that is not in the encoding to the problems."""
-    report.hint = ENCODING_HINT
+    name = encoding.upper()
     with path.open("rb") as file:
-        if encoding_of(encoding) == "utf-8-sig" and file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            report.problem(f"{path} is not UTF-8 text but UTF-16.")
+        begin = file.read(LOOKED_AT_BYTES)
+        why = ""
+        if "\n".encode(encoding) != b"\n":  # Then its lines cannot be told apart by that byte.
+            why = f"is not {name} text"
+        elif begin.startswith((b"\xff\xfe", b"\xfe\xff")):
+            why = f"is not {name} text but UTF-16 (--encoding utf-16)"
+        elif b"\0" in begin:
+            why = "is not a text file: it holds a zero byte"
+        if why:
+            report.problem(f"{path} {why}.", ENCODING_HINT if name in why else "")
             return
         file.seek(0)
         before = report.count
@@ -213,11 +265,12 @@ def undecodable_lines(path: Path, encoding: str, report: Report) -> None:
                 line.decode(encoding)
             except UnicodeDecodeError as error:
                 report.problem(
-                    f"{path}, line {number}: byte {error.start + 1} is not {encoding.upper()} text "
-                    f"(0x{line[error.start]:02x})."
+                    f"{path}, line {number}: byte {error.start + 1} is not {name} text "
+                    f"(0x{line[error.start]:02x}).",
+                    ENCODING_HINT,
                 )
         if report.count == before:  # It ends in the middle of a character, across lines.
-            report.problem(f"{path} is not {encoding.upper()} text.")
+            report.problem(f"{path} is not {name} text.", ENCODING_HINT)
 
 
 def text_pieces(path: Path, encoding: str, report: Report) -> Iterator[str]:
@@ -264,15 +317,19 @@ def existing_path(text: str) -> Path | None:
     """Return the path that a text names, if something is there that can be looked at.
 
     Raises:
-        InputError: if something is there that leads nowhere or that may not be looked at.
+        InputError: if something is there that leads nowhere, may not be looked at, or is a pipe.
     """
     path = Path(text).expanduser()
+    if not is_unicode(text):
+        raise InputError(f"{printable(text)} cannot be recorded: its name is not UTF-8. Rename it.")
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        if not path.is_symlink():
+        if not os.path.islink(path):
             return None
         raise InputError(f"{path} is a symbolic link that leads nowhere.") from None
     except OSError as error:  # A loop of links, a folder that may not be entered, an endless name.
         raise InputError(why_unreadable(path, error)) from None
+    if not path.is_dir() and not path.is_file():
+        raise InputError(f"{path} is neither a file nor a folder: it can be read once at most.")
     return path

@@ -2,13 +2,13 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlrecipes.datasets.files import Report, why_unreadable
+from dlrecipes.datasets.files import Report, printable, why_unreadable
 from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError
 
@@ -26,7 +26,7 @@ LONGEST_SIDE = 128
 COLOUR_DIFFERENCE = 16
 """Between red, green and blue, of 255: JPEG leaves smaller ones in a grey image."""
 LOOKED_AT = 200
-"""Images that are looked at to tell whether they have colour."""
+"""Images that are looked at to tell whether they have colour, or up to twice as many."""
 
 
 def open_image(path: Path) -> "Image.Image":
@@ -50,7 +50,9 @@ def open_image(path: Path) -> "Image.Image":
             f"{path} has too many pixels: {MAX_PIXELS:,} are the most that are read."
         ) from None
     except OSError as error:
-        raise InputError(why_unreadable(path, error)) from None
+        if error.errno is not None:
+            raise InputError(why_unreadable(path, error)) from None
+        raise InputError(f"{path} is a damaged image: {error}.") from None
     except (SyntaxError, ValueError) as error:
         raise InputError(f"{path} is a damaged image: {error}.") from None
     width, height = image.size
@@ -96,35 +98,51 @@ def read_image(path: Path, shape: tuple[int, ...]) -> Array:
         raise InputError(f"{path} is a damaged image: {error}.") from None
 
 
-def read_images(paths: Sequence[Path], shape: tuple[int, ...], report: Report) -> Array:
-    """Return the pixels (images, *shape) of image files; the report is told of each that is bad."""
+def read_images(
+    paths: Sequence[Path], shape: tuple[int, ...], report: Report, origins: Sequence[str] = ()
+) -> Array:
+    """Return the pixels (images, *shape) of image files.
+
+    Args:
+        paths: The files.
+        shape: Height, width and channels.
+        report: Is told of each file that cannot be read.
+        origins: Where each file is named, if not by its own path.
+    """
     pixels = np.zeros((len(paths), *shape), dtype="uint8")
     for number, path in enumerate(paths):
         try:
             pixels[number] = read_image(path, shape)
         except InputError as error:
-            report.problem(error.message)
+            named = origins and origins[number] != printable(str(path))
+            report.problem(f"{origins[number]}: {error.message}" if named else error.message)
     return pixels
 
 
-def common_shape(paths: Sequence[Path], report: Report) -> tuple[int, int, int]:
+def common_shape(paths: Iterable[Path], report: Report) -> tuple[int, int, int]:
     """Return the height, width and channels to give to all images; the report says what it does.
 
     It is the commonest size, enlarged or made smaller to a shortest side of 28 pixels or more and
     a longest of 128 or less; in colour if an image has some.
     """
     sizes: Counter[tuple[int, int]] = Counter()
-    coloured = []
+    coloured: list[Path] = []  # Every `step`th, so that they are some of all and not too many.
+    step, seen = 1, 0
     for path in paths:
         try:
             with open_image(path) as image:
                 turned = image.getexif().get(0x0112, 1) >= 5  # EXIF's orientation: on its side
                 width, height = image.size
                 sizes[(width, height) if turned else (height, width)] += 1
-                if image.mode not in ("1", "L", "LA") and not image.mode.startswith("I"):
-                    coloured.append(path)
+                is_grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
         except (InputError, OSError, SyntaxError, ValueError):
             continue  # Reading its pixels says what is wrong.
+        if not is_grey:
+            if seen % step == 0:
+                coloured.append(path)
+            seen += 1
+            if len(coloured) > 2 * LOOKED_AT:
+                coloured, step = coloured[::2], 2 * step
     if not sizes:
         return (SHORTEST_SIDE, SHORTEST_SIDE, 1)
     (height, width), _ = sizes.most_common(1)[0]
@@ -137,14 +155,17 @@ def common_shape(paths: Sequence[Path], report: Report) -> tuple[int, int, int]:
         found = f"{smallest[0]}x{smallest[1]}"
         if len(sizes) > 1:
             found = f"{len(sizes)} sizes from {found} to {largest[0]}x{largest[1]}"
-        report.note(f"The images are of {found} pixels; all are made {shape[0]}x{shape[1]}.")
+        report.note(
+            f"The images are of {found} pixels (height x width); all are made "
+            f"{shape[0]}x{shape[1]}."
+        )
     report.note(f"The images are read {'in colour' if channels == 3 else 'as grey'}.")
     return (shape[0], shape[1], channels)
 
 
 def any_colour(paths: Sequence[Path]) -> bool:
-    """Tell whether any image has a pixel that is not grey; of very many, some are looked at."""
-    for path in paths[:: len(paths) // LOOKED_AT + 1]:
+    """Tell whether any image has a pixel that is not grey."""
+    for path in paths:
         try:
             pixels = read_image(path, (64, 64, 3)).astype("int16")
         except InputError:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from dlrecipes.backend import load_tensorflow
 from dlrecipes.datasets.cache import cached
-from dlrecipes.datasets.catalog import DataSet, Splits, find_data_set
+from dlrecipes.datasets.catalog import DataSet, find_data_set
 from dlrecipes.datasets.disk import Place
 from dlrecipes.datasets.download import FetchListener
-from dlrecipes.datasets.examples import Source
+from dlrecipes.datasets.examples import Source, Splits
 from dlrecipes.datasets.fetch import Unavailable, download_sources, prepare
 from dlrecipes.datasets.files import FileOptions
 

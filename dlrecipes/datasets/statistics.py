@@ -9,6 +9,9 @@ from dlrecipes.datasets.examples import Examples
 from dlrecipes.datasets.storage import Column, chunks
 from dlrecipes.datasets.tables import MAX_CATEGORIES
 
+MAX_COUNTED = 100 * MAX_CATEGORIES
+"""Different texts that are counted at a time."""
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -30,7 +33,7 @@ class Categories:
     """A column of texts.
 
     Args:
-        values: The different ones, in order; of very many, the 1,000 commonest.
+        values: The different ones, in order; of very many, the 1,000 commonest, about.
     """
 
     values: tuple[str, ...]
@@ -48,6 +51,8 @@ def _categories(column: Column) -> Categories:
     counts: Counter[str] = Counter()
     for values in chunks(column):
         counts.update(values)
+        if len(counts) > MAX_COUNTED:  # What is rare so far is forgotten: memory must not grow.
+            counts = Counter(dict(counts.most_common(MAX_COUNTED // 2)))
     return Categories(tuple(sorted(value for value, _ in counts.most_common(MAX_CATEGORIES))))
 
 

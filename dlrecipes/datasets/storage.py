@@ -6,11 +6,15 @@ however that ends. It lies in TMPDIR, or in /var/tmp, since /tmp is memory on ma
 """
 
 import errno
+import math
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import IO, Any
+from io import FileIO
+from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +27,65 @@ MEMORY_BYTES = 128 * 2**20
 """Columns that are written together are kept in memory up to this size, all in all."""
 CHUNK = 4096
 """Rows that are read, converted or digested together."""
-NEAR = 4
-"""Rows are read together if what lies between them is less than three times their own size."""
+NEAR_BYTES = 16 * 2**10
+"""Rows with no more than this between them are read at once: it takes as long as another read."""
 TEXT_BYTES = 60
 """What a Python string takes beside its characters, about."""
+
+
+class StoredFile:
+    """A temporary file without a name, which several threads may read.
+
+    It is read rather than mapped into memory: a page that is touched brings fifteen others with
+    it, so that a batch of scattered rows would count for a hundred times its size.
+    """
+
+    def __init__(self) -> None:
+        self.file = _temporary_file()
+        self.lock = Lock()
+        weakref.finalize(self, self.file.close)
+
+    def write(self, content: bytes) -> None:
+        """Add content at the end.
+
+        Raises:
+            DlrecipesError: if there is no room for it.
+        """
+        rest = memoryview(content)
+        try:
+            while rest:
+                rest = rest[self.file.write(rest) :]
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise DlrecipesError(
+                "The data fits neither into memory nor into the folder for temporary files.",
+                "Name a folder with more room in the environment variable TMPDIR.",
+            ) from None
+
+    def read(self, start: int, end: int) -> Array:
+        """Return the bytes from one place to before another, uint8 (bytes,)."""
+        content = np.empty(end - start, "uint8")
+        rest = content.data
+        with self.lock:
+            self.file.seek(start)
+            while rest:
+                rest = rest[self.file.readinto(rest) :]
+        return content
+
+    def read_pieces(self, starts: Array, ends: Array) -> Iterator[tuple[Array, int, Array]]:
+        """Yield which pieces were read, the place that they were read from, and what stands there.
+
+        Args:
+            starts: Where each piece begins, int64 (pieces,), in any order.
+            ends: Where each ends.
+        """
+        order = np.argsort(starts, kind="stable")
+        far = starts[order[1:]] - ends[order[:-1]] > NEAR_BYTES
+        for pieces in np.split(order, np.flatnonzero(far) + 1):
+            if len(pieces):
+                start = int(starts[pieces[0]])
+                yield pieces, start, self.read(start, int(ends[pieces].max()))
 
 
 class StoredColumn:
@@ -46,7 +105,7 @@ class StoredColumn:
 
     def __init__(
         self,
-        file: IO[bytes],
+        file: StoredFile,
         dtype: np.dtype[Any],
         row_shape: tuple[int, ...],
         count: int,
@@ -76,36 +135,43 @@ class StoredColumn:
     def __getitem__(self, rows: slice | Array) -> Array:
         """Return these rows in memory; shorter rows of numbers are padded with zeros."""
         if self.rows is not None:
-            rows = self.rows[rows]
+            numbers: Array = self.rows[rows]
+        else:
+            numbers = np.arange(self.count)[rows] if isinstance(rows, slice) else rows
         if self.ends is None:
-            return np.array(self._content(self.dtype, (self.count, *self.row_shape))[rows])
-        numbers = np.arange(self.count)[rows] if isinstance(rows, slice) else rows
+            return self._rows_of_one_shape(numbers)
         ends = self.ends[numbers]
         starts = np.where(numbers > 0, self.ends[np.maximum(numbers - 1, 0)], 0)
-        is_text = self.dtype.kind == "O"
-        content = self._content(np.dtype("uint8") if is_text else self.dtype, None)
-        if len(numbers) and ends.max() - starts.min() <= NEAR * (ends - starts).sum():
-            # Rows that stand near each other are read at once.
-            first = int(starts.min())
-            content = np.array(content[first : int(ends.max())])
-            starts, ends = starts - first, ends - first
-        places = zip(starts.tolist(), ends.tolist(), strict=True)
-        if is_text:
-            texts = np.empty(len(numbers), dtype=object)
-            view = content.data
-            texts[:] = [str(view[start:end], "utf-8") for start, end in places]
-            return texts
-        pieces = [content[start:end] for start, end in places]
-        padded = np.zeros((len(pieces), max(map(len, pieces), default=0)), self.dtype)
-        for row, piece in zip(padded, pieces, strict=True):
-            row[: len(piece)] = piece
+        if self.dtype.kind == "O":
+            return self._texts(starts, ends)
+        padded = np.zeros((len(numbers), int((ends - starts).max(initial=0))), self.dtype)
+        size = self.dtype.itemsize
+        for places, first, content in self.file.read_pieces(starts * size, ends * size):
+            values = content.view(self.dtype)
+            for place in places:
+                start, end = (int(some[place]) - first // size for some in (starts, ends))
+                padded[place, : end - start] = values[start:end]
         return padded
 
-    def _content(self, dtype: np.dtype[Any], shape: tuple[int, ...] | None) -> Array:
-        """Return the file's content, mapped for this one use: its pages are given back after it."""
-        if os.fstat(self.file.fileno()).st_size == 0:
-            return np.zeros(shape or 0, dtype)
-        return np.memmap(self.file, dtype, "r", shape=shape)
+    def _rows_of_one_shape(self, numbers: Array) -> Array:
+        """Return the rows of the file with these numbers."""
+        rows = np.empty((len(numbers), *self.row_shape), self.dtype)
+        size = self.dtype.itemsize * math.prod(self.row_shape)
+        if size == 0:
+            return rows
+        for places, first, content in self.file.read_pieces(numbers * size, (numbers + 1) * size):
+            found = content.view(self.dtype).reshape(-1, *self.row_shape)
+            rows[places] = found[numbers[places] - first // size]
+        return rows
+
+    def _texts(self, starts: Array, ends: Array) -> Array:
+        """Return the texts that stand at these places."""
+        texts = np.empty(len(starts), dtype=object)
+        for places, first, content in self.file.read_pieces(starts, ends):
+            view = content.data
+            for place in places:
+                texts[place] = str(view[starts[place] - first : ends[place] - first], "utf-8")
+        return texts
 
 
 Column = Array | StoredColumn
@@ -148,7 +214,7 @@ class ColumnWriter:
         self.ragged = ragged
         self.chunks: list[Array] = []
         self.bytes = 0
-        self.file: IO[bytes] | None = None
+        self.file: StoredFile | None = None
         self.ends: ColumnWriter | None = None
         self.count = self.end = 0
         self.row_shape: tuple[int, ...] = ()
@@ -170,7 +236,7 @@ class ColumnWriter:
         """Move what there is into a file, and write there from now on."""
         if self.file is not None:
             return
-        self.file = _temporary_file()
+        self.file = StoredFile()
         if self.ragged or self.dtype.kind == "O":
             self.ends = ColumnWriter()
             self.ends.spill()
@@ -178,7 +244,7 @@ class ColumnWriter:
             self._write(self.file, chunk)
         self.chunks, self.bytes = [], 0
 
-    def _write(self, file: IO[bytes], chunk: Array) -> None:
+    def _write(self, file: StoredFile, chunk: Array) -> None:
         """Write rows into the file."""
         if self.ends is None:
             content = [chunk.tobytes()]
@@ -188,15 +254,7 @@ class ColumnWriter:
         else:
             lengths = row_lengths(chunk)
             content = [row[:length].tobytes() for row, length in zip(chunk, lengths, strict=True)]
-        try:
-            file.write(b"".join(content))
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise DlrecipesError(
-                "The data fits neither into memory nor into the folder for temporary files.",
-                "Name a folder with more room in the environment variable TMPDIR.",
-            ) from None
+        file.write(b"".join(content))
         if self.ends is not None and len(chunk):
             ends = self.end + np.cumsum(lengths, dtype="int64")
             self.end = int(ends[-1])
@@ -205,7 +263,6 @@ class ColumnWriter:
     def finish(self) -> Column:
         """Return the column."""
         if self.file is not None:
-            self.file.flush()
             ends = self.ends.finish() if self.ends else None
             assert not isinstance(ends, np.ndarray)
             return StoredColumn(self.file, self.dtype, self.row_shape, self.count, ends)
@@ -260,11 +317,11 @@ def column_lengths(column: Column) -> Array:
     return lengths if column.rows is None else lengths[column.rows]
 
 
-def _temporary_file() -> IO[bytes]:
+def _temporary_file() -> FileIO:
     """Return a file without a name, which disappears with the process."""
     folder = os.environ.get("TMPDIR") or ("/var/tmp" if os.path.isdir("/var/tmp") else None)
     try:
-        return tempfile.TemporaryFile(dir=folder)
+        return tempfile.TemporaryFile(dir=folder, buffering=0)
     except OSError as error:
         raise DlrecipesError(
             f"There can be no temporary file in {folder}: {error.strerror}.",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrecipes import runs
+from dlrecipes.atomic import remove_abandoned, whole_folder
 from dlrecipes.backend import load_tensorflow, select_device
 from dlrecipes.datasets.examples import Rows
 from dlrecipes.datasets.storage import Array
@@ -67,14 +68,15 @@ def export(run: Run, format_name: str, output: Path | None) -> Export:
     serving = load_serving(run)
     golden = read_golden_inputs(golden_file)
     try:
-        with runs.whole_folder(target, replace=True) as folder:
+        with whole_folder(target, replace=True) as folder:
             FORMATS[format_name](serving, find_task(run.task), run, golden, folder)
             proof = str(files("dlrecipes.export").joinpath("verify.py"))
             shutil.copyfile(proof, folder / "verify.py")
             difference = prove(folder)
     except OSError as error:
         raise DlrecipesError(f"{target} cannot be written: {error.strerror or error}.") from error
-    runs.remove_abandoned(target.parent, ABANDONED)
+    if output is None:  # A folder of the user's own may hold files with names like ours.
+        remove_abandoned(target.parent, ABANDONED)
     return Export(target, format_name, difference)
 
 

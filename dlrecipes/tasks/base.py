@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrecipes.datasets.examples import Examples, Rows, Source
+from dlrecipes.datasets.examples import Examples, Rows, Source, Splits
 from dlrecipes.datasets.files import FileOptions, Report
 from dlrecipes.datasets.storage import Array
 from dlrecipes.datasets.tables import Wanted
@@ -17,6 +17,8 @@ from dlrecipes.metrics import class_probabilities
 
 BATCH_SIZE = 256
 GOLDEN_EXAMPLES = 8
+MIN_EXAMPLES = 3
+"""One to train on, one to watch training with, and one to test on."""
 TEST_FRACTION = 0.2
 """What is held out of a user's data that comes without a test split."""
 LABEL_COLUMNS = ("label", "class", "category", "sentiment", "target", "labels", "y")
@@ -218,9 +220,17 @@ def wanted_labels(options: FileOptions) -> Wanted:
     return Wanted("labels", LABEL_COLUMNS, options.label_column, "--label-column")
 
 
+def too_few(path: Path, rows: int) -> InputError:
+    """Return the error of data that cannot be split."""
+    return InputError(
+        f"{path} has too few examples, {rows}: at least {MIN_EXAMPLES} are needed, to train on, "
+        "to watch training with, and to test on."
+    )
+
+
 def own_source(
     path: Path,
-    splits: dict[str, Examples],
+    splits: Splits,
     like: Source | None,
     **form: Any,
 ) -> Source:
@@ -241,12 +251,11 @@ def own_source(
         if like.validation is not None:
             splits["validation"] = like.validation
     elif "train" not in splits:
-        raise InputError(f"{path} has no examples to train on: its split is called train.")
-    elif "test" not in splits:
+        raise InputError(f"{path} has no examples to train on: their split is called train.")
+    elif (rows := sum(map(len, splits.values()))) < MIN_EXAMPLES:
+        raise too_few(path, rows)
+    if "test" not in splits:
         splits["train"], splits["test"] = splits["train"].split(TEST_FRACTION)
-    for split, examples in splits.items():
-        if len(examples) == 0:
-            raise InputError(f"{path} has too few examples: none is left for {split}.")
     return Source(
         name=str(path),
         rung="path",

@@ -1,6 +1,6 @@
 """Image classification: image files in, a class and its probability out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,11 @@ from dlrecipes.datasets.files import (
     FileOptions,
     Report,
     files_below,
-    labelled_files,
+    printable,
 )
 from dlrecipes.datasets.images import IMAGE_SUFFIXES, common_shape, read_images
-from dlrecipes.datasets.labelled import LabelledWriter
-from dlrecipes.datasets.tables import (
-    TABLE_SUFFIXES,
-    Wanted,
-    as_texts,
-    find_columns,
-    open_table,
-    splits_of,
-)
+from dlrecipes.datasets.labelled import LabelledWriter, labelled_files, labelled_rows
+from dlrecipes.datasets.tables import TABLE_SUFFIXES, Wanted, is_table
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
 
@@ -40,18 +33,28 @@ class ImageClassification(base.Task):
         """Return images of class folders, or of a table of paths and labels, in one shape."""
         if path.is_dir():
             listed = list(labelled_files(path, IMAGE_SUFFIXES, "images", report))
+        elif is_table(path):
+            paths, labels = Wanted("paths", PATH_COLUMNS), base.wanted_labels(options)
+            listed = list(labelled_rows(path, options.encoding, paths, labels, report))
         else:
-            listed = list(_listed_images(path, options, report))
-        report.require_usable(path)
-        shape = like.image_shape if like else common_shape([file for *_, file in listed], report)
+            raise InputError(
+                f"{path} must be a folder with a folder of images for each class, or a table "
+                f"({', '.join(TABLE_SUFFIXES)}) of their paths and labels."
+            )
+        if not listed:
+            report.require_usable(path)
+        # The paths in a table begin at its folder; those of a folder's own files are whole.
+        folder = Path() if path.is_dir() else path.parent
+        if like:
+            shape = like.image_shape
+        else:
+            shape = common_shape((folder / one.value for one in listed), report)
         writer = LabelledWriter(path, like.classes if like else (), report)
         for start in range(0, len(listed), IMAGES_AT_ONCE):
             some = listed[start : start + IMAGES_AT_ONCE]
-            for split in dict.fromkeys(split for split, _, _ in some):
-                labels = [label for of, label, _ in some if of == split]
-                files = [file for of, _, file in some if of == split]
-                pixels = read_images(files, shape, report)
-                writer.append(split, pixels, labels, [str(file) for file in files])
+            files = [folder / one.value for one in some]
+            pixels = read_images(files, shape, report, [one.origin for one in some])
+            writer.append_all(some, pixels)
         classes, splits = writer.finish()
         report.require_usable(path)
         return base.own_source(path, splits, like, classes=classes, image_shape=shape)
@@ -76,7 +79,7 @@ class ImageClassification(base.Task):
             paths += found
         pixels = read_images(paths, tuple(serving.inputs[0].shape[1:]), report)
         report.require_usable("The input")
-        return base.Inputs([str(path) for path in paths], pixels)
+        return base.Inputs([printable(str(path)) for path in paths], pixels)
 
     def answer(self, outputs: Any, classes: Sequence[str]) -> dict[str, Any]:
         """Return `probabilities` and `label`."""
@@ -95,29 +98,3 @@ class ImageClassification(base.Task):
     def table(self, predictions: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
         """Return the label, its probability and the next likeliest classes."""
         return base.classification_table(predictions)
-
-
-def _listed_images(
-    path: Path, options: FileOptions, report: Report
-) -> Iterator[tuple[str, str, Path]]:
-    """Yield split, label and path of the images that a table lists; paths begin at its folder."""
-    if path.suffix not in TABLE_SUFFIXES:
-        raise InputError(
-            f"{path} must be a folder with a folder of images for each class, or a table "
-            f"({', '.join(TABLE_SUFFIXES)}) of their paths and labels."
-        )
-    table = open_table(path, options.encoding, report)
-    if table is None:
-        return
-    wanted = (Wanted("paths", PATH_COLUMNS), base.wanted_labels(options))
-    file_column, label_column = find_columns(table, wanted, report)
-    if report.count:
-        return
-    for chunk in table.chunks(report):
-        files, labels = as_texts(chunk.cells[file_column]), as_texts(chunk.cells[label_column])
-        splits = splits_of(table, chunk, report)
-        for line, file, label, split in zip(chunk.lines, files, labels, splits, strict=True):
-            if not file.strip() or not label.strip():
-                report.problem(f"{table.where(line)}: its path or its label is empty.")
-            elif split:
-                yield split, label, path.parent / file

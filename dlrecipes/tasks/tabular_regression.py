@@ -6,16 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from dlrecipes.datasets.examples import Examples, ExamplesWriter, Source
+from dlrecipes.datasets.examples import Examples, ExamplesWriter, Source, Splits
 from dlrecipes.datasets.files import FileOptions, Report
 from dlrecipes.datasets.storage import Array
 from dlrecipes.datasets.tables import (
     MAX_CATEGORIES,
+    MOSTLY,
+    NO_NUMBER_HINT,
     TABLE_SUFFIXES,
     ColumnFacts,
     Table,
     column_values,
     is_missing,
+    is_table,
     look_through,
     open_table,
     safe_names,
@@ -40,14 +43,17 @@ class TabularRegression(base.Task):
         Where the data is to be like that of a finished run, its columns and its target are found
         by name.
         """
-        if path.suffix not in TABLE_SUFFIXES or path.is_dir():
+        if not is_table(path) or path.is_dir():
             raise InputError(f"{path} must be a table: {', '.join(TABLE_SUFFIXES)}.")
         table = open_table(path, options.encoding, report)
         report.require_usable(path)
         assert table is not None
         names = safe_names(table.names, path, report)
         if like is None:
-            facts = look_through(table, report)
+            facts, rows = look_through(table, report)
+            if rows < base.MIN_EXAMPLES:
+                report.require_usable(path)
+                raise base.too_few(path, rows)
             before = report.count
             target = _find_target(table, facts, options.target, report)
             numeric = _usable_columns(table, facts, target, report)
@@ -64,7 +70,9 @@ class TabularRegression(base.Task):
             target = original[like.target]
         splits = _read_rows(table, names, numeric, target, report)
         report.require_usable(path)
-        return base.own_source(path, splits, like, target=names[target])
+        return base.own_source(
+            path, splits, like, target=names[target], place=f"{path}, {table.unit}"
+        )
 
     def baseline(self, source: Source) -> base.Baseline:
         """Return the mean absolute error of always answering the median of the training rows."""
@@ -149,16 +157,17 @@ def _find_target(
     table: Table, facts: Mapping[str, ColumnFacts], wanted: str, report: Report
 ) -> str:
     """Return the column to be predicted: the one that the user names, or the last."""
-    others = [name for name in table.names if name != "split"]
-    target = wanted or others[-1]
-    if target not in others:
-        report.problem(f"{table.path} has no column {target}: it has {', '.join(others)}.")
-    elif len(others) < 2:
+    others = [name for name in table.names if name != table.split_column]
+    target = wanted or (others or [""])[-1]
+    if len(others) < 2:
         report.problem(f"{table.path} has one column only: a target and others are needed.")
+    elif target not in others:
+        report.problem(f"{table.path} has no column {target}: it has {', '.join(others)}.")
     elif not facts[target].is_numeric and facts[target].texts:
         report.problem(
-            f"{table.path}: the target {target} holds text, not numbers. Name a column of numbers "
-            "with --target."
+            f"{table.path}: the target {target} holds text, not numbers, such as "
+            f"{min(facts[target].distinct)!r}. Name a column of numbers with --target.",
+            NO_NUMBER_HINT,
         )
     elif facts[target].is_constant:
         report.problem(f"{table.path}: the target {target} is the same in every row.")
@@ -172,33 +181,42 @@ def _usable_columns(
 ) -> dict[str, bool]:
     """Return the columns to predict from, and whether each holds numbers; note what is odd."""
     numeric = {}
+    for name, held in table.unusable.items():
+        report.note(f"The column {name} is left out: it holds {held}.")
     for name in table.names:
         column = facts[name]
-        if name in (target, "split"):
+        if name in (target, table.split_column):
             continue
         if column.is_constant:
-            report.note(f"The column {name} is left out: it is the same in every row.")
+            held = "has no values" if column.missing else "is the same in every row"
+            report.note(f"The column {name} is left out: it {held}.")
             continue
         numeric[name] = column.is_numeric
-        rows = column.numbers + column.missing + column.texts
         if column.missing:
             report.note(
-                f"The column {name} lacks {column.missing:,} of {rows:,} values: the network is "
-                "told where."
+                f"The column {name} lacks {column.missing:,} of {column.rows:,} values: the "
+                "network is told where."
             )
-        if not column.is_numeric and len(column.distinct) > MAX_CATEGORIES:
+        if column.is_numeric:
+            continue
+        if len(column.distinct) > MAX_CATEGORIES:
             report.note(
                 f"The column {name} has more than {MAX_CATEGORIES:,} different texts: the "
-                "others count as one."
+                f"{MAX_CATEGORIES:,} commonest are told apart."
+            )
+        elif len(column.distinct) > MOSTLY * column.rows:
+            report.note(
+                f"The column {name} has another text in almost every row: nothing can be learned "
+                "from it."
             )
     if not numeric and not report.count:
-        report.problem(f"{table.path}: every column but the target is the same in every row.")
+        report.problem(f"{table.path}: no column but the target has different values.")
     return numeric
 
 
 def _read_rows(
     table: Table, names: Mapping[str, str], numeric: Mapping[str, bool], target: str, report: Report
-) -> dict[str, Examples]:
+) -> Splits:
     """Return the examples of each split; rows without a target are problems."""
     wanted = {name: names[name] for name in [*numeric, target]}
     writers: dict[str, ExamplesWriter] = {}

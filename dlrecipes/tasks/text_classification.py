@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,12 @@ from dlrecipes.datasets.examples import Source
 from dlrecipes.datasets.files import (
     FileOptions,
     Report,
-    labelled_files,
     read_standard_input,
     read_text,
 )
-from dlrecipes.datasets.labelled import LabelledWriter
-from dlrecipes.datasets.storage import Array
-from dlrecipes.datasets.tables import (
-    TABLE_SUFFIXES,
-    Wanted,
-    as_texts,
-    find_columns,
-    open_table,
-    splits_of,
-)
+from dlrecipes.datasets.labelled import LabelledWriter, labelled_files, labelled_rows
+from dlrecipes.datasets.storage import CHUNK, Array
+from dlrecipes.datasets.tables import TABLE_SUFFIXES, Wanted, is_table
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
 
@@ -82,7 +74,7 @@ class TextClassification(base.Task):
         writer = LabelledWriter(path, like.classes if like else (), report)
         if path.is_dir():
             _read_folder(path, options, writer, report)
-        elif path.suffix in TABLE_SUFFIXES:
+        elif is_table(path):
             _read_table(path, options, writer, report)
         else:
             raise InputError(
@@ -127,39 +119,20 @@ class TextClassification(base.Task):
 
 def _read_folder(path: Path, options: FileOptions, writer: LabelledWriter, report: Report) -> None:
     """Write the text of every file in a folder of class folders."""
-    for split, label, file in labelled_files(path, (".txt",), "text files", report):
+    for file in labelled_files(path, (".txt",), "text files", report):
         before = report.count
-        text = read_text(file, options.encoding, report)
+        text = read_text(Path(file.value), options.encoding, report)
         if report.count > before:
             continue
         if not text.strip():
-            report.problem(f"{file} is empty.")
+            report.problem(f"{file.value} is empty.")
         else:
-            writer.append(split, text_array([text]), [label], [str(file)])
+            writer.append_all([file], text_array([text]))
 
 
 def _read_table(path: Path, options: FileOptions, writer: LabelledWriter, report: Report) -> None:
     """Write text and label of every row of a table."""
-    table = open_table(path, options.encoding, report)
-    if table is None:
-        return
-    wanted = (
-        Wanted("texts", TEXT_COLUMNS, options.text_column, "--text-column"),
-        base.wanted_labels(options),
-    )
-    text_column, label_column = find_columns(table, wanted, report)
-    if report.count:
-        return
-    for chunk in table.chunks(report):
-        texts, labels = as_texts(chunk.cells[text_column]), as_texts(chunk.cells[label_column])
-        rows = []
-        for line, text, label, split in zip(
-            chunk.lines, texts, labels, splits_of(table, chunk, report), strict=True
-        ):
-            if not text.strip() or not label.strip():
-                report.problem(f"{table.where(line)}: its text or its label is empty.")
-            elif split:
-                rows.append((split, text, label, table.where(line)))
-        for split, group in groupby(sorted(rows, key=lambda row: row[0]), key=lambda row: row[0]):
-            _, some, names, places = zip(*group, strict=True)
-            writer.append(split, text_array(some), names, places)
+    wanted = Wanted("texts", TEXT_COLUMNS, options.text_column, "--text-column")
+    rows = labelled_rows(path, options.encoding, wanted, base.wanted_labels(options), report)
+    while some := list(islice(rows, CHUNK)):
+        writer.append_all(some, text_array([row.value for row in some]))

@@ -90,7 +90,7 @@ class TextGeneration(base.Task):
         """Return a text file, or the .txt files of a folder, split in order 90/5/5."""
         files = [path]
         if path.is_dir():
-            files = [file for file in files_below(path, report) if file.suffix == ".txt"]
+            files = [file for file in files_below(path, report) if file.suffix.lower() == ".txt"]
             if not files and not report.count:
                 report.problem(f"{path} has no .txt files.")
         length = sum(len(piece) for piece in _pieces(files, options, report))
