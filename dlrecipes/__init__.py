@@ -3,6 +3,7 @@
 What stands here is what a recipe imports. Importing it does not import TensorFlow.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrecipes.config import (
@@ -53,6 +54,11 @@ __all__ = [
     "text_generation_metrics",
     "word_vectorization",
 ]
+
+if not (Path(__path__[0]) / "data").is_dir():
+    # Python runs a file with its folder first on the path: in a checkout this is then the package,
+    # whose parts recipes/ and data/ lie beside it until they are installed.
+    __path__.append(str(Path(__path__[0]).parent))
 
 _HOMES = {
     "Data": "datasets.examples",

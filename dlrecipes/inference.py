@@ -5,6 +5,7 @@ from typing import Any
 
 from dlrecipes import runs
 from dlrecipes.backend import load_tensorflow, select_device
+from dlrecipes.datasets.files import FileOptions
 from dlrecipes.errors import InputError
 from dlrecipes.runs import Run
 from dlrecipes.tasks import find_task
@@ -41,6 +42,7 @@ def predict(
     task = find_task(run.task)
     chosen = select_device(device)
     serving = load_serving(run)
-    inputs = task.read_inputs(arguments, serving)
+    files = FileOptions(**run.data.get("files", {}))
+    inputs = task.read_inputs(arguments, serving, files)
     with load_tensorflow().device(chosen.scope):
         return task.predict(serving, inputs, run.data["classes"], options)

@@ -124,7 +124,7 @@ def open_source(
         )
     report = Report()
     source = task.read_path(path, wanted.files, like, report)
-    if task.has_single_examples and like is None and (leaks := count_leaks(source)):
+    if task.has_single_examples and (leaks := count_leaks(source)):
         report.note(
             f"Test examples that stand among the training examples too: {leaks:,} of "
             f"{len(source.test):,}. To list them: dlrecipes data check {quote(str(path))} "

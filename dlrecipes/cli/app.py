@@ -115,7 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.remove("--debug")
     try:
         app = build_app(words)
-        return int(app(args=words, prog_name="dlrecipes", standalone_mode=False) or 0)
+        code = int(app(args=words, prog_name="dlrecipes", standalone_mode=False) or 0)
+        if code == Interrupted.exit_code:  # Typer makes that of Ctrl-C, and says nothing.
+            raise Interrupted("Interrupted, before there was anything to save.")
+        return code
     except BrokenPipeError:
         # Whoever read our output, such as `head`, has had enough.
         sys.stderr.close()
@@ -149,6 +152,8 @@ def _usage_hint(words: Sequence[str]) -> str:
     if not commands or commands[0] not in COMMANDS:
         return "See: dlrecipes --help"
     recipe = ""
+    if commands[0] in ("data", "runs") and len(commands) > 1:
+        recipe = f" {commands[1]}"
     if commands[0] == "train":
         from dlrecipes.cli.training import recipe_of_arguments
 

@@ -197,7 +197,9 @@ def resume(
     if prove:
         _prove(found, changes, as_json=json)
         return
-    if found.status != "finished":
+    if found.status == "finished":
+        output.print_warning(f"The run {found.path} is finished: there is nothing to go on with.")
+    else:
         display = Display(output.console(stderr=json), quiet=quiet)
         with output.only_json(json):
             found = trainer.resume(found, changes, display)
@@ -306,7 +308,7 @@ def _print_run(run: Run, facts: Facts, typed: str, *, as_json: bool, quiet: bool
         return
     show_result(run, default_settings=_is_default(facts, run.config, run.preset))
     if not quiet:
-        output.print_next(f"dlrecipes predict {typed} {_example_input(run.task)}")
+        output.print_next(f"dlrecipes evaluate {typed}")
 
 
 def _recipe_of_file(file: ConfigFile | None) -> Facts:
@@ -370,17 +372,7 @@ def _preset_settings(facts: Facts, preset: str) -> Mapping[str, Any]:
 def _is_default(facts: Facts, config: Mapping[str, Any], preset: str) -> bool:
     """Tell whether a run's settings are the defaults, or those of its preset unchanged."""
     default = resolve_settings(facts.settings, preset=facts.presets.get(preset, {}))
-    return default == dict(config)
-
-
-def _example_input(task: str) -> str:
-    """Return an input that `predict` would take, to show what to type next."""
-    return {
-        "image-classification": "IMAGE.png",
-        "text-classification": '"A film to remember."',
-        "text-generation": '"The meaning of life is"',
-        "tabular-regression": "ROWS.csv",
-    }[task]
+    return bool(finite(default) == finite(config))  # a record has lists for tuples
 
 
 def show_result(run: Run, *, default_settings: bool) -> None:

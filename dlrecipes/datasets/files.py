@@ -220,7 +220,7 @@ def class_folders(path: Path, report: Report) -> list[tuple[str, Path]]:
     ]
     if not any(split == "train" for split, _ in of_split):
         if not folders and not report.count:
-            report.problem(f"{path} has no folder for each class.")
+            report.problem(f"{path} has no folder for each class, such as {path / 'cat'}.")
         return [("train", folder) for folder in folders]
     if others := [folder.name for folder in folders if not split_of(folder.name)]:
         report.note(

@@ -104,12 +104,13 @@ class Task(ABC):
         """Return what the headline metric is on the test split without any network."""
 
     @abstractmethod
-    def read_inputs(self, arguments: Sequence[str], serving: Any) -> Inputs:
+    def read_inputs(self, arguments: Sequence[str], serving: Any, options: FileOptions) -> Inputs:
         """Return the inputs that the arguments of `predict` stand for.
 
         Args:
             arguments: Files, folders, texts, or `-` for standard input.
             serving: The Keras model that will take them: raw input in, answer out.
+            options: How the files were read that the network was trained on.
 
         Raises:
             InputError: if an input is missing or not what the model takes.

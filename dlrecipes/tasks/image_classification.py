@@ -63,7 +63,9 @@ class ImageClassification(base.Task):
         """Return the accuracy of always answering the commonest class."""
         return base.commonest_class(source)
 
-    def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
+    def read_inputs(
+        self, arguments: Sequence[str], serving: Any, options: FileOptions
+    ) -> base.Inputs:
         """Return the pixels of image files, and of all the images in folders."""
         report = Report()
         paths: list[Path] = []

@@ -80,7 +80,9 @@ class TabularRegression(base.Task):
         errors = np.abs(np.asarray(source.test.labels) - median)
         return base.Baseline(f"always {median:g}, the median", float(errors.mean()))
 
-    def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
+    def read_inputs(
+        self, arguments: Sequence[str], serving: Any, options: FileOptions
+    ) -> base.Inputs:
         """Return the rows of CSV, TSV, JSON lines or Parquet files (`-`: CSV on standard input)."""
         report = Report()
         names: list[str] = []

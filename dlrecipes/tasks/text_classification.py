@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,14 @@ from dlrecipes.datasets.files import (
 )
 from dlrecipes.datasets.labelled import LabelledWriter, labelled_files, labelled_rows
 from dlrecipes.datasets.storage import CHUNK, Array
-from dlrecipes.datasets.tables import TABLE_SUFFIXES, Wanted, is_table
+from dlrecipes.datasets.tables import (
+    TABLE_SUFFIXES,
+    Wanted,
+    as_texts,
+    find_columns,
+    is_table,
+    open_table,
+)
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
 
@@ -31,8 +38,14 @@ FILE_NAME = re.compile(r"\S*[/\\]\S*|\S+\.(txt|csv|tsv|json|jsonl|md|parquet|htm
 """A single word that can only be meant as a file."""
 
 
-def texts_of(arguments: Sequence[str]) -> list[str]:
+def texts_of(
+    arguments: Sequence[str], read_table: Callable[[Path], list[str]] | None = None
+) -> list[str]:
     """Return the texts that arguments stand for: themselves, a file's lines, or those of `-`.
+
+    Args:
+        arguments: Texts, files, or `-` for standard input.
+        read_table: Returns the texts in a table; None to read a table line by line, too.
 
     Raises:
         InputError: if there is no text, or a file is not UTF-8 text.
@@ -41,6 +54,8 @@ def texts_of(arguments: Sequence[str]) -> list[str]:
     for argument in arguments:
         if argument == "-":
             texts += read_standard_input().splitlines()
+        elif read_table and os.path.isfile(argument) and is_table(Path(argument)):
+            texts += read_table(Path(argument))
         elif os.path.isfile(argument):  # False for a text too long to be a path
             texts += read_text(Path(argument)).splitlines()
         elif FILE_NAME.fullmatch(argument) or os.path.isdir(argument):
@@ -89,9 +104,11 @@ class TextClassification(base.Task):
         """Return the accuracy of always answering the commonest class."""
         return base.commonest_class(source)
 
-    def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
+    def read_inputs(
+        self, arguments: Sequence[str], serving: Any, options: FileOptions
+    ) -> base.Inputs:
         """Return the texts that the arguments stand for."""
-        texts = texts_of(arguments)
+        texts = texts_of(arguments, lambda path: _texts_in_table(path, options))
         return base.Inputs(texts, text_array(texts))
 
     def answer(self, outputs: Any, classes: Sequence[str]) -> dict[str, Any]:
@@ -128,6 +145,21 @@ def _read_folder(path: Path, options: FileOptions, writer: LabelledWriter, repor
             report.problem(f"{file.value} is empty.")
         else:
             writer.append_all([file], text_array([text]))
+
+
+def _texts_in_table(path: Path, options: FileOptions) -> list[str]:
+    """Return the texts in a table, by the column that the network was trained on."""
+    report = Report()
+    table = open_table(path, options.encoding, report)
+    texts: list[str] = []
+    if table is not None:
+        wanted = Wanted("texts", TEXT_COLUMNS, options.text_column)
+        (column,) = find_columns(table, [wanted], report)
+        if column:
+            for chunk in table.chunks(report):
+                texts += as_texts(chunk.cells[column]).tolist()
+    report.require_usable(path)
+    return texts
 
 
 def _read_table(path: Path, options: FileOptions, writer: LabelledWriter, report: Report) -> None:

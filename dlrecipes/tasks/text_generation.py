@@ -113,7 +113,9 @@ class TextGeneration(base.Task):
         loss = -sum(n * math.log((counts[c] + 1) / total) for c, n in tested.items())
         return base.Baseline("every character by how frequent it is", loss / tested.total())
 
-    def read_inputs(self, arguments: Sequence[str], serving: Any) -> base.Inputs:
+    def read_inputs(
+        self, arguments: Sequence[str], serving: Any, options: FileOptions
+    ) -> base.Inputs:
         """Return the prompts that the arguments stand for."""
         texts = texts_of(arguments)
         return base.Inputs(texts, text_array(texts))
