@@ -26,6 +26,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import readme
+
 from dlrecipes import checkpoints, runs
 from dlrecipes.comparison import compare, largest_difference
 from dlrecipes.errors import InputError
@@ -34,8 +36,6 @@ from dlrecipes.runs import Run, read_run
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks" / "chaos.json"
-README = ROOT / "README.md"
-BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
 COMMAND = [sys.executable, "-P", "-m", "dlrecipes"]
 
 RECIPES = {
@@ -378,9 +378,7 @@ def main() -> None:
     print(table(document))
     if not arguments.check:
         RESULT.write_text(json.dumps(document, indent=1) + "\n")
-        before, _, rest = README.read_text().partition(BEGIN)
-        _, _, after = rest.partition(END)
-        README.write_text(f"{before}{BEGIN}\n{table(document)}\n{END}{after}")
+        readme.write("chaos", table(document))
     if not document["kills"] == document["resumed"] == document["same"] or document["unreadable"]:
         sys.exit("Not every run ended the same.")
 

@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import readme
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks" / "checkpoint_cost.json"
-README = ROOT / "README.md"
-BEGIN, END = "<!-- checkpoint cost: begin -->", "<!-- checkpoint cost: end -->"
 VALUES = ("never", "epoch")
 
 
@@ -81,9 +81,7 @@ def main() -> None:
             print(f"{every}: fit {one['fit']:.2f} s, wall {one['wall']:.2f} s", flush=True)
     document = {"times": times, "machine": run["machine"], "versions": run["versions"]}
     RESULT.write_text(json.dumps(document, indent=1) + "\n")
-    before, _, rest = README.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    README.write_text(f"{before}{BEGIN}\n{summary(document)}\n{END}{after}")
+    readme.write("checkpoint cost", summary(document))
     print(summary(document))
 
 

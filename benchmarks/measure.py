@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import own_data
+import readme
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
-README = ROOT / "README.md"
 
 
 class Row(NamedTuple):
@@ -211,14 +211,10 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
     )
 
 
-def readme_with(results: dict[str, list[dict[str, Any]]], readme: str) -> str:
+def readme_with(results: dict[str, list[dict[str, Any]]], text: str) -> str:
     """Return the README's text with the tables in their places."""
-    for name, text in (("results", table(results)), ("own", own_table(results))):
-        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        before, _, rest = readme.partition(begin)
-        _, _, after = rest.partition(end)
-        readme = f"{before}{begin}\n{text}\n{end}{after}"
-    return readme
+    text = readme.text_with(text, "results", table(results))
+    return readme.text_with(text, "own", own_table(results))
 
 
 def main() -> None:
@@ -234,7 +230,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.command == "run":
         run_all(arguments.only, str(arguments.data_dir.resolve()))
-    README.write_text(readme_with(json.loads(RESULTS.read_text()), README.read_text()))
+    text = readme_with(json.loads(RESULTS.read_text()), readme.README.read_text())
+    readme.README.write_text(text)
 
 
 if __name__ == "__main__":

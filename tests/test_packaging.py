@@ -149,7 +149,7 @@ def test_the_tests_run_the_installed_package_rather_than_the_checkouts_folder() 
 
 def test_readme_shows_the_results_that_were_measured() -> None:
     program = "import json, sys; sys.path.insert(0, sys.argv[1]); import measure as m;"
-    program += "text = m.README.read_text();"
+    program += "text = m.readme.README.read_text();"
     program += "assert m.readme_with(json.loads(m.RESULTS.read_text()), text) == text"
     run_process(
         [sys.executable, "-c", program, CHECKOUT / "benchmarks"], cwd=CHECKOUT / "benchmarks"

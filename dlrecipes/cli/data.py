@@ -3,18 +3,19 @@
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from dlrecipes.catalog import all_recipes
+from dlrecipes.catalog import Facts, all_recipes
 from dlrecipes.cli import options, output
 from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.cli.preflight import check
 from dlrecipes.datasets.cache import cache_file
-from dlrecipes.datasets.catalog import DATA_SETS, DataSet, find_data_set
+from dlrecipes.datasets.catalog import DATA_SETS, find_data_set
 from dlrecipes.datasets.disk import Place, clear_place, size_of, sole_writer
 from dlrecipes.datasets.download import shown_bytes
 from dlrecipes.datasets.fetch import prepare
@@ -44,8 +45,10 @@ def make_data_app(epilog: str) -> typer.Typer:
 
 def list_data_sets(data_dir: options.DataDir = None, json: options.Json = False) -> None:
     """List the full data sets, and which of them are prepared."""
+    recipes = all_recipes()
     documents = [
-        _document(Place(data_folder(data_dir), data_set)) for data_set in DATA_SETS.values()
+        _document(Place(data_folder(data_dir), data_set), recipes)
+        for data_set in DATA_SETS.values()
     ]
     if json:
         output.print_json(documents)
@@ -71,7 +74,7 @@ def info(name: Name, data_dir: options.DataDir = None, json: options.Json = Fals
     """Show a data set's size, licence, citation, splits and classes, and where it is."""
     data_set = find_data_set(name)
     place = Place(data_folder(data_dir), data_set)
-    document = _document(place)
+    document = _document(place, all_recipes())
     if json:
         output.print_json(document)
         return
@@ -103,7 +106,7 @@ def info(name: Name, data_dir: options.DataDir = None, json: options.Json = Fals
     )
     target.print(f"\n{document['citation']}\n", markup=False)
     output.print_next(
-        _train(data_set, data_dir) if document["prepared"] else _typed("fetch", name, data_dir)
+        _train(document, data_dir) if document["prepared"] else _typed("fetch", name, data_dir)
     )
 
 
@@ -115,7 +118,7 @@ def fetch(name: Name, data_dir: options.DataDir = None, json: options.Json = Fal
     there = place.is_prepared()
     with output.only_json(json):
         prepare(data_set, place.folder, FetchDisplay(quiet=False))
-    document = _document(place)
+    document = _document(place, all_recipes())
     if json:
         seconds = round(time.perf_counter() - started, 3)
         output.print_json({**document, "fetched": not there, "seconds": seconds})
@@ -124,7 +127,7 @@ def fetch(name: Name, data_dir: options.DataDir = None, json: options.Json = Fal
     output.console().print(
         f"{name} {state}: {shown_bytes(document['bytes'])} in {escape(document['path'])}"
     )
-    output.print_next(_train(data_set, data_dir))
+    output.print_next(_train(document, data_dir))
 
 
 def clear(
@@ -178,7 +181,7 @@ def _refuse(place: Place) -> None:
     )
 
 
-def _document(place: Place) -> dict[str, Any]:
+def _document(place: Place, recipes: Sequence[Facts]) -> dict[str, Any]:
     """Return what `--json` shows of a data set, and of where it is."""
     data_set, release = place.data_set, place.data_set.release
     files = remote_files(data_set)
@@ -194,7 +197,7 @@ def _document(place: Place) -> dict[str, Any]:
         "rows": dict(release.rows),
         "unit": release.unit,
         "classes": list(data_set.classes),
-        "recipes": _recipes(data_set),
+        "recipes": [facts.name for facts in recipes if facts.dataset == data_set.name],
         "sample": {"name": data_set.sample, "bytes": len(data_set.sample_bytes())},
         "download_bytes": sum(file.size for file in files),
         "downloaded_bytes": sum(file.received(place.downloads) for file in files),
@@ -213,19 +216,14 @@ def _document(place: Place) -> dict[str, Any]:
     }
 
 
-def _recipes(data_set: DataSet) -> list[str]:
-    """Return the names of the recipes for a data set."""
-    return [facts.name for facts in all_recipes() if facts.dataset == data_set.name]
-
-
 def _typed(verb: str, name: str, data_dir: str | None) -> str:
     """Return a `data` command as it is typed, for the same folder."""
     return f"dlrecipes data {verb} {name}{_folder_option(data_dir)}"
 
 
-def _train(data_set: DataSet, data_dir: str | None) -> str:
+def _train(document: dict[str, Any], data_dir: str | None) -> str:
     """Return what to type to train on a prepared data set."""
-    recipe = next(iter(_recipes(data_set)), "RECIPE")
+    recipe = next(iter(document["recipes"]), "RECIPE")
     return f"dlrecipes train {recipe} --data full{_folder_option(data_dir)}"
 
 
