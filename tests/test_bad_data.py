@@ -260,7 +260,7 @@ OF_IMAGES = [
     Case(
         "images without classes",
         IMAGES,
-        ("mine has no folder for each class.",),
+        ("mine has no folder for each class, such as mine/cat.",),
         {"mine/1.png": PNG, "mine/2.png": PNG},
     ),
     Case(
