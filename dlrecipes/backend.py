@@ -105,7 +105,7 @@ def select_device(name: str) -> Device:
         there = ", ".join(["cpu", *(f"gpu:{number}" for number in range(len(gpus)))])
         raise InputError(
             f"There is no device {name}: this machine has {there}.",
-            "See why a GPU may not be seen: dlrecipes doctor",
+            "Take what there is with --device auto; why a GPU is not seen: dlrecipes doctor",
         )
     tf.config.set_visible_devices(gpus[index], "GPU")
     tf.config.experimental.set_memory_growth(gpus[index], True)

@@ -108,7 +108,8 @@ class StopAtNaN(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         """Look at the mean loss of the epoch so far, which Keras reads for callbacks anyway."""
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
-            first, last = batch + 2 - self.model.steps_per_execution, batch + 1
+            first = batch + 2 - self.model.steps_per_execution
+            last = min(batch + 1, self.params["steps"] or batch + 1)
             steps = f"step {last}" if first == last else f"steps {first} to {last}"
             place = f"epoch {self.epoch + 1}, {steps}"
             raise DivergedError("loss", loss, place, self.losses)

@@ -32,6 +32,7 @@ class Findings:
         usable: Whether it can be trained on.
         problems: What stops training, a sentence each, with file and line.
         problem_count: Problems in all.
+        hint: What to do about them.
         warnings: What makes results worse or dishonest.
         notes: What would be guessed, converted or left out.
         rows: Examples of each split that training would use.
@@ -49,6 +50,7 @@ class Findings:
     usable: bool = False
     problems: list[str] = field(default_factory=list)
     problem_count: int = 0
+    hint: str = ""
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
@@ -79,9 +81,9 @@ def look_at(path: Path, task: Task, options: FileOptions) -> Findings:
         source = task.read_path(path, options, None, report)
     except InputError as error:
         if not report.count:
-            report.problem(error.message)
+            report.problem(error.message, error.hint)
     findings.problems, findings.problem_count = report.problems, report.count
-    findings.notes = report.notes
+    findings.notes, findings.hint = report.notes, report.hint
     findings.usable = source is not None and not report.count
     if source is not None:
         _describe(source, task, findings)

@@ -7,7 +7,7 @@ of the training prices: the network works in numbers near 1, and answers in US$.
 
 Why these settings: the loss is the mean absolute error |price - prediction|, which a few very dear
 diamonds cannot dominate as they do the squared error; the learning rate climbs to a high peak and
-falls to zero along a cosine. Dropout and L1/L2 do not help: 48,546 rows are many for this network.
+falls to zero along a cosine. Dropout and L1/L2 do not help: 46,119 rows are many for this network.
 """
 
 from collections.abc import Sequence

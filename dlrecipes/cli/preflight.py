@@ -68,6 +68,7 @@ def _show(findings: "Findings") -> None:
     target.print(f"{escape(findings.path)}: {verdict} for {findings.task}")
     for kind, sentences in (
         ("problem", findings.problems),
+        ("what to do", [findings.hint] if findings.hint else []),
         ("warning", findings.warnings),
         ("repeated", [repeated_sentence(one) for one in findings.repeated]),
         ("note", findings.notes),
