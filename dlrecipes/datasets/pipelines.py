@@ -170,7 +170,8 @@ def _gatherer(columns: Any) -> Callable[[Any], Any]:
 
     flat = tf.nest.flatten(columns)
     if not any(isinstance(column, StoredColumn) for column in flat):
-        tensors = [tf.constant(column) for column in flat]
+        # A constant of a large array takes twice its memory, and gives half of it back.
+        tensors = [tf.Variable(column, trainable=False) for column in flat]
         return lambda rows: tf.nest.pack_sequence_as(
             columns, [tf.gather(tensor, rows) for tensor in tensors]
         )

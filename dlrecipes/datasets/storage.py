@@ -23,8 +23,10 @@ from dlrecipes.errors import DlrecipesError
 
 Array = npt.NDArray[Any]
 
-MEMORY_BYTES = 128 * 2**20
-"""Columns that are written together are kept in memory up to this size, all in all."""
+MEMORY_BYTES = 64 * 2**20
+"""Columns that are written together are kept in memory up to this size, all in all. While they are
+handed on, there are two or three copies of them: TensorFlow with a network takes 800 MiB as it is,
+and data of any size should not add a third to that."""
 CHUNK = 4096
 """Rows that are read, converted or digested together."""
 NEAR_BYTES = 16 * 2**10
