@@ -76,13 +76,14 @@ load_tensorflow()
 from dlrecipes.catalog import find_recipe
 from dlrecipes.config import resolve_settings
 from dlrecipes.contract import import_recipe
+from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.datasets.ladder import open_data_set
 
 counts = []
 for name in sys.argv[1:]:
     facts = find_recipe(name)
     recipe = import_recipe(facts.path)
-    source = open_data_set(facts.dataset, "sample", None, 0, print)
+    source = open_data_set(facts.dataset, "sample", None, FetchDisplay(quiet=True))
     for preset in ["", *facts.presets]:
         settings = resolve_settings(facts.settings, preset=facts.presets.get(preset, {}))
         config = recipe.Config(**settings)

@@ -20,10 +20,11 @@ OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://12
 COUNT_ROWS = """
 import json, sys
 from dlrecipes.datasets.catalog import DATA_SETS
+from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.datasets.ladder import open_data_set
 counts = {}
 for name in DATA_SETS:
-    source = open_data_set(name, "full", sys.argv[1], 0, print)
+    source = open_data_set(name, "full", sys.argv[1], FetchDisplay(quiet=True))
     assert source.rung == "full" and source.name == name
     splits = source.splits()
     if name == "tiny_shakespeare":
