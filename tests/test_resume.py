@@ -622,7 +622,7 @@ def test_nothing_is_written_through_a_symbolic_link_in_a_run(name: str, tmp_path
     assert files_below(target) == {"000001": b"(folder)"}
 
 
-@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "a/b", ".hidden"])
+@pytest.mark.parametrize("name", ["../outside", "/outside", "a/b", ".hidden"])
 def test_a_name_that_leads_out_of_the_folder_of_runs_is_refused(name: str, tmp_path: Path) -> None:
     dlrecipes("train", REGRESSION, "--name", name, cwd=tmp_path, code=2)
     assert files_below(tmp_path) == {}
