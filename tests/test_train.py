@@ -208,7 +208,7 @@ def test_output_ends_with_metrics_verdict_the_runs_place_and_what_to_type_next(
     assert re.match(r"Test  .*mae [\d.,]+", test)
     assert re.match(r"Verdict: (normal|low|suspiciously high): ", verdict)
     assert run.startswith(f"Run: {Path('runs', REGRESSION, 'my-run')}")
-    assert following.startswith(f"Next: dlrecipes predict {REGRESSION}")
+    assert following == f"Next: dlrecipes evaluate {REGRESSION}"
     assert (folder / "runs" / REGRESSION / "my-run" / "run.json").is_file()
 
 
@@ -260,7 +260,7 @@ def test_a_terminal_shows_a_bar_with_epoch_step_loss_metric_speed_and_time_left(
     assert steps == sorted(steps)
     assert len(set(steps)) > 2, "the bar moves"
     assert [f"epoch {number}/4  " in shown for number in range(1, 5)] == [True] * 4
-    assert "Next: dlrecipes predict" in shown
+    assert "Next: dlrecipes evaluate" in shown
 
 
 def test_every_practice_can_be_switched_on_in_one_run(train_apart: TrainApart) -> None:
