@@ -108,6 +108,7 @@ def assert_same(one: Run, other: Run) -> None:
     assert largest_difference(ends[0].arrays, ends[1].arrays) == 0.0
 
 
+@pytest.mark.long
 def test_ten_kills_at_all_moments_over_all_recipes_end_the_same_to_the_bit() -> None:
     script = CHECKOUT / "benchmarks" / "chaos.py"
     outcome = run_process(
@@ -170,6 +171,7 @@ OWN: dict[str, tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OWN)
 def test_a_run_stopped_within_an_epoch_ends_the_same(
     name: str, tmp_path: Path, straight: Straight
@@ -191,6 +193,7 @@ def test_a_run_stopped_within_an_epoch_ends_the_same(
     assert_same(straight(file, *arguments), read_run(path))
 
 
+@pytest.mark.long
 def test_a_run_stopped_while_an_epoch_is_validated_ends_the_same(
     tmp_path: Path, straight: Straight
 ) -> None:
@@ -297,6 +300,7 @@ def test_a_killed_run_says_so_and_one_that_is_trained_is_not_resumed_by_another(
     assert "dlrecipes resume" in dlrecipes("runs", "show", path, cwd=tmp_path).out
 
 
+@pytest.mark.long
 def test_two_trainings_at_once_get_two_runs_and_of_two_with_one_name_one_is_refused(
     tmp_path: Path,
 ) -> None:
@@ -333,6 +337,7 @@ def test_a_damaged_checkpoint_is_found_out_and_the_one_before_it_is_used(
     assert_same(straight(REGRESSION, *SHORT), read_run(path))
 
 
+@pytest.mark.long
 def test_without_any_good_checkpoint_a_run_begins_again_and_ends_the_same(
     tmp_path: Path, straight: Straight
 ) -> None:
@@ -361,6 +366,7 @@ def test_checkpoints_by_steps_and_time_are_kept_as_many_as_asked_and_the_best(
     assert min(one.score for one in kept.values() if one.score is not None) == min(losses)
 
 
+@pytest.mark.long
 def test_a_run_that_is_moved_is_resumed_and_a_finished_one_is_shown(
     tmp_path: Path, straight: Straight
 ) -> None:
@@ -380,6 +386,7 @@ def test_a_run_that_is_moved_is_resumed_and_a_finished_one_is_shown(
     )
 
 
+@pytest.mark.long
 def test_data_that_has_gone_or_changed_is_said_and_may_be_elsewhere(tmp_path: Path) -> None:
     table = sample_table("diamonds.csv", "train").head(800)
     table.to_csv(tmp_path / "mine.csv", index=False)
@@ -417,6 +424,7 @@ DIVERGING = (
 """A recipe whose weights are spoilt in step 60 unless its learning rate is a third of 0.01."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_a_loss_that_is_not_a_number_is_said_and_with_restore_gone_on_after(
     schedule: str, tmp_path: Path
@@ -464,6 +472,7 @@ def test_numbers_in_the_data_that_are_not_finite_are_named(tmp_path: Path) -> No
     assert "The training data is why: the column carat" in outcome.err
 
 
+@pytest.mark.long
 def test_out_of_memory_is_said_as_such_with_where_and_what_to_change(tmp_path: Path) -> None:
     file = own_recipe(
         tmp_path,
@@ -560,6 +569,7 @@ def own_run(folder: Path) -> Path:
     return folder / document["path"]
 
 
+@pytest.mark.long
 def test_a_run_from_elsewhere_runs_no_code_unless_its_recipe_is_trusted(tmp_path: Path) -> None:
     path = own_run(tmp_path)
     elsewhere = {"XDG_CONFIG_HOME": str(tmp_path / "other-user")}
@@ -685,6 +695,7 @@ def test_a_proof_shows_no_difference_and_changes_nothing(
     assert files_below(run.path) == before
 
 
+@pytest.mark.long
 def test_a_proof_finds_out_a_recipe_that_cannot_be_resumed(tmp_path: Path) -> None:
     file = own_recipe(
         tmp_path,
@@ -725,6 +736,7 @@ def test_a_run_is_reproduced_to_the_bit_into_a_new_run(tmp_path: Path, straight:
     assert [event["run"] for event in again.events if event["what"] == "reproduces"] == [run.run]
 
 
+@pytest.mark.long
 def test_a_reproduction_says_what_differs_and_refuses_a_changed_recipe_or_data(
     tmp_path: Path,
 ) -> None:
