@@ -211,6 +211,7 @@ class Resumption(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Count the steps that were trained: the last ones of an epoch may be fewer at once."""
+        self.clock.note("first_step")
         done = min(batch + 1, self.epoch_steps or batch + 1)
         if not self.pending:
             self.trained_steps += done - self.step

@@ -29,6 +29,11 @@ class Clock:
             before = self.done.get(name, 0.0)
             self.done[name] = before + time.perf_counter() - self.running.pop(name)
 
+    def note(self, name: str) -> None:
+        """Note how long it took, from the beginning, until this happened for the first time."""
+        if name not in self.earlier:
+            self.done.setdefault(name, time.perf_counter() - self.started)
+
     @property
     def seconds(self) -> dict[str, float]:
         """Return the seconds of each part up to now, and in `total`."""

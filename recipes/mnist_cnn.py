@@ -98,6 +98,8 @@ class Config:
         balance_classes: Whether rare classes weigh more in the loss.
         early_stopping: Epochs without a lower validation loss before training stops; 0: never.
         validation_fraction: Share of the training images held out to watch training.
+        precision: Of the arithmetic; mixed_bfloat16 multiplies in 16 bits and keeps weights in 32.
+        steps_per_execution: Steps that TensorFlow makes without Python in between.
     """
 
     epochs: PositiveInt = 4
@@ -117,6 +119,8 @@ class Config:
     balance_classes: bool = False
     early_stopping: NonNegativeInt = 0
     validation_fraction: Fraction = 0.05
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    steps_per_execution: PositiveInt = 20
 
 
 def load(config: Config, source: Source) -> Data:
@@ -143,6 +147,7 @@ def load(config: Config, source: Source) -> Data:
 
 def build(config: Config, data: Data) -> keras.Model:
     """Return the compiled network: uint8 pixels -> probabilities (batch, classes)."""
+    keras.config.set_dtype_policy(config.precision)
     penalty = keras.regularizers.L1L2(config.l1, config.l2)
     inputs = keras.Input(data.image_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1 / 255)(inputs)
@@ -164,14 +169,16 @@ def build(config: Config, data: Data) -> keras.Model:
     if config.dense_units:
         x = layers.Dense(config.dense_units, activation="relu", kernel_regularizer=penalty)(x)
     x = layers.Dropout(config.dropout)(x)
-    outputs = layers.Dense(len(data.classes), activation="softmax", name="probabilities")(x)
+    outputs = layers.Dense(
+        len(data.classes), activation="softmax", dtype="float32", name="probabilities"
+    )(x)
     model = keras.Model(inputs, outputs)
     kind = "categorical" if config.one_hot_labels else "sparse_categorical"
     model.compile(
         optimizer=make_optimizer(config, steps_per_epoch=len(data.train)),
         loss=f"{kind}_crossentropy",
         metrics=["accuracy"],
-        steps_per_execution=20,
+        steps_per_execution=config.steps_per_execution,
     )
     return model
 

@@ -71,6 +71,8 @@ class Config:
         l2: Penalty on the sum of squared weights.
         early_stopping: Epochs without a lower validation loss before training stops; 0: never.
         validation_fraction: Share of the training rows held out to watch training.
+        precision: Of the arithmetic; mixed_bfloat16 multiplies in 16 bits and keeps weights in 32.
+        steps_per_execution: Steps that TensorFlow makes without Python in between.
     """
 
     epochs: PositiveInt = 30
@@ -85,6 +87,8 @@ class Config:
     l2: NonNegativeFloat = 0.0
     early_stopping: NonNegativeInt = 0
     validation_fraction: Fraction = 0.05
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    steps_per_execution: PositiveInt = 20
 
 
 def load(config: Config, source: Source) -> Data:
@@ -126,20 +130,23 @@ def preprocess(train: Examples) -> keras.Model:
 
 def build(config: Config, data: Data) -> keras.Model:
     """Return the compiled network: standardised columns -> target (batch, 1), in its own unit."""
+    keras.config.set_dtype_policy(config.precision)
     penalty = keras.regularizers.L1L2(config.l1, config.l2)
     inputs = keras.Input(data.preprocessing.output_shape[1:], name="columns")
     x = inputs
     for units in config.hidden_units:
         x = layers.Dense(units, activation="relu", kernel_regularizer=penalty)(x)
         x = layers.Dropout(config.dropout)(x)
-    x = layers.Dense(1)(x)
-    outputs = layers.Rescaling(data.extra["deviation"], data.extra["mean"], name="value")(x)
+    x = layers.Dense(1, dtype="float32")(x)
+    outputs = layers.Rescaling(
+        data.extra["deviation"], data.extra["mean"], dtype="float32", name="value"
+    )(x)
     model = keras.Model(inputs, outputs)
     model.compile(
         optimizer=make_optimizer(config, steps_per_epoch=len(data.train)),
         loss=config.loss,
         metrics=["mae"],
-        steps_per_execution=20,
+        steps_per_execution=config.steps_per_execution,
     )
     return model
 

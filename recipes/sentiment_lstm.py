@@ -30,6 +30,7 @@ from keras import layers, ops
 
 from dlrecipes import (
     Data,
+    Examples,
     Fraction,
     Metrics,
     NonNegativeFloat,
@@ -108,6 +109,8 @@ class Config:
         balance_classes: Whether rare classes weigh more in the loss.
         early_stopping: Epochs without a lower validation loss before training stops; 0: never.
         validation_fraction: Share of the training texts held out to watch training.
+        batch_by_length: Whether texts of like length share a batch: less padding to read.
+        precision: Of the arithmetic; mixed_bfloat16 multiplies in 16 bits and keeps weights in 32.
     """
 
     epochs: PositiveInt = 2
@@ -129,6 +132,8 @@ class Config:
     balance_classes: bool = False
     early_stopping: NonNegativeInt = 0
     validation_fraction: Fraction = 0.05
+    batch_by_length: bool = True
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
 
 
 def load(config: Config, source: Source) -> Data:
@@ -150,10 +155,16 @@ def load(config: Config, source: Source) -> Data:
         examples.transform(preprocessing, batch_size=512)
         for examples in (train, validation, source.test)
     ]
+
+    def batches(examples: Examples, batch_size: int, *, shuffle: bool = False):
+        if config.batch_by_length:
+            return examples.batches_by_length(batch_size, shuffle=shuffle)
+        return examples.batches(batch_size, shuffle=shuffle)
+
     return Data(
-        train=splits[0].batches_by_length(config.batch_size, shuffle=True),
-        validation=splits[1].batches_by_length(256),
-        test=splits[2].batches_by_length(256),
+        train=batches(splits[0], config.batch_size, shuffle=True),
+        validation=batches(splits[1], 256),
+        test=batches(splits[2], 256),
         rows={"train": len(splits[0]), "validation": len(splits[1]), "test": len(splits[2])},
         classes=source.classes,
         preprocessing=preprocessing,
@@ -163,9 +174,10 @@ def load(config: Config, source: Source) -> Data:
 
 def build(config: Config, data: Data) -> keras.Model:
     """Return the compiled network: word numbers (batch, time) -> probability (batch, 1)."""
+    keras.config.set_dtype_policy(config.precision)
     inputs = keras.Input((None,), dtype="int32", name="words")
-    is_word = ops.expand_dims(ops.cast(ops.not_equal(inputs, 0), "float32"), -1)
     x = layers.Embedding(config.vocabulary_size, config.embedding_units)(inputs)
+    is_word = ops.expand_dims(ops.cast(ops.not_equal(inputs, 0), x.dtype), -1)
     # Padding is set to 0 at every turn, so a text is judged the same however it is padded.
     x = layers.SpatialDropout1D(config.embedding_dropout)(x) * is_word
     read = read_all if config.reading == "pooled" else read_to_the_last
@@ -176,6 +188,7 @@ def build(config: Config, data: Data) -> keras.Model:
         1 if binary else len(data.classes),
         activation="sigmoid" if binary else "softmax",
         kernel_regularizer=penalty,
+        dtype="float32",
         name="probability",
     )(x)
     model = keras.Model(inputs, outputs)

@@ -85,6 +85,7 @@ class Config:
         l2: Penalty on the sum of squared weights.
         early_stopping: Epochs without a lower validation loss before training stops; 0: never.
         validation_fraction: Share of the training windows held out, if the data set holds out none.
+        precision: Of the arithmetic; mixed_bfloat16 multiplies in 16 bits and keeps weights in 32.
     """
 
     epochs: PositiveInt = 3
@@ -102,6 +103,7 @@ class Config:
     l2: NonNegativeFloat = 0.0
     early_stopping: NonNegativeInt = 0
     validation_fraction: Fraction = 0.05
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
 
 
 def load(config: Config, source: Source) -> Data:
@@ -126,6 +128,7 @@ def load(config: Config, source: Source) -> Data:
 
 def build(config: Config, data: Data) -> keras.Model:
     """Return the compiled network: character numbers (batch, time) -> probabilities of the next."""
+    keras.config.set_dtype_policy(config.precision)
     penalty = keras.regularizers.L1L2(config.l1, config.l2)
     starts = {
         "normal": keras.initializers.RandomNormal(stddev=1.0),
@@ -139,7 +142,9 @@ def build(config: Config, data: Data) -> keras.Model:
     for units in config.lstm_units:
         x = layers.LSTM(units, return_sequences=True, kernel_regularizer=penalty)(x)
         x = layers.Dropout(config.dropout)(x)
-    outputs = layers.Dense(vocabulary, activation="softmax", name="probabilities")(x)
+    outputs = layers.Dense(vocabulary, activation="softmax", dtype="float32", name="probabilities")(
+        x
+    )
     model = keras.Model(inputs, outputs)
     model.compile(
         optimizer=make_optimizer(config, steps_per_epoch=len(data.train)),

@@ -1,0 +1,354 @@
+"""Time to the same accuracy: a tutorial's plain Keras script, the same in PyTorch, and dlrecipes.
+
+    python -m pip install '.[bench]'                      # PyTorch
+    python benchmarks/compare.py run --data-dir FOLDER    # about two hours; writes README
+    python benchmarks/compare.py run --data-dir FOLDER --only one-conv --repetitions 1
+    python benchmarks/compare.py readme                   # the tables from compare.json alone
+
+Whole processes, from start to exit, in turn, on full data, in fresh processes. Four sides:
+
+- `script`: the tutorial's network as it is written in `scripts/keras_*.py`;
+- `torch`: the same network in PyTorch, in its best plain practice;
+- `dlrecipes`: the command that reaches the script's result, with the seeds from 0;
+- `torch-ours`: the network and the settings of that command in PyTorch.
+
+And apart from these, for each recipe, `dlrecipes train RECIPE` with its default settings against
+`scripts/bare.py`, which trains the same network with the same settings for as many epochs.
+The floor of a figure is its network's arithmetic over this machine's rate of multiplying matrices.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import floor
+import readme
+
+HERE = Path(__file__).resolve().parent
+SCRIPTS = HERE / "scripts"
+RESULT = HERE / "compare.json"
+SIDES = ("script", "torch", "dlrecipes", "torch-ours")
+
+
+class Row(NamedTuple):
+    """What is reached in how much time.
+
+    Args:
+        name: Of the tutorial's network.
+        recipe: The recipe.
+        target: The script's result on the test split, as the figure to reach.
+        higher_is_better: Whether a result above the target reaches it.
+        metric: Name of the result in a run's metrics.
+        unit: Of the result, for people.
+        epochs: Those of the script, and of its network in PyTorch.
+        ours: The settings with which dlrecipes reaches the target.
+        our_epochs: How many epochs those train for.
+        torch: The script in PyTorch.
+        limit: At most this share of the script's wall time is promised.
+    """
+
+    name: str
+    recipe: str
+    target: float
+    higher_is_better: bool
+    metric: str
+    unit: str
+    epochs: int
+    ours: tuple[str, ...]
+    our_epochs: int
+    torch: str
+    limit: float
+
+    def reaches(self, result: float) -> bool:
+        """Tell whether a result is as good as the target."""
+        return result >= self.target if self.higher_is_better else result <= self.target
+
+
+def _cnn(name: str, target: float, our_epochs: int) -> Row:
+    """Return the row of a convolutional network."""
+    ours = ("--epochs", str(our_epochs))
+    return Row(
+        name, "mnist-cnn", target, True, "accuracy", "accuracy", 5, ours, our_epochs,
+        "torch_cnn.py", 0.15,
+    )  # fmt: skip
+
+
+ROWS = {
+    row.name: row
+    for row in (
+        _cnn("one-conv", 0.9872, 1),
+        _cnn("three-conv", 0.9907, 2),
+        _cnn("two-conv", 0.9896, 2),
+        Row(
+            "lstm-128", "sentiment-lstm", 0.869, True, "accuracy", "accuracy", 2,
+            ("--epochs", "1"), 1, "torch_sentiment.py", 0.12,
+        ),
+        Row(
+            "text", "text-generation-lstm", 2.014, False, "loss", "nats per character", 5,
+            ("--epochs", "1"), 1, "torch_text.py", 0.35,
+        ),
+        Row(
+            "dense-32", "regression-mlp", 323.0, False, "mae", "US$ mean absolute error", 10,
+            ("--epochs", "4"), 4, "torch_regression.py", 0.35,
+        ),
+    )
+}  # fmt: skip
+NETWORK_IN_TORCH = {"text": "lstm-128"}
+"""Where the network has another name there."""
+
+
+class Setting(NamedTuple):
+    """Where the benchmark runs.
+
+    Args:
+        rung: `full` or `sample`.
+        data_dir: The folder of prepared data sets.
+        files: The folder of plain files for the scripts.
+        scratch: Where what is trained may be written.
+    """
+
+    rung: str
+    data_dir: Path
+    files: Path
+    scratch: Path
+
+
+def environment(setting: Setting) -> dict[str, str]:
+    """Return the environment of a measured process: quiet, and with compiled byte code."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {
+        **kept,
+        "BENCHMARK_FILES": str(setting.files),
+        "KERAS_BACKEND": "tensorflow",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "XDG_CACHE_HOME": str(setting.files / "cache"),
+    }
+
+
+def timed(command: Iterable[str], setting: Setting) -> dict[str, Any]:
+    """Run a process to its end and return what it took, and the last line that it printed as JSON.
+
+    Returns:
+        `wall` and `cpu` seconds, `peak_bytes` of memory, and the document.
+    """
+    started = time.time()
+    env = environment(setting) | {"BENCHMARK_STARTED": repr(started)}
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen([*command], cwd=setting.scratch, env=env, stdout=out, stderr=err)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.time() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        printed = out.read().decode()
+        if process.returncode:
+            err.seek(0)
+            sys.exit(f"{' '.join(command)}\n{printed}{err.read().decode()}")
+    return {
+        "wall": wall,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "peak_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        "document": json.loads(printed[max(printed.rfind('\n{"result"'), 0) :]),
+    }
+
+
+def script(arguments: Iterable[str], setting: Setting) -> dict[str, Any]:
+    """Measure one of the scripts."""
+    name, *rest = arguments
+    measured = timed([sys.executable, str(SCRIPTS / name), *rest], setting)
+    return {**measured, **measured.pop("document")}
+
+
+def train(recipe: str, flags: Iterable[str], metric: str, setting: Setting) -> dict[str, Any]:
+    """Measure `dlrecipes train`."""
+    data = ["--data", setting.rung, "--data-dir", str(setting.data_dir)]
+    command = [sys.executable, "-m", "dlrecipes", "train", recipe, *flags, *data]
+    measured = timed([*command, "--checkpoint-every", "epoch,10m", "--json"], setting)
+    run = measured.pop("document")
+    samples = run["data"]["rows"]["train"] * run["config"]["epochs"]
+    return {
+        **measured,
+        "result": run["metrics"][metric],
+        "fit": run["seconds"]["fit"],
+        # The run's clock begins a little after the process.
+        "first_step": run["seconds"]["first_step"] + measured["wall"] - run["seconds"]["total"],
+        "samples_per_second": samples / run["seconds"]["fit"],
+        "seconds": run["seconds"],
+        "machine": run["machine"],
+        "versions": run["versions"],
+    }
+
+
+def measure(row: Row, side: str, number: int, setting: Setting) -> dict[str, Any]:
+    """Measure one side of a row."""
+    network = NETWORK_IN_TORCH.get(row.name, row.name)
+    if side == "script":
+        return script([f"keras_{row.name.replace('-', '_')}.py"], setting)
+    if side == "torch":
+        return script([row.torch, network, str(row.epochs)], setting)
+    if side == "torch-ours":
+        return script([row.torch, "ours", str(row.our_epochs)], setting)
+    return train(row.recipe, [*row.ours, "--seed", str(number)], row.metric, setting)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure what was asked for, and keep each result as it comes."""
+    found = json.loads(arguments.result.read_text()) if arguments.result.exists() else {}
+    sides = [side for side in SIDES if side in arguments.sides]
+    if find_spec("torch") is None and any(side.startswith("torch") for side in sides):
+        print("PyTorch is not here and is left out: python -m pip install '.[bench]'")
+        sides = [side for side in sides if not side.startswith("torch")]
+    names = [name for name in ROWS if name in (arguments.only or ROWS)]
+    with tempfile.TemporaryDirectory() as files, tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.data_dir.resolve()
+        setting = Setting(arguments.data, folder, Path(files), Path(scratch))
+        write = "import sys, plain_files; plain_files.write_all(*sys.argv[1:])"
+        subprocess.run(
+            [sys.executable, "-c", write, arguments.data, str(folder)],
+            cwd=SCRIPTS,
+            env=environment(setting),
+            check=True,
+        )
+        found["rate"] = floor.multiplications_per_second()
+        found["data"] = arguments.data
+        for number in range(arguments.repetitions):
+            for name in names:
+                for side in sides:
+                    one = measure(ROWS[name], side, number, setting)
+                    keep(found, arguments.result, (name, side), one, first=number == 0)
+        for number in range(arguments.bare):
+            for recipe, metric in {row.recipe: row.metric for row in ROWS.values()}.items():
+                if recipe not in {ROWS[name].recipe for name in names}:
+                    continue
+                ours = train(recipe, ["--seed", str(number)], metric, setting)
+                keep(found, arguments.result, (recipe, "dlrecipes"), ours, first=number == 0)
+                bare = script(["bare.py", recipe, str(folder)], setting)
+                keep(found, arguments.result, (recipe, "bare"), bare, first=number == 0)
+
+
+def keep(
+    found: dict[str, Any], path: Path, place: tuple[str, str], one: dict[str, Any], *, first: bool
+) -> None:
+    """Add a measurement to its place, after clearing that if it is the first one."""
+    name, side = place
+    row = found.setdefault("rows", {}).setdefault(name, {})
+    row[side] = [*([] if first else row.get(side, [])), one]
+    path.write_text(json.dumps(found, indent=1) + "\n")
+    print(
+        f"{name} {side}: {one['wall']:.1f} s, {one['cpu']:.1f} s of processors, "
+        f"{one['peak_bytes'] / 2**20:,.0f} MiB, first step {one['first_step']:.1f} s, "
+        f"result {one['result']:.4f}",
+        flush=True,
+    )
+
+
+def median(runs: list[dict[str, Any]], key: str) -> float:
+    """Return the median of a figure."""
+    return statistics.median(run[key] for run in runs)
+
+
+def spread(runs: list[dict[str, Any]], key: str = "wall") -> str:
+    """Return the median of some seconds, and the least and the most."""
+    values = [run[key] for run in runs]
+    return f"{statistics.median(values):.1f} s ({min(values):.1f} to {max(values):.1f})"
+
+
+def _shown(row: Row, value: float) -> str:
+    """Return a result for people."""
+    return f"{value:.1f}" if value > 10 else f"{value:.4f}"
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the tables of the README, in Markdown."""
+    lines = [
+        "| to | tutorial's script | PyTorch | dlrecipes | of the script | of PyTorch | floors |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    details = [
+        "| network | side | processor seconds | peak memory | samples/s | first step | result |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in ROWS.items():
+        runs = found["rows"].get(name, {})
+        if "script" not in runs or "dlrecipes" not in runs:
+            continue
+        ours = median(runs["dlrecipes"], "wall")
+        against_torch = median(runs["torch"], "wall") if "torch" in runs else float("nan")
+        floors = [
+            floor.training_operations(forward, row.recipe, epochs) / found["rate"]
+            for forward, epochs in (
+                (floor.FORWARD[row.name], row.epochs),
+                (floor.OURS[row.recipe], row.our_epochs),
+            )
+        ]
+        flags = " ".join(row.ours)
+        lines.append(
+            f"| {_shown(row, row.target)} {row.unit}: `{name}` | {spread(runs['script'])} "
+            f"| {spread(runs['torch']) if 'torch' in runs else ''} "
+            f"| {spread(runs['dlrecipes'])}, `{row.recipe} {flags}` "
+            f"| {ours / median(runs['script'], 'wall'):.2f} "
+            f"| {ours / against_torch:.2f} | {floors[0]:.1f} s, {floors[1]:.1f} s |"
+        )
+        for side in SIDES:
+            if side not in runs:
+                continue
+            result = statistics.mean(run["result"] for run in runs[side])
+            details.append(
+                f"| `{name}` | {side} | {median(runs[side], 'cpu'):.1f} "
+                f"| {median(runs[side], 'peak_bytes') / 2**20:,.0f} MiB "
+                f"| {median(runs[side], 'samples_per_second'):,.0f} "
+                f"| {median(runs[side], 'first_step'):.1f} s | {_shown(row, result)} |"
+            )
+    bare = [
+        "| `dlrecipes train` | seconds | bare script | ratio | peak memory | bare script | ratio |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for recipe in dict.fromkeys(row.recipe for row in ROWS.values()):
+        runs = found["rows"].get(recipe, {})
+        if "bare" not in runs:
+            continue
+        pairs = [
+            [median(runs[side], key) for side in ("dlrecipes", "bare")]
+            for key in ("wall", "peak_bytes")
+        ]
+        bare.append(
+            f"| `{recipe}` | {spread(runs['dlrecipes'])} | {spread(runs['bare'])} "
+            f"| {pairs[0][0] / pairs[0][1]:.2f} | {pairs[1][0] / 2**20:,.0f} MiB "
+            f"| {pairs[1][1] / 2**20:,.0f} MiB | {pairs[1][0] / pairs[1][1]:.2f} |"
+        )
+    return "\n".join([*lines, "", *details, "", *bare])
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(description="Compare the time to the same accuracy.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    measured = commands.add_parser("run", help="measure")
+    measured.add_argument("--data-dir", type=Path, required=True, help="of prepared data sets")
+    measured.add_argument("--data", choices=("full", "sample"), default="full")
+    measured.add_argument("--only", nargs="*", choices=ROWS, help="rows")
+    measured.add_argument("--sides", nargs="*", choices=SIDES, default=SIDES)
+    measured.add_argument("--repetitions", type=int, default=3)
+    measured.add_argument("--bare", type=int, default=3, help="repetitions against a bare script")
+    shown = commands.add_parser("readme", help="write the tables into README.md")
+    for one in (measured, shown):
+        one.add_argument("--result", type=Path, default=RESULT, help="file of the measurements")
+    arguments = parser.parse_args()
+    if arguments.command == "run":
+        run(arguments)
+    found = json.loads(arguments.result.read_text())
+    print(table(found))
+    if arguments.result == RESULT:
+        readme.write("compare", table(found))
+
+
+if __name__ == "__main__":
+    main()

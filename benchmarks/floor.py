@@ -1,0 +1,78 @@
+"""The arithmetic floor of a training: its operations over the machine's rate of multiplying."""
+
+import statistics
+import time
+
+TRAINING_ROWS = {
+    "mnist-cnn": 60_000,
+    "sentiment-lstm": 25_000,
+    "text-generation-lstm": 1_003_854,  # characters
+    "regression-mlp": 48_546,
+}
+WORDS_READ = 218
+"""Words of a review that our network reads: the mean length, of which 600 are read at most."""
+
+
+def _convolution(places: int, inputs: int, outputs: int, size: int = 9) -> int:
+    """Return the operations of a convolution over so many places of an image or a text."""
+    return 2 * places * inputs * outputs * size
+
+
+def _dense(inputs: int, outputs: int) -> int:
+    return 2 * inputs * outputs
+
+
+def _lstm(inputs: int, units: int) -> int:
+    """Return the operations of an LSTM in one time step: four gates."""
+    return 2 * 4 * units * (inputs + units)
+
+
+FORWARD = {
+    "one-conv": _convolution(26**2, 1, 32) + _dense(13**2 * 32, 128) + _dense(128, 10),
+    "three-conv": _convolution(26**2, 1, 32)
+    + _convolution(11**2, 32, 64)
+    + _convolution(3**2, 64, 64)
+    + _dense(576, 64)
+    + _dense(64, 10),
+    "two-conv": _convolution(26**2, 1, 32) + _convolution(11**2, 32, 64) + _dense(1600, 10),
+    "lstm-128": 200 * _lstm(128, 128) + _dense(128, 1),
+    "text": _lstm(128, 128) + _dense(128, 65),
+    "dense-32": _dense(26, 32) + _dense(32, 1),
+}
+OURS = {
+    "mnist-cnn": _convolution(26**2, 1, 16)
+    + _convolution(11**2, 16, 32)
+    + _convolution(3**2, 32, 64)
+    + _dense(576, 64)
+    + _dense(64, 10),
+    "sentiment-lstm": _convolution(WORDS_READ, 64, 64, 3)
+    + 2 * (WORDS_READ // 4) * _lstm(64, 32)
+    + _dense(192, 1),
+    "text-generation-lstm": _lstm(64, 192) + _dense(192, 67),
+    "regression-mlp": _dense(29, 128) + _dense(128, 64) + _dense(64, 32) + _dense(32, 1),
+}
+
+
+def training_operations(forward: int, recipe: str, epochs: int) -> int:
+    """Return the operations of a training: the way back takes twice those of the way forward.
+
+    Args:
+        forward: Operations for one row; of a text that is written, for one character.
+        recipe: Whose data is trained on.
+        epochs: Passes over it.
+    """
+    return 3 * forward * TRAINING_ROWS[recipe] * epochs
+
+
+def multiplications_per_second(size: int = 2048, repetitions: int = 9) -> float:
+    """Return the float operations a second in which TensorFlow multiplies two matrices."""
+    import tensorflow as tf
+
+    matrix = tf.random.normal((size, size))
+    tf.linalg.matmul(matrix, matrix).numpy()
+    seconds = []
+    for _ in range(repetitions):
+        begun = time.perf_counter()
+        tf.linalg.matmul(matrix, matrix).numpy()
+        seconds.append(time.perf_counter() - begun)
+    return 2 * size**3 / statistics.median(seconds)
