@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlrecipes.catalog import Facts, find_recipe, is_path, read_facts
-from dlrecipes.cli import options, output
+from dlrecipes.cli import options, output, planning
 from dlrecipes.cli.display import Display
 from dlrecipes.config import ConfigFile, Setting, read_config_file, resolve_settings, show_value
 from dlrecipes.errors import InputError, nearest
@@ -84,6 +84,14 @@ def train(
     ] = 2,
     on_nan: options.OnNaN = "",
     trust_recipe: options.TrustRecipe = False,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Train nothing: time a few steps, and say what all would take in time, memory, "
+            "disk and download.",
+        ),
+    ] = False,
     json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show the result alone.")] = False,
     **flags: Any,
@@ -142,6 +150,9 @@ def train(
         keep_checkpoints=keep_checkpoints,
         on_nan=on_nan or "stop",
     )
+    if plan:
+        planning.show(request, as_json=json)
+        return
     display = Display(output.console(stderr=json), quiet=quiet)
     with output.only_json(json):
         run = trainer.train(request, display)
@@ -431,7 +442,7 @@ def recipe_of_arguments(arguments: Sequence[str]) -> Facts | None:
     values = {
         following
         for flag, following in pairwise(arguments)
-        if flag.startswith("--") and "=" not in flag and flag not in ("--json", "--quiet")
+        if flag.startswith("--") and "=" not in flag and flag not in ("--json", "--plan", "--quiet")
     }
     names = [word for word in words if word not in values]
     failure: InputError | None = None
