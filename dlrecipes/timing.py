@@ -56,8 +56,9 @@ class StepTimer(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
     """Times every execution; must come after the callbacks whose time is to count.
 
     Args:
-        seconds: Ends an epoch once its executions after the first have taken so long; 0: never.
-        epochs: Ends training after so many epochs; 0: never.
+        seconds: Ends each epoch once its executions after the first have taken so long.
+        epochs: Ends training after so many epochs; 0 to end it as soon as all its executions after
+            the first, over all epochs, have taken those seconds.
     """
 
     def __init__(self, seconds: float, epochs: int) -> None:
@@ -67,6 +68,16 @@ class StepTimer(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         self.epochs = self.steps = self.step = 0
         """Epochs that the recipe trains, steps of each (0 if that is not known), steps done."""
         self.last = self.validation_began = 0.0
+
+    @property
+    def executions(self) -> list[Execution]:
+        """Return all executions, of whichever epoch; tracing is in the first."""
+        return [
+            execution
+            for timing in self.timings
+            for execution in (timing.first, *timing.later)
+            if execution
+        ]
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Note how much the recipe would train."""
@@ -88,8 +99,9 @@ class StepTimer(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         else:
             timing.later.append(execution)
         self.step, self.last = done, now
+        counted = timing.later if self.epochs_wanted else self.executions[1:]
         # An epoch of unknown length is not cut short: it tells its length.
-        if 0 < self.wanted <= timing.stepping and self.steps:
+        if self.steps and sum(one.seconds for one in counted) >= self.wanted:
             self.model.stop_training = True
 
     def on_test_begin(self, logs: Any = None) -> None:
