@@ -30,7 +30,7 @@ from dlrecipes.session import Trial, Work
 from dlrecipes.trainer import Request, train
 
 if TYPE_CHECKING:
-    from dlrecipes.timing import EpochTiming, Execution, StepTimer
+    from dlrecipes.timing import EpochTiming, StepTimer
 
 STEP_SECONDS = 2.5
 """Of steps that are timed in each of two epochs."""
@@ -322,9 +322,7 @@ def _fit_seconds(
     others = timer.epochs - len(epochs)
     around = measured - sum(timing.seconds for timing in timings)
     fit: float = around + sum(epochs) + others * epochs[-1] + timer.epochs * longer
-    later = [execution for timing in timings for execution in timing.later]
-    spread = _spread(later, rate)
-    return fit, spread * rate * steps * timer.epochs
+    return fit, _rate_error(timings, rate) * steps * timer.epochs
 
 
 def _seconds_per_step(timings: "Sequence[EpochTiming]") -> float:
@@ -341,13 +339,20 @@ def _epoch_seconds(timing: "EpochTiming", rate: float, steps: int) -> float:
     return timing.seconds - timing.stepping + rate * max(steps - first, 0)
 
 
-def _spread(executions: "Sequence[Execution]", rate: float) -> float:
-    """Return two standard errors of the mean step, as a fraction of it."""
-    if len(executions) < 2:
-        return OTHER_ERROR
-    rates = [execution.seconds / execution.steps for execution in executions]
-    error: float = 2 * stdev(rates) / len(rates) ** 0.5
-    return error / rate
+def _rate_error(timings: "Sequence[EpochTiming]", rate: float) -> float:
+    """Return how far the seconds of a step may be off.
+
+    That is two standard errors of their mean; or, if it is more, how far each epoch's own mean is
+    from it: steps that follow each other are alike where something else slows the machine down.
+    """
+    later = [execution for timing in timings for execution in timing.later]
+    if len(later) < 2:
+        return OTHER_ERROR * rate
+    rates = [execution.seconds / execution.steps for execution in later]
+    means = [_seconds_per_step([timing]) for timing in timings if timing.later]
+    apart = [abs(mean - rate) for mean in means]
+    error: float = max(2 * stdev(rates) / len(rates) ** 0.5, *apart)
+    return error
 
 
 def _test_seconds(rehearsal: _Rehearsal, measured: float, scale: _Scale) -> float:
