@@ -23,6 +23,7 @@ from dlrecipes.datasets.examples import Data
 from dlrecipes.datasets.fetch import missing_bytes
 from dlrecipes.datasets.ladder import data_folder, is_decoded, open_data_set
 from dlrecipes.errors import DlrecipesError, Interrupted
+from dlrecipes.failures import DivergedError, advice
 from dlrecipes.listener import Listener
 from dlrecipes.process import peak_memory, seconds_since_start
 from dlrecipes.runs import Run
@@ -146,6 +147,27 @@ class _Rehearsal:
         return [self.timer]
 
 
+@dataclass(frozen=True)
+class _Stage:
+    """What is rehearsed for a training.
+
+    Args:
+        request: The training, on data that is here.
+        data: The names of the data, as `Plan` has them; empty for those of the request.
+        scale: How much more data the training has.
+        bytes: What is to be downloaded and prepared before it.
+        decoding: Seconds that the data took here, and will not take again.
+        notes: What the user should know of it.
+    """
+
+    request: Request
+    data: dict[str, str] = field(default_factory=dict)
+    scale: _Scale = _Scale()
+    bytes: dict[str, int] = field(default_factory=lambda: {"download": 0, "prepare": 0})
+    decoding: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
 def make_plan(request: Request, listener: Listener) -> Plan:
     """Return what a training will take. It leaves no run, and downloads nothing.
 
@@ -157,52 +179,15 @@ def make_plan(request: Request, listener: Listener) -> Plan:
         InputError: if it cannot be trained.
         DlrecipesError: if the training fails in its first steps.
     """
-    wanted, download, scale = request.data, {"download": 0, "prepare": 0}, _Scale()
-    data_set = None if wanted.is_path else find_data_set(request.facts.dataset)
-    notes: list[str] = []
-    decoding = 0.0
-    rehearsed = replace(request, on_nan="stop")
-    if data_set and wanted.data != "sample":
-        place = Place(data_folder(wanted.data_dir), data_set)
-        if place.is_prepared():
-            decoding = _decode(request, listener)
-        else:
-            download = _download(place)
-            scale = _scale(data_set)
-            rehearsed = replace(rehearsed, data=replace(wanted, data="sample"), fingerprint="")
-            notes.append(
-                f"The full data set {data_set.name} is not in {place.folder}: it takes a download "
-                f"of {shown_bytes(download['download'])} and {shown_bytes(download['prepare'])} of "
-                "disk, for which no time is counted."
-            )
-            notes.append(
-                f"Estimated on the bundled sample ({data_set.sample}), scaled to the "
-                f"{scale.train:.3g} times as many rows of {data_set.name}."
-            )
-    rehearsal = _Rehearsal()
-    run, sizes = _rehearse(rehearsed, rehearsal, listener)
-    assert rehearsal.work is not None
-    assert rehearsal.timer is not None
-    timer = rehearsal.timer
+    stage, rehearsal = _stage(request, listener), _Rehearsal()
+    run, sizes = _rehearse(stage.request, rehearsal, listener)
+    timer, scale = rehearsal.timer, stage.scale
+    assert timer is not None
     steps = max(round(timer.steps * scale.train), 1)
-    fit, error = _fit_seconds(timer, run.seconds["fit"], steps, scale)
-    measured = run.seconds
-    seconds = {
-        "start": rehearsal.age - decoding - measured["load"] - measured["build"],
-        "load": measured["load"] * scale.train,
-        "build": measured["build"],
-        "fit": fit,
-        "evaluate": _test_seconds(rehearsal, measured["evaluate"], scale),
-        "save": measured["save"] + EXIT_SECONDS,
-    }
-    total = sum(seconds.values())
-    error += OTHER_ERROR * (total - fit)
-    kept = _kept_checkpoints(request, timer.epochs, steps, fit)
-    bytes_ = {**download, "checkpoints": kept * sizes["checkpoint"], "files": sizes["files"]}
-    bytes_["disk"] = bytes_["checkpoints"] + bytes_["files"]
-    if getattr(rehearsal.work.config, "early_stopping", 0):
-        notes.append("Early stopping may end it sooner.")
-    stamp = run.data
+    seconds = _seconds(rehearsal, run, stage, steps)
+    kept = _kept_checkpoints(request, timer.epochs, steps, seconds["fit"])
+    taken = {"checkpoints": kept * sizes["checkpoint"], "files": sizes["files"]}
+    early = request.config.get("early_stopping")
     return Plan(
         recipe=request.facts.name,
         preset=request.preset,
@@ -210,29 +195,77 @@ def make_plan(request: Request, listener: Listener) -> Plan:
         seed=request.seed,
         device=run.device,
         data={
-            "name": data_set.name if data_set and scale != _Scale() else stamp["name"],
-            "rung": "full" if scale != _Scale() else stamp["rung"],
-            "measured": stamp["rung"],
+            "name": run.data["name"],
+            "rung": run.data["rung"],
+            **stage.data,
+            "measured": run.data["rung"],
         },
         rows={
             split: round(count * (scale.test if split == "test" else scale.train))
-            for split, count in stamp["rows"].items()
+            for split, count in run.data["rows"].items()
         },
         parameters=run.parameters,
         epochs=timer.epochs,
         steps_per_epoch=steps,
-        seconds={
-            "total": round(total, 2),
-            "error": round(error, 2),
-            **{part: round(value, 2) for part, value in seconds.items()},
-        },
-        bytes=bytes_,
+        seconds=seconds,
+        bytes={**stage.bytes, **taken, "disk": sum(taken.values())},
         peak_memory_bytes=peak_memory(),
-        measured_steps=sum(
-            execution.steps for timing in timer.timings for execution in timing.later
-        ),
-        notes=notes,
+        measured_steps=sum(one.steps for timing in timer.timings for one in timing.later),
+        notes=[*stage.notes, *(["Early stopping may end it sooner."] if early else [])],
     )
+
+
+def _stage(request: Request, listener: Listener) -> _Stage:
+    """Return what is rehearsed: on the sample, where the full data would have to be downloaded."""
+    wanted, rehearsed = request.data, replace(request, on_nan="stop")
+    if wanted.is_path or wanted.data == "sample":
+        return _Stage(rehearsed)
+    data_set = find_data_set(request.facts.dataset)
+    place = Place(data_folder(wanted.data_dir), data_set)
+    if place.is_prepared():
+        return _Stage(rehearsed, decoding=_decode(request, listener))
+    release, download, scale = data_set.release, missing_bytes(place), _scale(data_set)
+    prepare = download + release.prepared_bytes + release.unpacked_bytes
+    return _Stage(
+        replace(rehearsed, data=replace(wanted, data="sample"), fingerprint=""),
+        {"name": data_set.name, "rung": "full"},
+        scale,
+        {"download": download, "prepare": prepare},
+        notes=(
+            f"The full data set {data_set.name} is not in {place.folder}: it takes a download of "
+            f"{shown_bytes(download)} and {shown_bytes(prepare)} of disk, for which no time is "
+            "counted.",
+            f"Estimated on the bundled sample ({data_set.sample}), scaled to the "
+            f"{scale.train:.3g} times as many rows of {data_set.name}; memory is the sample's.",
+        ),
+    )
+
+
+def _seconds(rehearsal: _Rehearsal, run: Run, stage: _Stage, steps: int) -> dict[str, float]:
+    """Return the seconds of a training, as `Plan` has them.
+
+    Args:
+        rehearsal: What was measured of the rehearsal.
+        run: Its record.
+        stage: What was rehearsed.
+        steps: Steps of a whole epoch.
+    """
+    assert rehearsal.timer is not None
+    measured, scale = run.seconds, stage.scale
+    fit, error = _fit_seconds(rehearsal.timer, measured["fit"], steps, scale)
+    parts = {
+        "start": rehearsal.age - stage.decoding - measured["load"] - measured["build"],
+        "load": measured["load"] * scale.train,
+        "build": measured["build"],
+        "fit": fit,
+        "evaluate": _test_seconds(rehearsal, measured["evaluate"], scale),
+        "save": measured["save"] + EXIT_SECONDS,
+    }
+    total = sum(parts.values())
+    error += OTHER_ERROR * (total - fit)
+    return {
+        part: round(value, 2) for part, value in {"total": total, "error": error, **parts}.items()
+    }
 
 
 def _decode(request: Request, listener: Listener) -> float:
@@ -247,15 +280,6 @@ def _decode(request: Request, listener: Listener) -> float:
     began = time.perf_counter()
     open_data_set(name, "full", folder, listener)
     return time.perf_counter() - began
-
-
-def _download(place: Place) -> dict[str, int]:
-    """Return the bytes that a data set has to download, and those that it takes on the disk."""
-    release, download = place.data_set.release, missing_bytes(place)
-    return {
-        "download": download,
-        "prepare": download + release.prepared_bytes + release.unpacked_bytes,
-    }
 
 
 def _scale(data_set: DataSet) -> _Scale:
@@ -291,7 +315,8 @@ def _rehearse(
             raise Interrupted("Interrupted. Nothing was written.") from None
         except DlrecipesError as error:
             if folder in error.hint:  # The run that it says to go on with is none.
-                error.hint = ""
+                diverged = isinstance(error, DivergedError)
+                error.hint = advice(request.config) if diverged else ""
             raise
         checkpoints = sorted(run.folder(runs.CHECKPOINTS).iterdir())
         kept = sum(map(_size, checkpoints))
