@@ -1,7 +1,7 @@
 """Who is told how a training goes: the display of the command line, or a test."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from dlrecipes.datasets.download import FetchListener
 from dlrecipes.runs import Run
@@ -23,3 +23,13 @@ class Listener(FetchListener, Protocol):
 
     def fit_ends(self) -> None:
         """Hear that training is over, however it ended."""
+
+
+class Silence:
+    """A listener that says nothing of what it hears."""
+
+    def warn(self, *heard: Any, **more: Any) -> None:
+        """Say nothing."""
+
+    download_begins = download_moves = download_ends = preparation_begins = warn
+    fit_begins = step_ends = epoch_ends = fit_ends = warn

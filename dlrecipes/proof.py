@@ -17,6 +17,7 @@ from dlrecipes import checkpoints, runs
 from dlrecipes.comparison import largest_difference
 from dlrecipes.datasets.examples import Data
 from dlrecipes.errors import DlrecipesError, Interrupted
+from dlrecipes.listener import Silence
 from dlrecipes.runs import Run, read_run
 from dlrecipes.session import Trial, Work
 from dlrecipes.trainer import Changes, request_of, resume, train
@@ -69,16 +70,6 @@ class _Job:
     halves: int
     go_on: bool
     changes: dict[str, Any]
-
-
-class _Silence:
-    """A `dlrecipes.listener.Listener` that says nothing of what it hears."""
-
-    def warn(self, *heard: Any, **more: Any) -> None:
-        """Say nothing."""
-
-    download_begins = download_moves = download_ends = preparation_begins = warn
-    fit_begins = step_ends = epoch_ends = fit_ends = warn
 
 
 def half_of_steps(work: Work) -> int:
@@ -137,7 +128,7 @@ def work_off(job: _Job) -> None:
     run, changes = read_run(Path(job.run)), Changes(**job.changes)
     try:
         if job.go_on:
-            resume(run, changes, _Silence(), trial)
+            resume(run, changes, Silence(), trial)
         else:
             request = replace(
                 request_of(run, changes),
@@ -145,7 +136,7 @@ def work_off(job: _Job) -> None:
                 name=job.name,
                 checkpoint_every="never",
             )
-            train(request, _Silence(), trial)
+            train(request, Silence(), trial)
     except Interrupted:
         half, done = steps
         document = {"half": half, "digests": digests[done:]}

@@ -132,12 +132,14 @@ class Trial:
     """A training that is only tried: it stops on its way, and is watched.
 
     Args:
-        steps: From the work to the steps after which it stops as if asked to.
-        watch: Returns the data to train on instead of the work's, to watch it.
+        steps: From the work to the steps after which it stops as if asked to; 0 for no stop.
+        watch: Returns the data to use instead of the work's, to watch it.
+        callbacks: Returns Keras callbacks that come after all others of the run.
     """
 
     steps: Callable[[Work], int]
     watch: Callable[[Data], Data]
+    callbacks: Callable[[], Sequence[Any]] = tuple
 
 
 class Session:
@@ -154,6 +156,8 @@ class Session:
         self.place = work.start.place if work.start else "epoch 1, step 0"
         self.scale = work.start.learning_rate_scale if work.start else 1.0
         """What the learning rate is multiplied with."""
+        self.watching: Sequence[Any] = ()
+        """The callbacks of a trial."""
 
     def complete(self, listener: Listener, trial: Trial | None = None) -> Run:
         """Fit, test and save, and return the finished run.
@@ -170,6 +174,7 @@ class Session:
         if trial:
             stop_after = trial.steps(self.work)
             self.work.data = trial.watch(self.work.data)
+            self.watching = trial.callbacks()
         try:
             folder = self.run.folder(runs.CHECKPOINTS)
             with (
@@ -261,6 +266,7 @@ class Session:
             learning_rate_scale=self.scale,
         )
         callbacks = run_callbacks(run, work.data, listener, history, resumption)
+        callbacks += self.watching
         config = slower(work.config, self.scale)
         try:
             with _noting_callbacks(work.model, callbacks, resumption.siblings):

@@ -161,7 +161,7 @@ def train(request: Request, listener: Listener, trial: Trial | None = None) -> R
         with clock.part("fetch"):
             rung = choose_rung(request.facts.dataset, wanted.data, wanted.data_dir, listener)
         wanted = replace(wanted, data=rung)
-    work = _prepare(request, wanted, clock, listener)
+    work = prepare(request, wanted, clock, listener)
     if request.fingerprint not in ("", work.source.fingerprint):
         difference = (
             "The data is not what that run was trained on: its fingerprint is "
@@ -174,7 +174,7 @@ def train(request: Request, listener: Listener, trial: Trial | None = None) -> R
     return Session(run, lock, work).complete(listener, trial)
 
 
-def _prepare(
+def prepare(
     request: Request,
     found: DataRequest,
     clock: Clock,
@@ -307,7 +307,7 @@ def _prepare_again(run: Run, options: Changes, listener: Listener) -> Work:
         listener.warn(f"{problem} The checkpoint before it is used.")
         run.add_event("damaged checkpoint", why=problem)
     clock = Clock(start.seconds if start else {})
-    work = _prepare(request, request.data, clock, listener, start)
+    work = prepare(request, request.data, clock, listener, start)
     for difference in differences(run, here(work.device.name)):
         listener.warn(f"{difference}: the result may differ in its last digits.")
     require_same_data(run, work.source)

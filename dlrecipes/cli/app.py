@@ -28,12 +28,16 @@ COMMANDS = {
     "evaluate": Command("finished", "evaluate", "dlrecipes evaluate mnist-cnn"),
     "predict": Command("finished", "predict", "dlrecipes predict mnist-cnn digit.png"),
     "export": Command("finished", "export", "dlrecipes export mnist-cnn --format saved-model"),
+    "benchmark": Command("benchmark", "benchmark", "dlrecipes benchmark mnist-cnn"),
     "data": Command("data", "make_data_app", "dlrecipes data list"),
     "runs": Command("history", "make_runs_app", "dlrecipes runs --json"),
     "copy": Command("recipes", "copy", "dlrecipes copy mnist-cnn my_recipe.py"),
     "check": Command("recipes", "check", "dlrecipes check my_recipe.py"),
     "doctor": Command("doctor", "doctor", "dlrecipes doctor"),
 }
+
+WITH_SETTINGS = ("train", "benchmark")
+"""Commands with the settings of their recipe as flags."""
 
 
 def _print_version(asked: bool) -> None:
@@ -66,7 +70,8 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
     """Return the command line for these arguments.
 
     Only the command that they name is there, if they name one: importing the modules of the others
-    would take longer than `list` does. `train` has the settings of its recipe as flags.
+    would take longer than `list` does. Commands that train have the settings of their recipe as
+    flags.
 
     Raises:
         InputError: if the arguments ask to train a recipe that there is not.
@@ -86,12 +91,14 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
         module = import_module(f"dlrecipes.cli.{command.module}")
         function = getattr(module, command.function)
         example = f"Example: {command.example}"
-        if name == "train":
+        if name in WITH_SETTINGS:
+            from dlrecipes.cli.training import recipe_of_arguments, with_settings
+
             after = list(arguments)[list(arguments).index(word) + 1 :] if word == name else []
-            facts = module.recipe_of_arguments(after)
+            facts = recipe_of_arguments(after)
             if facts:
-                example = f"Example: dlrecipes train {facts.name} --data sample"
-            app.command(name, epilog=example)(module.train_command(facts))
+                example = f"Example: dlrecipes {name} {facts.name} --data sample"
+            app.command(name, epilog=example)(with_settings(function, facts))
         elif name in ("data", "runs"):
             app.add_typer(function(epilog=example), name=name)
         else:
@@ -154,9 +161,9 @@ def _usage_hint(words: Sequence[str]) -> str:
     recipe = ""
     if commands[0] in ("data", "runs") and len(commands) > 1:
         recipe = f" {commands[1]}"
-    if commands[0] == "train":
+    if commands[0] in WITH_SETTINGS:
         from dlrecipes.cli.training import recipe_of_arguments
 
-        facts = recipe_of_arguments(words[words.index("train") + 1 :])
+        facts = recipe_of_arguments(words[words.index(commands[0]) + 1 :])
         recipe = f" {facts.name}" if facts else ""
     return f"See: dlrecipes {commands[0]}{recipe} --help"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlrecipes.catalog import Facts, find_recipe, is_path, read_facts
-from dlrecipes.cli import options, output
+from dlrecipes.cli import options, output, planning
 from dlrecipes.cli.display import Display
 from dlrecipes.config import ConfigFile, Setting, read_config_file, resolve_settings, show_value
 from dlrecipes.errors import InputError, nearest
@@ -84,6 +84,14 @@ def train(
     ] = 2,
     on_nan: options.OnNaN = "",
     trust_recipe: options.TrustRecipe = False,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Train nothing: time a few steps, and say what all would take in time, memory, "
+            "disk and download.",
+        ),
+    ] = False,
     json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show the result alone.")] = False,
     **flags: Any,
@@ -122,9 +130,9 @@ def train(
         facts=facts,
         config=resolve_settings(
             facts.settings,
-            preset=_preset_settings(facts, chosen),
+            preset=preset_settings(facts, chosen),
             file=file,
-            flags=_given(flags),
+            flags=given_flags(flags),
         ),
         preset=chosen,
         data=_wanted_data(
@@ -142,6 +150,9 @@ def train(
         keep_checkpoints=keep_checkpoints,
         on_nan=on_nan or "stop",
     )
+    if plan:
+        planning.show(request, as_json=json)
+        return
     display = Display(output.console(stderr=json), quiet=quiet)
     with output.only_json(json):
         run = trainer.train(request, display)
@@ -348,7 +359,7 @@ def _seed(seed: int | None, file: ConfigFile | None) -> int:
     return chosen
 
 
-def _given(flags: Mapping[str, Any]) -> dict[str, str]:
+def given_flags(flags: Mapping[str, Any]) -> dict[str, str]:
     """Return the text of each flag that was given."""
     return {
         name: show_value(value) if isinstance(value, bool) else value
@@ -357,7 +368,7 @@ def _given(flags: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _preset_settings(facts: Facts, preset: str) -> Mapping[str, Any]:
+def preset_settings(facts: Facts, preset: str) -> Mapping[str, Any]:
     """Return the settings of a preset; none for no preset."""
     if not preset:
         return {}
@@ -416,7 +427,7 @@ def verdict_sentence(run: Run, *, default_settings: bool) -> str:
 
 
 def recipe_of_arguments(arguments: Sequence[str]) -> Facts | None:
-    """Return the recipe that the arguments of `train` name, so that its settings become flags.
+    """Return the recipe that the arguments of a command name, so that its settings become flags.
 
     None if they name none.
 
@@ -431,7 +442,7 @@ def recipe_of_arguments(arguments: Sequence[str]) -> Facts | None:
     values = {
         following
         for flag, following in pairwise(arguments)
-        if flag.startswith("--") and "=" not in flag and flag not in ("--json", "--quiet")
+        if flag.startswith("--") and "=" not in flag and flag not in ("--json", "--plan", "--quiet")
     }
     names = [word for word in words if word not in values]
     failure: InputError | None = None
@@ -465,11 +476,16 @@ def _flag_parameter(setting: Setting) -> inspect.Parameter:
     )
 
 
-def train_command(facts: Facts | None) -> Callable[..., None]:
-    """Return `train` with the settings of a recipe as flags of their own."""
+def with_settings(function: Callable[..., None], facts: Facts | None) -> Callable[..., None]:
+    """Return a command with the settings of a recipe as flags of its own.
+
+    Args:
+        function: The command, whose `**flags` they become.
+        facts: The recipe; None for no settings.
+    """
     own = [
         parameter
-        for parameter in inspect.signature(train).parameters.values()
+        for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
     names = {parameter.name for parameter in own}
@@ -481,9 +497,9 @@ def train_command(facts: Facts | None) -> Callable[..., None]:
     ]
 
     def command(**arguments: Any) -> None:
-        train(**arguments)
+        function(**arguments)
 
-    command.__doc__ = train.__doc__ if not facts else f"{facts.summary}\n\n{train.__doc__}"
+    command.__doc__ = function.__doc__ if not facts else f"{facts.summary}\n\n{function.__doc__}"
     command.__annotations__ = {}
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # as PEP 362 has it
         [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in [*own, *settings]]

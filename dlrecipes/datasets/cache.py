@@ -43,6 +43,15 @@ def cached(name: str, state: str, make: Callable[[], Splits]) -> Splits:
     return splits
 
 
+def is_cached(name: str, state: str) -> bool:
+    """Tell whether the cache holds a data set that was made from this state."""
+    try:
+        with np.load(cache_file(name), allow_pickle=False) as arrays:
+            return str(arrays["state"]) == state
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return False
+
+
 def _write(path: Path, state: str, splits: Splits) -> None:
     """Write the examples."""
     arrays: dict[str, Array] = {"state": np.array(state)}

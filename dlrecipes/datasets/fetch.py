@@ -176,10 +176,7 @@ def _check_disk(place: Place) -> None:
             "features.json is missing.",
             f"Remove it with: {place.command('clear')}",
         )
-    missing = sum(
-        max(file.size - file.received(place.downloads), 0) for file in remote_files(data_set)
-    )
-    needed = missing + release.prepared_bytes + release.unpacked_bytes
+    needed = missing_bytes(place) + release.prepared_bytes + release.unpacked_bytes
     free = shutil.disk_usage(nearest_existing(place.folder)).free
     if free < needed:
         raise Unavailable(
@@ -188,6 +185,14 @@ def _check_disk(place: Place) -> None:
             "Name another folder with --data-dir, or train on the bundled sample with --data "
             "sample.",
         )
+
+
+def missing_bytes(place: Place) -> int:
+    """Return how much of a data set's files would have to be downloaded now, bytes."""
+    if place.is_prepared():
+        return 0
+    files = remote_files(place.data_set)
+    return sum(max(file.size - file.received(place.downloads), 0) for file in files)
 
 
 def _build(place: Place) -> None:

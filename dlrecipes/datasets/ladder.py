@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlrecipes.backend import load_tensorflow
-from dlrecipes.datasets.cache import cached
+from dlrecipes.datasets.cache import cached, is_cached
 from dlrecipes.datasets.catalog import DataSet, find_data_set
 from dlrecipes.datasets.disk import Place
 from dlrecipes.datasets.download import FetchListener
@@ -101,6 +101,16 @@ def open_data_set(name: str, rung: str, data_dir: str | None, listener: FetchLis
         _warn_of_sample(data_set, error, listener)
         return _open_sample(data_set)
     return _open_full(data_set, folder)
+
+
+def is_decoded(name: str, data_dir: str | None) -> bool:
+    """Tell whether a full data set that is prepared was decoded before, and kept.
+
+    Args:
+        name: Name of the data set in the catalog.
+        data_dir: The value of `--data-dir`, or None.
+    """
+    return is_cached(name, Place(data_folder(data_dir), find_data_set(name)).state())
 
 
 def _warn_of_sample(data_set: DataSet, error: Unavailable, listener: FetchListener) -> None:

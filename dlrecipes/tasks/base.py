@@ -134,6 +134,10 @@ class Task(ABC):
         """Return raw inputs that travel with an export, to prove that it predicts the same."""
         return next(test.chunks(GOLDEN_EXAMPLES)).arrays()
 
+    def raw_inputs(self, test: Examples, count: int) -> Rows:
+        """Return so many raw inputs of the test split; the first ones again, if it has fewer."""
+        return test.take(np.arange(count) % len(test)).arrays()
+
 
 def named_features(features: Rows, serving: Any) -> dict[str, Any]:
     """Return the features by the names of the serving model's inputs, as tensors."""

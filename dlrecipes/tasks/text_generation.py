@@ -159,3 +159,9 @@ class TextGeneration(base.Task):
             )
         ]
         return text_array(pieces)
+
+    def raw_inputs(self, test: Examples, count: int) -> Rows:
+        """Return so many pieces of the test text, each as long as the generator reads."""
+        text = str(test.columns["features"][:1][0])
+        starts = np.linspace(0, max(len(text) - CONTEXT, 0), count, dtype=int)
+        return text_array([text[start : start + CONTEXT] for start in starts])

@@ -1,0 +1,135 @@
+"""`train --plan`: what a training will take, without training."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import (
+    CHEAP,
+    MNIST,
+    RECIPES,
+    REGRESSION,
+    SENTIMENT,
+    TEXT,
+    dlrecipes,
+    files_below,
+    side_by_side,
+)
+
+PARTS = ("start", "load", "build", "fit", "evaluate", "save")
+
+NO_NETWORK = dict.fromkeys(
+    ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"
+)
+"""Sends every request to a port where nobody answers."""
+
+
+@pytest.fixture(scope="module")
+def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the plan of each recipe on its sample, and what is left in its folder."""
+
+    def plan(recipe: str) -> Any:
+        folder = tmp_path_factory.mktemp(recipe)
+        asked = ("train", recipe, "--data", "sample", *CHEAP[recipe])
+        document = dlrecipes(*asked, "--plan", "--json", cwd=folder).document
+        return document, files_below(folder)
+
+    return side_by_side(plan, RECIPES)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_plan_has_all_its_figures_and_leaves_nothing(plans: dict[str, Any], recipe: str) -> None:
+    plan, left = plans[recipe]
+    assert left == {}
+    assert plan["recipe"] == recipe
+    assert plan["device"] == "cpu"
+    assert plan["data"]["rung"] == plan["data"]["measured"] == "sample"
+    seconds = plan["seconds"]
+    assert set(seconds) == {"total", "error", *PARTS}
+    assert all(value > 0 for value in seconds.values())
+    assert seconds["total"] == pytest.approx(sum(seconds[part] for part in PARTS), abs=0.05)
+    assert plan["bytes"]["download"] == 0
+    assert plan["bytes"]["disk"] == plan["bytes"]["checkpoints"] + plan["bytes"]["files"]
+    assert 1e8 < plan["peak_memory_bytes"] < 1e11
+    assert plan["parameters"] > 0
+    assert plan["measured_steps"] >= 0
+
+
+def test_a_plan_counts_the_steps_and_epochs_that_training_has(plans: dict[str, Any]) -> None:
+    counts = {name: (plan["epochs"], plan["steps_per_epoch"]) for name, (plan, _) in plans.items()}
+    assert counts == {
+        MNIST: (4, -(-3800 // 64)),
+        REGRESSION: (30, -(-4275 // 256)),
+        SENTIMENT: (1, -(-8030 // 64)),
+        TEXT: (1, -(-12_356 // 256)),
+    }
+    rows = {name: plan["rows"]["train"] for name, (plan, _) in plans.items()}
+    assert rows == {MNIST: 3800, REGRESSION: 4275, SENTIMENT: 8030, TEXT: 12_356}
+
+
+def test_more_epochs_take_longer_and_the_files_of_a_run_are_foreseen(
+    plans: dict[str, Any], tmp_path: Path
+) -> None:
+    asked = {
+        "plan": ("--epochs", "3000", "--hidden-units", "8", "--plan"),
+        "run": ("--epochs", "5"),
+    }
+    documents = side_by_side(
+        lambda name: (
+            dlrecipes(
+                *("train", REGRESSION, "--data", "sample", "--json"), *asked[name], cwd=tmp_path
+            ).document
+        ),
+        asked,
+    )
+    longer, run = documents["plan"], documents["run"]
+    assert longer["epochs"] == 3000
+    assert longer["config"]["hidden_units"] == [8]
+    assert longer["seconds"]["fit"] > 10 * plans[REGRESSION][0]["seconds"]["fit"]
+    taken = sum(len(content) for content in files_below(tmp_path / run["path"]).values())
+    # The best checkpoint may be among the last ones; TensorBoard's logs grow with the epochs.
+    assert taken == pytest.approx(plans[REGRESSION][0]["bytes"]["disk"], rel=0.5)
+
+
+def test_full_data_that_is_not_here_is_not_downloaded_but_its_bytes_are_named(
+    tmp_path: Path,
+) -> None:
+    asked = ("train", REGRESSION, "--data", "full", "--data-dir", tmp_path / "data", "--plan")
+    outcomes = side_by_side(
+        lambda more: dlrecipes(*asked, *more, cwd=tmp_path, env=NO_NETWORK),
+        [("--json",), ("--preset", "dense-32")],
+    )
+    plan = outcomes["--json",].document
+    assert plan["bytes"]["download"] > 2_000_000
+    assert plan["bytes"]["prepare"] > plan["bytes"]["download"]
+    assert plan["data"] == {"name": "diamonds", "rung": "full", "measured": "sample"}
+    assert plan["rows"]["train"] == pytest.approx(46_119, rel=0.01)
+    assert plan["steps_per_epoch"] == pytest.approx(46_119 / 256, rel=0.05)
+    assert any("Estimated on the bundled sample" in note for note in plan["notes"])
+    people = ("--preset", "dense-32")
+    for words in (
+        "regression-mlp on diamonds (full: 46,",
+        "hidden_units 32",
+        "10 x 1,4",
+        "in all, from start to exit",
+        "Memory: ",
+        "Disk: ",
+        "Download: 2.8 MB",
+        "it takes a download of 2.8 MB",
+        "Next: the same command without --plan",
+    ):
+        assert words in outcomes[people].out
+    assert outcomes[people].err == ""
+    assert files_below(tmp_path) == {}
+
+
+def test_a_plan_of_settings_that_cannot_be_built_is_refused(tmp_path: Path) -> None:
+    flags = ("--data", "sample", "--filters", "4,4,4,4,4,4,4")
+    outcome = dlrecipes("train", MNIST, *flags, "--plan", "--json", cwd=tmp_path, code=2)
+    assert "network cannot be built" in outcome.document["error"]
+    assert files_below(tmp_path) == {}
+
+
+def test_a_plan_of_an_unknown_recipe_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    outcome = dlrecipes("train", "mnist-cn", "--plan", cwd=tmp_path, code=2)
+    assert "Did you mean mnist-cnn?" in outcome.err
