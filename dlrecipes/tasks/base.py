@@ -237,8 +237,9 @@ def own_source(
 ) -> Source:
     """Return a user's splits as a source.
 
-    Without a test split, a fixed random fifth is held out; or, where the data is to be like that
-    of a finished run, all of it is the test split and the run's own is trained on.
+    Without a test split, a fixed random fifth is held out, of each class by its share; or, where
+    the data is to be like that of a finished run, all of it is the test split and the run's own is
+    trained on.
 
     Args:
         path: The file or folder.
@@ -256,7 +257,12 @@ def own_source(
     elif (rows := sum(map(len, splits.values()))) < MIN_EXAMPLES:
         raise too_few(path, rows)
     if "test" not in splits:
-        splits["train"], splits["test"] = splits["train"].split(TEST_FRACTION)
+        everything = splits["train"]
+        splits["train"], splits["test"] = (
+            everything.split_by_class(TEST_FRACTION, every_class=True)
+            if form.get("classes")
+            else everything.split(TEST_FRACTION)
+        )
     return Source(
         name=str(path),
         rung="path",
