@@ -20,6 +20,7 @@ from support import (
     REGRESSION,
     SENTIMENT,
     TEXT,
+    WITHOUT_TENSORFLOW,
     Outcome,
     dlrecipes,
     run_process,
@@ -845,14 +846,6 @@ def test_of_very_many_problems_training_shows_the_first_and_the_check_all(tmp_pa
     assert found[-1] == "  problem: mine.csv, line 331: it has 2 cells, and the header 3."
 
 
-WITHOUT_TENSORFLOW = """
-import sys
-from dlrecipes.cli import main
-
-code = main(sys.argv[1:])
-assert not {"tensorflow", "keras"} & set(sys.modules), "it imported TensorFlow"
-sys.exit(code)
-"""
 GOOD: Mapping[str, tuple[str, Mapping[str, bytes | Path | None]]] = {
     IMAGES: ("mine", PETS),
     TEXTS: ("mine.csv", {"mine.csv": lines("text,label", *REVIEWS)}),

@@ -14,11 +14,13 @@ from support import (
     REGRESSION,
     SENTIMENT,
     TEXT,
+    WITHOUT_TENSORFLOW,
     Outcome,
     dlrecipes,
     files_below,
     mnist_test_images,
     recipe_source,
+    run_python,
     side_by_side,
     write_image,
 )
@@ -286,7 +288,12 @@ INPUTS = [
     case("empty text", ("predict", f"RUN:{SENTIMENT}", "  "), "There is no text to read"),
     case("missing text file", ("predict", f"RUN:{SENTIMENT}", "no.txt"), "There is no", "no.txt"),
     case("empty prompt", ("predict", f"RUN:{TEXT}", ""), "There is no text to read"),
-    case("device that is not there", ("predict", IMAGE, "a.png", "--device", "gpu:9"), "gpu:9"),
+    case(
+        "device that is not there",
+        ("predict", IMAGE, "a.png", "--device", "gpu:9"),
+        "gpu:9",
+        files={"a.png": png()},
+    ),
     case(
         "other data that is not there",
         ("evaluate", IMAGE, "--data", "nowhere"),
@@ -373,17 +380,22 @@ class Tried:
     wrote: bool
 
 
-def try_case(tried: Case, run_of: RunOf, folder: Path, *flags: str) -> Tried:
-    """Run a case in an empty folder."""
+def prepare_case(tried: Case, run_of: RunOf, folder: Path) -> list[str]:
+    """Write a case's files into an empty folder, and return its arguments with the runs' paths."""
     for name, content in tried.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    arguments, folders = [], [folder]
-    for word in tried.arguments:
-        if word.startswith("RUN:"):
-            folders.append(Path(run_of(word.removeprefix("RUN:"))["path"]))
-            word = str(folders[-1])
-        arguments.append(word)
+    return [
+        str(run_of(word.removeprefix("RUN:"))["path"]) if word.startswith("RUN:") else word
+        for word in tried.arguments
+    ]
+
+
+def try_case(tried: Case, run_of: RunOf, folder: Path, *flags: str) -> Tried:
+    """Run a case in an empty folder."""
+    arguments = prepare_case(tried, run_of, folder)
+    of_runs = [word for word in tried.arguments if word.startswith("RUN:")]
+    folders = [folder, *(Path(run_of(word.removeprefix("RUN:"))["path"]) for word in of_runs)]
     before = [files_below(path) for path in folders]
     outcome = dlrecipes(*arguments, *flags, cwd=folder, stdin=tried.stdin, code=None)
     return Tried(outcome, wrote=before != [files_below(path) for path in folders])
@@ -432,6 +444,23 @@ def test_bad_input_gets_one_clear_error_and_writes_nothing(
     assert "Traceback" not in outcome.err
     assert outcome.err.startswith("Error: ")
     assert len(outcome.err.splitlines()) <= tried.lines
+    require_in_order(tried.says, outcome.err)
+
+
+WITHOUT = (
+    *("missing image", "missing table", "missing columns", "missing text file", "empty prompt"),
+    *("other data that is not there", "other data without the target"),
+    "other data with classes that the network does not know",
+)
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_a_users_files_are_looked_at_before_tensorflow_is_imported(
+    name: str, run_of: RunOf, tmp_path: Path
+) -> None:
+    (tried,) = (tried for tried in INPUTS if tried.name == name)
+    arguments = prepare_case(tried, run_of, tmp_path)
+    outcome = run_python(WITHOUT_TENSORFLOW, *arguments, cwd=tmp_path, code=2)
     require_in_order(tried.says, outcome.err)
 
 

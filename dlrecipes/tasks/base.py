@@ -104,12 +104,12 @@ class Task(ABC):
         """Return what the headline metric is on the test split without any network."""
 
     @abstractmethod
-    def read_inputs(self, arguments: Sequence[str], serving: Any, options: FileOptions) -> Inputs:
-        """Return the inputs that the arguments of `predict` stand for.
+    def read_inputs(self, arguments: Sequence[str], form: Source, options: FileOptions) -> Inputs:
+        """Return the inputs that the arguments of `predict` stand for. Needs no TensorFlow.
 
         Args:
             arguments: Files, folders, texts, or `-` for standard input.
-            serving: The Keras model that will take them: raw input in, answer out.
+            form: The data that the network was trained on, maybe without its examples.
             options: How the files were read that the network was trained on.
 
         Raises:

@@ -64,7 +64,7 @@ class ImageClassification(base.Task):
         return base.commonest_class(source)
 
     def read_inputs(
-        self, arguments: Sequence[str], serving: Any, options: FileOptions
+        self, arguments: Sequence[str], form: Source, options: FileOptions
     ) -> base.Inputs:
         """Return the pixels of image files, and of all the images in folders."""
         report = Report()
@@ -79,7 +79,7 @@ class ImageClassification(base.Task):
             if not found:
                 report.problem(f"{path} has no images ({', '.join(IMAGE_SUFFIXES)}).")
             paths += found
-        pixels = read_images(paths, tuple(serving.inputs[0].shape[1:]), report)
+        pixels = read_images(paths, form.image_shape, report)
         report.require_usable("The input")
         return base.Inputs([printable(str(path)) for path in paths], pixels)
 

@@ -61,12 +61,9 @@ class TabularRegression(base.Task):
                 report.require_usable(path)
         else:
             look_through(table, report)
-            columns = like.train.columns
             original = {short: name for name, short in names.items()}
-            _check_columns(table, original, [*columns, like.target], report)
-            numeric = {
-                original[short]: column.dtype.kind == "f" for short, column in columns.items()
-            }
+            _check_columns(table, original, [*like.train.columns, like.target], report)
+            numeric = {original[short]: is_number for short, is_number in _numeric(like).items()}
             target = original[like.target]
         splits = _read_rows(table, names, numeric, target, report)
         report.require_usable(path)
@@ -81,12 +78,12 @@ class TabularRegression(base.Task):
         return base.Baseline(f"always {median:g}, the median", float(errors.mean()))
 
     def read_inputs(
-        self, arguments: Sequence[str], serving: Any, options: FileOptions
+        self, arguments: Sequence[str], form: Source, options: FileOptions
     ) -> base.Inputs:
         """Return the rows of CSV, TSV, JSON lines or Parquet files (`-`: CSV on standard input)."""
         report = Report()
         names: list[str] = []
-        numeric = {tensor.name: str(tensor.dtype) != "string" for tensor in serving.inputs}
+        numeric = _numeric(form)
         parts: dict[str, list[Array]] = {name: [] for name in numeric}
         for argument in arguments:
             path = Path(argument).expanduser()
@@ -134,6 +131,11 @@ class TabularRegression(base.Task):
         """Return each row and its predicted value."""
         rows = [[prediction["input"], f"{prediction['value']:,.2f}"] for prediction in predictions]
         return ["row", "value"], rows
+
+
+def _numeric(form: Source) -> dict[str, bool]:
+    """Return whether each column that a network reads holds numbers."""
+    return {name: column.dtype.kind != "O" for name, column in form.train.columns.items()}
 
 
 def _check_columns(

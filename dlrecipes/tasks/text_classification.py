@@ -105,7 +105,7 @@ class TextClassification(base.Task):
         return base.commonest_class(source)
 
     def read_inputs(
-        self, arguments: Sequence[str], serving: Any, options: FileOptions
+        self, arguments: Sequence[str], form: Source, options: FileOptions
     ) -> base.Inputs:
         """Return the texts that the arguments stand for."""
         texts = texts_of(arguments, lambda path: _texts_in_table(path, options))
