@@ -28,6 +28,7 @@ from support import (
 
 from dlrecipes.datasets.examples import Source
 from dlrecipes.datasets.files import FileOptions, Report
+from dlrecipes.errors import InputError
 from dlrecipes.tasks import find_task
 
 SHAPES = ("bars, upright", "bars, lying", "Fläche")
@@ -359,6 +360,33 @@ def test_the_same_data_in_another_form_is_the_same_to_the_bit(folder: Path) -> N
     for path in ("houses.tsv", "houses.jsonl", "houses.parquet"):
         other = read(folder, task, path, target="price")
         assert other.fingerprint == csv.fingerprint, path
+
+
+def test_a_table_in_the_form_of_a_runs_data_is_read_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dlrecipes.datasets.tables import DelimitedTable
+
+    task = find_task("tabular-regression")
+    like = read(folder, task.name, "houses.csv", target="price")
+    times = []
+    rows = DelimitedTable.rows
+    monkeypatch.setattr(
+        DelimitedTable, "rows", lambda *arguments: times.append(1) or rows(*arguments)
+    )
+    path = folder / "newer.csv"
+    assert len(task.read_path(path, FileOptions(), like, Report()).test) == 40
+    assert len(times) == 1
+    lines = path.read_text().splitlines()
+    bad = folder / "bad.csv"
+    for content, problem in (
+        ([lines[0]], "bad.csv has no rows."),
+        ([*lines[:2], "1,2"], "bad.csv, line 3: it has 2 cells, and the header 8."),
+    ):
+        bad.write_text("\n".join(content))
+        with pytest.raises(InputError) as error:
+            task.read_path(bad, FileOptions(), like, Report())
+        assert error.value.message.endswith(problem)
 
 
 def test_every_class_of_small_data_is_trained_on_and_tested(folder: Path) -> None:

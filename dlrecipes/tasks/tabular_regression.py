@@ -60,12 +60,13 @@ class TabularRegression(base.Task):
             if report.count > before:
                 report.require_usable(path)
         else:
-            look_through(table, report)
             original = {short: name for name, short in names.items()}
             _check_columns(table, original, [*like.train.columns, like.target], report)
             numeric = {original[short]: is_number for short, is_number in _numeric(like).items()}
             target = original[like.target]
-        splits = _read_rows(table, names, numeric, target, report)
+        splits = _read_rows(table, names, numeric, target, report, looked_through=like is None)
+        if not splits and not report.count:
+            report.problem(f"{path} has no rows.")
         report.require_usable(path)
         return base.own_source(
             path, splits, like, target=names[target], place=f"{path}, {table.unit}"
@@ -219,12 +220,21 @@ def _usable_columns(
 
 
 def _read_rows(
-    table: Table, names: Mapping[str, str], numeric: Mapping[str, bool], target: str, report: Report
+    table: Table,
+    names: Mapping[str, str],
+    numeric: Mapping[str, bool],
+    target: str,
+    report: Report,
+    *,
+    looked_through: bool,
 ) -> Splits:
-    """Return the examples of each split; rows without a target are problems."""
+    """Return the examples of each split; rows without a target are problems.
+
+    Rows that cannot be read are, too, unless that was told when the table was looked through.
+    """
     wanted = {name: names[name] for name in [*numeric, target]}
     writers: dict[str, ExamplesWriter] = {}
-    for chunk in table.chunks():
+    for chunk in table.chunks(None if looked_through else report):
         columns = column_values(table, chunk, wanted, {**numeric, target: True}, report)
         targets = columns.pop(names[target])
         for line, cell in zip(chunk.lines, chunk.cells[target], strict=True):
