@@ -98,7 +98,7 @@ def _describe(source: Source, task: Task, findings: Findings) -> None:
     findings.target = source.target
     if source.target:
         findings.columns = [
-            _column(name, statistics)
+            _column(source.column_names.get(name, name), statistics)
             for name, statistics in column_statistics(source.train).items()
         ]
     for split, counts in findings.rows_per_class.items():

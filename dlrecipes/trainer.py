@@ -23,9 +23,9 @@ from dlrecipes.contract import import_recipe, require_contract
 from dlrecipes.datasets.download import FetchListener
 from dlrecipes.datasets.duplicates import count_leaks
 from dlrecipes.datasets.examples import Source
-from dlrecipes.datasets.files import FileOptions, Report, existing_path
+from dlrecipes.datasets.files import FileOptions, Report, existing_path, nearest_path
 from dlrecipes.datasets.ladder import RUNGS, DataRequest, choose_rung, open_data_set
-from dlrecipes.errors import InputError
+from dlrecipes.errors import InputError, nearest
 from dlrecipes.golden import form_of
 from dlrecipes.listener import Listener
 from dlrecipes.provenance import (
@@ -127,7 +127,8 @@ def open_source(
     path = existing_path(wanted.data)
     if path is None:
         raise InputError(
-            f"--data must be {', '.join(RUNGS)} or a path that exists. Received: {wanted.data!r}"
+            f"--data must be {', '.join(RUNGS)} or a path that exists. Received: {wanted.data!r}",
+            nearest_path(Path(wanted.data).expanduser()) or nearest(wanted.data, RUNGS),
         )
     report = Report()
     source = task.read_path(path, wanted.files, like, report)

@@ -352,7 +352,7 @@ OF_TEXTS = [
     reviews(
         "columns named that are not there",
         lines("text,label", *REVIEWS),
-        "mine.csv has no column Text: it has text, label. Name it with --text-column.",
+        "mine.csv has no column Text: it has text, label. Did you mean text?",
         "mine.csv has no column stars: it has text, label. Name it with --label-column.",
         flags=("--text-column", "Text", "--label-column", "stars"),
     ),

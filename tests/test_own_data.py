@@ -16,6 +16,7 @@ from support import (
     REGRESSION,
     SENTIMENT,
     TEXT,
+    WITHOUT_TENSORFLOW,
     Array,
     Outcome,
     dlrecipes,
@@ -580,6 +581,28 @@ def test_missing_values_and_unseen_categories_get_an_answer_in_every_form_of_tab
     assert all(math.isfinite(value) for value in values)
     assert values[:4] == pytest.approx(values[4:8], rel=1e-6)
     assert values[:4] == pytest.approx(values[8:], rel=1e-6)
+
+
+def test_errors_name_columns_as_the_user_does(
+    run_on: Callable[[str], dict[str, Any]], folder: Path
+) -> None:
+    document = run_on(REGRESSION)
+    assert document["data"]["column_names"]["Gru00f6u00dfe__mu00b2_"] == "Größe (m²)"
+    (folder / "short.csv").write_text("colour,sold,floor,street\nred,true,2,x\n")
+    shown = "short.csv has no column Größe (m²)"
+    command = ("predict", document["path"], "short.csv")
+    error = run_python(WITHOUT_TENSORFLOW, *command, cwd=folder, code=2).err
+    assert error == (
+        f"Error: {shown}: it has colour, sold, floor, street.\n"
+        "The columns needed are Größe (m²), colour, sold, floor, street.\n"
+    )
+    command = ("evaluate", document["path"], "--data", "short.csv")
+    error = run_python(WITHOUT_TENSORFLOW, *command, cwd=folder, code=2).err
+    assert error.startswith(f"Error: {shown}, price: it has")
+    command = ("data", "check", "houses.csv", "--task", REGRESSION, "--target", "price", "--json")
+    checked = dlrecipes(*command, cwd=folder).document
+    assert checked["target"] == "price"
+    assert checked["columns"][0]["name"] == "Größe (m²)"
 
 
 # Asks an export as another program would: it knows nothing of dlrecipes.

@@ -35,7 +35,7 @@ def check(
     Exits with 2 if the data cannot be used.
     """
     from dlrecipes.catalog import all_recipes
-    from dlrecipes.datasets.files import FileOptions, existing_path
+    from dlrecipes.datasets.files import FileOptions, existing_path, nearest_path
     from dlrecipes.preflight import look_at
     from dlrecipes.tasks import find_task
 
@@ -43,7 +43,7 @@ def check(
     found = find_task(recipes[task].task if task in recipes else task)
     there = existing_path(str(path))
     if there is None:
-        raise InputError(f"There is no file or folder {path}.")
+        raise InputError(f"There is no file or folder {path}.", nearest_path(path))
     files = FileOptions(**options.given_files(target, text_column, label_column, encoding))
     findings = look_at(there, found, files)
     if json:

@@ -203,6 +203,8 @@ class Source:
         classes: Names of the classes, in the order of their numbers; empty if there are none.
         image_shape: Height, width and channels of the images; empty if there are none.
         target: Name of the column that is predicted; empty if there is none.
+        column_names: Names of the columns and the target in a user's table, by those that the
+            network's inputs can have; empty if they are the same.
         place: What the origins of the examples are places in, such as `rows.csv, line`; empty if
             they say that themselves.
     """
@@ -216,6 +218,7 @@ class Source:
     classes: tuple[str, ...] = ()
     image_shape: tuple[int, ...] = ()
     target: str = ""
+    column_names: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
 
     def in_order_of(self, seed: int) -> "Source":
@@ -283,6 +286,7 @@ class Source:
             "rows_per_class": self.rows_per_class(),
             "classes": list(self.classes),
             "target": self.target,
+            "column_names": dict(self.column_names),
         }
 
 

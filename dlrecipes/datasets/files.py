@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from shlex import quote
 
-from dlrecipes.errors import InputError
+from dlrecipes.errors import InputError, most_like
 
 ENCODING_HINT = (
     "Save it as UTF-8, or name its encoding to train, evaluate or data check: --encoding latin-1"
@@ -140,6 +140,17 @@ def why_unreadable(path: Path, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return f"There is no file {path}."
     return f"{path} cannot be read: {error.strerror or error}."
+
+
+def nearest_path(path: Path) -> str:
+    """Return "Did you mean X?" for what is called most like a path in its folder, or nothing."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except (OSError, ValueError):
+        return ""
+    # The endings of files are alike, so that names must be more so than others.
+    match = most_like(path.name, names, likeness=0.8)
+    return f"Did you mean {printable(str(path.with_name(match)))}?" if match else ""
 
 
 def folder_entries(folder: Path, report: Report) -> tuple[list[Path], list[Path]]:

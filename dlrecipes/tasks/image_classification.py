@@ -1,5 +1,6 @@
 """Image classification: image files in, a class and its probability out."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from dlrecipes.datasets.files import (
     FileOptions,
     Report,
     files_below,
+    nearest_path,
     printable,
 )
 from dlrecipes.datasets.images import IMAGE_SUFFIXES, common_shape, read_images
@@ -80,7 +82,8 @@ class ImageClassification(base.Task):
                 report.problem(f"{path} has no images ({', '.join(IMAGE_SUFFIXES)}).")
             paths += found
         pixels = read_images(paths, form.image_shape, report)
-        report.require_usable("The input")
+        gone = next((path for path in paths if not os.path.lexists(path)), None)
+        report.require_usable("The input", nearest_path(gone) if gone else "")
         return base.Inputs([printable(str(path)) for path in paths], pixels)
 
     def answer(self, outputs: Any, classes: Sequence[str]) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from dlrecipes.datasets.tables import (
     is_table,
     look_through,
     open_table,
+    safe_name,
     safe_names,
     splits_of,
 )
-from dlrecipes.errors import InputError
+from dlrecipes.errors import InputError, nearest
 from dlrecipes.tasks import base
 
 
@@ -61,15 +62,21 @@ class TabularRegression(base.Task):
                 report.require_usable(path)
         else:
             original = {short: name for name, short in names.items()}
-            _check_columns(table, original, [*like.train.columns, like.target], report)
+            wanted = safe_name(like.target)
+            _check_columns(table, original, [*like.train.columns, wanted], like, report)
             numeric = {original[short]: is_number for short, is_number in _numeric(like).items()}
-            target = original[like.target]
+            target = original[wanted]
         splits = _read_rows(table, names, numeric, target, report, looked_through=like is None)
         if not splits and not report.count:
             report.problem(f"{path} has no rows.")
         report.require_usable(path)
         return base.own_source(
-            path, splits, like, target=names[target], place=f"{path}, {table.unit}"
+            path,
+            splits,
+            like,
+            target=target,
+            column_names={names[name]: name for name in [*numeric, target]},
+            place=f"{path}, {table.unit}",
         )
 
     def baseline(self, source: Source) -> base.Baseline:
@@ -93,7 +100,7 @@ class TabularRegression(base.Task):
             assert table is not None
             safe = safe_names(table.names, path, report)
             original = {short: name for name, short in safe.items()}
-            _check_columns(table, original, list(parts), report)
+            _check_columns(table, original, list(parts), form, report)
             wanted = {original[short]: short for short in parts}
             kinds = {original[short]: is_number for short, is_number in numeric.items()}
             before = len(names)
@@ -140,7 +147,11 @@ def _numeric(form: Source) -> dict[str, bool]:
 
 
 def _check_columns(
-    table: Table, original: Mapping[str, str], needed: Sequence[str], report: Report
+    table: Table,
+    original: Mapping[str, str],
+    needed: Sequence[str],
+    form: Source,
+    report: Report,
 ) -> None:
     """Raise InputError unless a table has the columns that a network needs.
 
@@ -148,14 +159,16 @@ def _check_columns(
         table: The table.
         original: Its columns' names by those that a network's inputs can have.
         needed: The names of the latter kind that the network needs.
+        form: The data that the network was trained on, which knows what its user calls them.
         report: What was found so far.
     """
-    missing = [name for name in needed if name not in original]
+    called = {name: form.column_names.get(name, name) for name in needed}
+    missing = [called[name] for name in needed if name not in original]
     if missing:
         report.problem(
             f"{table.path} has no column {', '.join(missing)}: it has {', '.join(table.names)}."
         )
-    report.require_usable(table.path, f"The columns needed are {', '.join(needed)}.")
+    report.require_usable(table.path, f"The columns needed are {', '.join(called.values())}.")
 
 
 def _find_target(
@@ -167,7 +180,10 @@ def _find_target(
     if len(others) < 2:
         report.problem(f"{table.path} has one column only: a target and others are needed.")
     elif target not in others:
-        report.problem(f"{table.path} has no column {target}: it has {', '.join(others)}.")
+        report.problem(
+            f"{table.path} has no column {target}: it has {', '.join(others)}.",
+            nearest(target, others),
+        )
     elif not facts[target].is_numeric and facts[target].texts:
         report.problem(
             f"{table.path}: the target {target} holds text, not numbers, such as "

@@ -13,6 +13,7 @@ from dlrecipes.datasets.examples import Source
 from dlrecipes.datasets.files import (
     FileOptions,
     Report,
+    nearest_path,
     read_standard_input,
     read_text,
 )
@@ -59,7 +60,7 @@ def texts_of(
         elif os.path.isfile(argument):  # False for a text too long to be a path
             texts += read_text(Path(argument)).splitlines()
         elif FILE_NAME.fullmatch(argument) or os.path.isdir(argument):
-            raise InputError(f"There is no text file {argument}.")
+            raise InputError(f"There is no text file {argument}.", nearest_path(Path(argument)))
         else:
             texts.append(argument)
     texts = [text for text in texts if text.strip()]
