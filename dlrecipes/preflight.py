@@ -118,7 +118,13 @@ def _describe(source: Source, task: Task, findings: Findings) -> None:
 def _column(name: str, statistics: Any) -> dict[str, Any]:
     """Return what a column of the training examples holds."""
     if isinstance(statistics, Categories):
-        return {"name": name, "kind": "categories", "values": len(statistics.values)}
+        texts = [value for value in statistics.values if value]  # An empty one is a missing one.
+        return {
+            "name": name,
+            "kind": "categories",
+            "values": len(texts),
+            "has_missing": len(texts) < len(statistics.values),
+        }
     return {
         "name": name,
         "kind": "numbers",

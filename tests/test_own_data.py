@@ -602,7 +602,10 @@ def test_errors_name_columns_as_the_user_does(
     command = ("data", "check", "houses.csv", "--task", REGRESSION, "--target", "price", "--json")
     checked = dlrecipes(*command, cwd=folder).document
     assert checked["target"] == "price"
-    assert checked["columns"][0]["name"] == "Größe (m²)"
+    columns = {column["name"]: column for column in checked["columns"]}
+    assert list(columns) == ["Größe (m²)", "colour", "sold", "floor", "street"]
+    colour = {"name": "colour", "kind": "categories", "values": 3, "has_missing": True}
+    assert columns["colour"] == colour, "a missing value is no category"
 
 
 # Asks an export as another program would: it knows nothing of dlrecipes.

@@ -113,9 +113,9 @@ def _show(findings: "Findings") -> None:
 
 def _holds(column: dict[str, Any]) -> str:
     """Return what a column holds, for people."""
-    if column["kind"] == "categories":
-        return f"{column['values']:,} different texts"
     missing = ", some missing" if column["has_missing"] else ""
+    if column["kind"] == "categories":
+        return f"{column['values']:,} different texts{missing}"
     return (
         f"mean {output.number(column['mean'])}, deviation {output.number(column['deviation'])}"
         f"{missing}"
