@@ -78,6 +78,6 @@ def form_of(run: Run) -> Source:
         test=none,
         classes=tuple(run.data["classes"]),
         image_shape=() if isinstance(inputs, dict) else inputs.shape[1:],
-        target=run.data["target"],
-        column_names=run.data.get("column_names", {}),  # which older runs have not recorded
+        target=str(run.data.get("target", "")),
+        column_names=run.data["column_names"],
     )
