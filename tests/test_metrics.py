@@ -1,11 +1,13 @@
 """Metrics against values computed by hand, and the practices that recipes share."""
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from support import run_python
 
 from dlrecipes.backend import load_tensorflow, quiet_stderr
 from dlrecipes.datasets.examples import Examples, Source
@@ -296,3 +298,26 @@ def test_native_log_lines_are_held_back_unless_the_block_fails(
     with pytest.raises(ValueError, match="it failed"):
         fail()
     assert capfd.readouterr().err == "the reason\n"
+
+
+# TensorFlow, asked which devices it would use: a test machine has no GPU to hide.
+HIDE_GPUS = """
+from dlrecipes import backend
+
+tf = backend.load_tensorflow()
+hidden = []
+tf.config.set_visible_devices = lambda devices, kind: hidden.append((devices, kind))
+if {selected}:
+    tf.config.experimental.set_memory_growth = lambda device, wanted: None
+    tf.config.list_physical_devices = lambda kind: ["a GPU"]
+    backend.select_device("gpu")
+backend.hide_gpus()
+assert hidden == [{expected}], hidden
+"""
+
+
+@pytest.mark.parametrize(("selected", "expected"), [(False, ([], "GPU")), (True, ("a GPU", "GPU"))])
+def test_gpus_are_hidden_from_what_decodes_data_unless_one_was_selected(
+    selected: bool, expected: tuple[object, str], tmp_path: Path
+) -> None:
+    run_python(HIDE_GPUS.format(selected=selected, expected=expected), cwd=tmp_path)
