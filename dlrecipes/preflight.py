@@ -9,7 +9,7 @@ import numpy as np
 
 from dlrecipes.datasets.duplicates import repeated_examples
 from dlrecipes.datasets.examples import Source
-from dlrecipes.datasets.files import FileOptions, Report
+from dlrecipes.datasets.files import FileOptions, Report, shortened
 from dlrecipes.datasets.statistics import Categories, column_statistics
 from dlrecipes.errors import InputError
 from dlrecipes.tasks.base import Task
@@ -105,7 +105,9 @@ def _describe(source: Source, task: Task, findings: Findings) -> None:
         commonest = max(counts.values())
         rare = {name: count for name, count in counts.items() if count < RARE * commonest}
         if rare:
-            shown = ", ".join(f"{name!r} ({rare[name]:,})" for name in list(rare)[:RARE_SHOWN])
+            shown = ", ".join(
+                f"{shortened(name)!r} ({rare[name]:,})" for name in list(rare)[:RARE_SHOWN]
+            )
             more = f" and {len(rare) - RARE_SHOWN:,} classes more" if len(rare) > RARE_SHOWN else ""
             findings.warnings.append(
                 f"{split} has few examples of {shown}{more}, beside {commonest:,} of the commonest "
@@ -158,5 +160,5 @@ def _find_repeated(source: Source, findings: Findings) -> None:
 def repeated_sentence(one: dict[str, Any]) -> str:
     """Return where an example stands, for people."""
     places = "; ".join(f"{origin} ({split})" for split, origin in one["places"])
-    labels = f" as {', '.join(one['labels'])}" if len(one["labels"]) > 1 else ""
+    labels = f" as {', '.join(map(shortened, one['labels']))}" if len(one["labels"]) > 1 else ""
     return f"the same example{labels}: {places}"

@@ -577,7 +577,7 @@ OF_TABLES = [
     table(
         "an integer in JSON lines that is too large for any float",
         lines(*(json.dumps({"a": n, "b": n if n < 9 else 10**400}) for n in range(10))),
-        f"mine.jsonl, line 10: b is '{10**400}', not a finite number.",
+        f"mine.jsonl, line 10: b is '{10**58}…', not a finite number.",
         file="mine.jsonl",
         hint=NUMBERS,
     ),

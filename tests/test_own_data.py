@@ -390,6 +390,22 @@ def test_a_table_in_the_form_of_a_runs_data_is_read_once(
         assert error.value.message.endswith(problem)
 
 
+def test_long_cells_and_names_are_cut_in_messages(folder: Path) -> None:
+    long = "x" * 1000
+    shown = "x" * 59 + "…"
+    (folder / "long.csv").write_text("\n".join([f"a,{long}", *["1,2", "2,3"] * 9, f"1,{long}"]))
+    with pytest.raises(InputError) as error:
+        read(folder, "tabular-regression", "long.csv", target=long)
+    assert error.value.message.endswith(f"line 20: {shown} is '{shown}', not a finite number.")
+    with pytest.raises(InputError) as error:
+        read(folder, "tabular-regression", "long.csv", target="b")
+    assert error.value.message.endswith(f"has no column b: it has a, {shown}.")
+    (folder / "classes.csv").write_text(f"text,label\ngood,{long}\nbad,{long}\n")
+    with pytest.raises(InputError) as error:
+        read(folder, "text-classification", "classes.csv")
+    assert f"has one class only ({shown})" in error.value.message
+
+
 def test_every_class_of_small_data_is_trained_on_and_tested(folder: Path) -> None:
     labels = ["common"] * 20 + ["rare", "rarer"] * 2
     rows = [f"text {number},{label}" for number, label in enumerate(labels)]

@@ -60,7 +60,7 @@ def check(
 
 def _show(findings: "Findings") -> None:
     """Print what was found, for people."""
-    from dlrecipes.datasets.files import printable
+    from dlrecipes.datasets.files import printable, shortened
     from dlrecipes.preflight import repeated_sentence
 
     target = output.console()
@@ -95,7 +95,7 @@ def _show(findings: "Findings") -> None:
             ["class", *findings.rows_per_class],
             [
                 [
-                    printable(name),
+                    printable(shortened(name)),
                     *(f"{counts[name]:,}" for counts in findings.rows_per_class.values()),
                 ]
                 for name in names[:CLASSES_SHOWN]
@@ -107,7 +107,10 @@ def _show(findings: "Findings") -> None:
         target.print(f"It would predict {findings.target} from:", markup=False)
         output.print_table(
             ["column", "kind", "what it holds"],
-            [[column["name"], column["kind"], _holds(column)] for column in findings.columns],
+            [
+                [shortened(column["name"]), column["kind"], _holds(column)]
+                for column in findings.columns
+            ],
         )
 
 

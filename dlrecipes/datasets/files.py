@@ -15,6 +15,8 @@ ENCODING_HINT = (
     "Save it as UTF-8, or name its encoding to train, evaluate or data check: --encoding latin-1"
 )
 PROBLEMS_SHOWN = 20
+SHOWN_CHARACTERS = 60
+"""Of a cell, a text, or the name of a class or column, in messages and tables."""
 LOOKED_AT_BYTES = 8192
 """Of a file that cannot be decoded, to tell whether it is text at all."""
 PROBLEMS_KEPT = 10_000
@@ -130,6 +132,11 @@ def printable(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def shortened(text: str) -> str:
+    """Return a text as it is shown among others: cut, if it is long, which "…" says."""
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
 
 
 def why_unreadable(path: Path, error: OSError) -> str:

@@ -20,6 +20,7 @@ from dlrecipes.datasets.files import (
     encoding_of,
     nearest_path,
     read_standard_input,
+    shortened,
     split_of,
     undecodable_lines,
     why_unreadable,
@@ -94,7 +95,7 @@ class Table(ABC):
                     "Name it, or leave it out (pandas: to_csv(…, index=False)).",
                 )
         for name in sorted({name for name in names if name and names.count(name) > 1}):
-            report.problem(f"{self.where(line)}: the column {name} stands twice.")
+            report.problem(f"{self.where(line)}: the column {shortened(name)} stands twice.")
 
     @abstractmethod
     def rows(self, report: Report) -> Iterator[tuple[list[int], list[Sequence[Any]]]]:
@@ -229,8 +230,8 @@ def _why_no_header(names: Sequence[str], separator: str) -> str:
     if number is None:
         return ""
     return (
-        f"has no header: its first line holds the number {number}. The first line must name the "
-        "columns."
+        f"has no header: its first line holds the number {shortened(number)}. The first line "
+        "must name the columns."
     )
 
 
@@ -308,11 +309,13 @@ class JsonLinesTable(TextTable):
         nested = [name for name in self.names if isinstance(found.get(name), dict | list)]
         if unknown:
             report.problem(
-                f"{self.where(line)}: {unknown[0]!r} is not on the first line, which must have "
-                "every column."
+                f"{self.where(line)}: {shortened(unknown[0])!r} is not on the first line, "
+                "which must have every column."
             )
         elif nested:
-            report.problem(f"{self.where(line)}: {nested[0]!r} is not a text or a number.")
+            report.problem(
+                f"{self.where(line)}: {shortened(nested[0])!r} is not a text or a number."
+            )
         return not unknown and not nested
 
 
@@ -566,7 +569,9 @@ def column_values(
             is_large = _is_number(text) and math.isfinite(float(text))
             wanted = f"a number up to {LARGEST:g}" if is_large else "a finite number"
             where = table.where(chunk.lines[place])
-            report.problem(f"{where}: {name} is {text!r}, not {wanted}.", NO_NUMBER_HINT)
+            report.problem(
+                f"{where}: {shortened(name)} is {shortened(text)!r}, not {wanted}.", NO_NUMBER_HINT
+            )
     return columns
 
 
@@ -617,7 +622,7 @@ def find_columns(table: Table, wanted: Sequence[Wanted], report: Report) -> list
             advice = f"Name it with {one.flag}." if one.flag else f"Call it {one.known[0]}."
             there = [*table.names, *(f"{name} ({held})" for name, held in table.unusable.items())]
             report.problem(
-                f"{table.path} has no {what}: it has {', '.join(there)}. "
+                f"{table.path} has no {what}: it has {', '.join(map(shortened, there))}. "
                 f"{nearest(one.name, table.names) or advice}"
             )
         elif found.count(name) > 1:
@@ -645,7 +650,8 @@ def splits_of(table: Table, chunk: Chunk, report: Report) -> list[str]:
     for line, cell, split in zip(chunk.lines, cells, splits, strict=True):
         if not split:
             report.problem(
-                f"{table.where(line)}: its split must be train, validation or test, not {cell!r}.",
+                f"{table.where(line)}: its split must be train, validation or test, not "
+                f"{shortened(repr(cell))}.",
                 f"A column {table.split_column} says which rows to train and to test on: rename "
                 "it, if it is something else.",
             )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.examples import Examples, Rows, Source, Splits
-from dlrecipes.datasets.files import FileOptions, Report
+from dlrecipes.datasets.files import FileOptions, Report, shortened
 from dlrecipes.datasets.storage import Array
 from dlrecipes.datasets.tables import Wanted
 from dlrecipes.errors import InputError
@@ -169,7 +169,7 @@ def commonest_class(source: Source) -> Baseline:
     counts = source.rows_per_class()
     commonest = max(source.classes, key=lambda name: counts["train"][name])
     return Baseline(
-        f"always {commonest!r}", counts["test"][commonest] / sum(counts["test"].values())
+        f"always {shortened(commonest)!r}", counts["test"][commonest] / sum(counts["test"].values())
     )
 
 
@@ -211,8 +211,9 @@ def classification_table(
     rows = []
     for prediction in predictions:
         ranked = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])
-        others = ", ".join(f"{label} {p:.1%}" for label, p in ranked[1:3])
-        rows.append([prediction["input"], prediction["label"], f"{ranked[0][1]:.1%}", others])
+        others = ", ".join(f"{shortened(label)} {p:.1%}" for label, p in ranked[1:3])
+        label = shortened(prediction["label"])
+        rows.append([prediction["input"], label, f"{ranked[0][1]:.1%}", others])
     return ["input", "label", "probability", "next likeliest"], rows
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.examples import Examples, ExamplesWriter, Source, Splits
-from dlrecipes.datasets.files import FileOptions, Report
+from dlrecipes.datasets.files import FileOptions, Report, shortened
 from dlrecipes.datasets.storage import Array
 from dlrecipes.datasets.tables import (
     MAX_CATEGORIES,
@@ -166,7 +166,8 @@ def _check_columns(
     missing = [called[name] for name in needed if name not in original]
     if missing:
         report.problem(
-            f"{table.path} has no column {', '.join(missing)}: it has {', '.join(table.names)}."
+            f"{table.path} has no column {', '.join(missing)}: it has "
+            f"{', '.join(map(shortened, table.names))}."
         )
     report.require_usable(table.path, f"The columns needed are {', '.join(called.values())}.")
 
@@ -181,13 +182,13 @@ def _find_target(
         report.problem(f"{table.path} has one column only: a target and others are needed.")
     elif target not in others:
         report.problem(
-            f"{table.path} has no column {target}: it has {', '.join(others)}.",
+            f"{table.path} has no column {target}: it has {', '.join(map(shortened, others))}.",
             nearest(target, others),
         )
     elif not facts[target].is_numeric and facts[target].texts:
         report.problem(
             f"{table.path}: the target {target} holds text, not numbers, such as "
-            f"{min(facts[target].distinct)!r}. Name a column of numbers with --target.",
+            f"{shortened(min(facts[target].distinct))!r}. Name a column of numbers with --target.",
             NO_NUMBER_HINT,
         )
     elif facts[target].is_constant:

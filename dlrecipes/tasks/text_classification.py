@@ -16,6 +16,7 @@ from dlrecipes.datasets.files import (
     nearest_path,
     read_standard_input,
     read_text,
+    shortened,
 )
 from dlrecipes.datasets.labelled import LabelledWriter, labelled_files, labelled_rows
 from dlrecipes.datasets.storage import CHUNK, Array
@@ -34,7 +35,6 @@ TEXT_COLUMNS = (
     *("text", "review", "sentence", "content", "message", "comment", "body", "tweet"),
     *("document", "description", "title"),
 )
-SHOWN_CHARACTERS = 60
 FILE_NAME = re.compile(r"\S*[/\\]\S*|\S+\.(txt|csv|tsv|json|jsonl|md|parquet|html)", re.IGNORECASE)
 """A single word that can only be meant as a file."""
 
@@ -130,8 +130,7 @@ class TextClassification(base.Task):
         """Return the label, its probability and the next likeliest classes."""
         titles, rows = base.classification_table(predictions)
         for row in rows:
-            if len(row[0]) > SHOWN_CHARACTERS:
-                row[0] = row[0][: SHOWN_CHARACTERS - 1] + "…"
+            row[0] = shortened(row[0])
         return titles, rows
 
 
