@@ -1,5 +1,6 @@
 """Train, resume and evaluate: from a request to a finished run."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -41,6 +42,9 @@ from dlrecipes.session import Session, Trial, Work, build_model, load_data, slow
 from dlrecipes.tasks import find_task
 from dlrecipes.tasks.base import Task
 from dlrecipes.trust import seal, trusted_recipe
+
+FEW_STEPS = 50
+"""Of the optimizer: with fewer, a network has hardly begun to learn."""
 
 
 @dataclass(frozen=True)
@@ -185,8 +189,26 @@ def train(request: Request, listener: Listener, trial: Trial | None = None) -> R
         if request.reproduces and not request.allow_changed:
             raise InputError(difference, "Train on it all the same: --allow-changed")
         listener.warn(difference)
+    if not trial and (few := _few_steps(work)):
+        listener.warn(few)
     run, lock = _begin_run(request, work)
     return Session(run, lock, work).complete(listener, trial)
+
+
+def _few_steps(work: Work) -> str:
+    """Return a warning if training makes very few steps in all; else, or if unknown, nothing."""
+    config, rows = work.config, work.data.rows.get("train", 0)
+    epochs, batch_size = (getattr(config, name, 0) for name in ("epochs", "batch_size"))
+    if not (isinstance(epochs, int) and isinstance(batch_size, int) and epochs and batch_size):
+        return ""
+    steps = math.ceil(rows / batch_size) * epochs
+    if steps >= FEW_STEPS:
+        return ""
+    return (
+        f"Training makes {steps} steps in all (--epochs {epochs}, --batch-size {batch_size}, "
+        f"{rows:,} training examples), which is little to learn from: more epochs or smaller "
+        "batches make more."
+    )
 
 
 def _prepare(

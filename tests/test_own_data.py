@@ -315,8 +315,15 @@ def test_every_form_trains_and_what_was_guessed_or_converted_is_said(
     for note in form.notes:
         assert note in said[place:], said
         place = said.index(note, place) + 1
+    few = [note for note in said if note.startswith("Training makes ")]
+    rows, config = document["data"]["rows"]["train"], document["config"]
+    steps = math.ceil(rows / config["batch_size"]) * config["epochs"]
+    assert len(few) == (steps < 50)
+    if few:
+        assert f"{steps} steps" in few[0]
+        assert f"--epochs {config['epochs']}, --batch-size {config['batch_size']}" in few[0]
     if not form.notes:
-        assert said == []
+        assert said == few
 
 
 @pytest.mark.parametrize(
