@@ -317,7 +317,7 @@ def test_training_on_full_data_fails_before_tensorflow_when_no_server_helps(
 def test_auto_falls_back_to_the_sample_when_a_server_never_answers(tmp_path: Path) -> None:
     with serving(silent) as server:
         outcome = dlrecipes(
-            *("train", REGRESSION, "--epochs", "1", "--quiet", "--json"),
+            *("train", REGRESSION, "--epochs", "3", "--quiet", "--json"),
             *("--data-dir", tmp_path / "data"),
             cwd=tmp_path,
             env={**NO_REAL_HOSTS, "DLRECIPES_MIRROR": server.url},
