@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,10 @@ def load_tensorflow() -> Any:
     return tf
 
 
+_selected: list[str] = []
+"""The devices that this process has asked for."""
+
+
 @dataclass(frozen=True)
 class Device:
     """A device that TensorFlow can place a network on.
@@ -96,6 +100,7 @@ def select_device(name: str) -> Device:
     """
     check_device_name(name)
     tf = load_tensorflow()
+    _selected.append(name)
     gpus = tf.config.list_physical_devices("GPU")
     if name == "cpu" or (name == "auto" and not gpus):
         tf.config.set_visible_devices([], "GPU")
@@ -111,6 +116,13 @@ def select_device(name: str) -> Device:
     tf.config.experimental.set_memory_growth(gpus[index], True)
     # Once the other GPUs are hidden, TensorFlow calls the one that is left GPU:0.
     return Device(f"gpu:{index}", "/GPU:0")
+
+
+def hide_gpus() -> None:
+    """Hide GPUs from TensorFlow, unless a device was selected: decoding data takes all of one."""
+    if not _selected:
+        with suppress(RuntimeError):  # TensorFlow was used before, with all devices that there are.
+            select_device("cpu")
 
 
 def placement(model: Any, device: Device) -> str:

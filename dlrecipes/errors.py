@@ -32,7 +32,20 @@ class Interrupted(DlrecipesError):
     exit_code = 130
 
 
+def most_like(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
+    """Return the known name most like `name`, or an empty string.
+
+    Args:
+        name: What was typed; capital letters do not matter.
+        known: The names that there are.
+        likeness: How like they must be at least: from 0, whichever, to 1, the same.
+    """
+    lower = {one.lower(): one for one in known}
+    matches = get_close_matches(name.lower(), lower, n=1, cutoff=likeness)
+    return lower[matches[0]] if matches else ""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "Did you mean X?" for the known name most like `name`, or an empty string."""
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"Did you mean {matches[0]}?" if matches else ""
+    match = most_like(name, known)
+    return f"Did you mean {match}?" if match else ""

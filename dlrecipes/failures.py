@@ -4,10 +4,6 @@ import errno
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from dlrecipes.datasets.examples import Source
-from dlrecipes.datasets.storage import chunks
 from dlrecipes.errors import DlrecipesError
 
 EXPLODED = 100.0
@@ -39,21 +35,6 @@ def advice(config: Mapping[str, Any]) -> str:
     if config.get("gradient_clip_norm") == 0:
         change.append("set --gradient-clip-norm 1")
     return f"{' or '.join(change)}." if change else "Change the recipe."
-
-
-def bad_column(source: Source) -> str:
-    """Return which training column holds a number that is not finite, in words, or nothing.
-
-    NaN among the features is a missing value, which is no fault.
-    """
-    for name, column in source.train.columns.items():
-        if column.dtype.kind == "f" and any(np.isinf(rows).any() for rows in chunks(column)):
-            return f"the column {name}"
-    labels = source.train.labels
-    if labels is None or labels.dtype.kind != "f":
-        return ""
-    finite = all(np.isfinite(rows).all() for rows in chunks(labels))
-    return "" if finite else f"the column {source.target or 'label'}"
 
 
 def explain(error: Exception, place: str) -> DlrecipesError:

@@ -5,9 +5,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from dlrecipes import runs
 from dlrecipes.atomic import whole_file
-from dlrecipes.datasets.examples import Rows
+from dlrecipes.datasets.examples import Examples, Rows, Source
 from dlrecipes.datasets.storage import Array
+from dlrecipes.runs import Run
 from dlrecipes.tasks.base import run_serving
 
 
@@ -55,3 +57,27 @@ def read_golden_inputs(path: Path) -> Rows:
         whole: Array = inputs["input"]
         return whole
     return {key.removeprefix("input/"): column for key, column in inputs.items()}
+
+
+def form_of(run: Run) -> Source:
+    """Return the form of the data that a run was trained on: its columns, classes, image size.
+
+    It has no examples. That is all that it takes to read a user's files as that data was, and it
+    is known from the run's record and golden inputs, without TensorFlow.
+
+    Raises:
+        InputError: if the golden inputs are not what was recorded.
+    """
+    inputs = read_golden_inputs(run.checked_file(runs.GOLDEN_FILE))
+    none = Examples(inputs).take(np.arange(0))
+    return Source(
+        name=run.data["name"],
+        rung=run.data["rung"],
+        origin=run.data["source"],
+        train=none,
+        test=none,
+        classes=tuple(run.data["classes"]),
+        image_shape=() if isinstance(inputs, dict) else inputs.shape[1:],
+        target=str(run.data.get("target", "")),
+        column_names=run.data["column_names"],
+    )

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from dlrecipes import runs
-from dlrecipes.backend import load_tensorflow, select_device
+from dlrecipes.backend import check_device_name, load_tensorflow, select_device
 from dlrecipes.datasets.files import FileOptions
 from dlrecipes.errors import InputError
+from dlrecipes.golden import form_of
 from dlrecipes.runs import Run
 from dlrecipes.tasks import find_task
 from dlrecipes.tasks.base import GenerationOptions
@@ -40,9 +41,11 @@ def predict(
         InputError: if an input cannot be used.
     """
     task = find_task(run.task)
+    check_device_name(device)
+    files = FileOptions(**run.data.get("files", {}))
+    # Before TensorFlow is imported, so that who has mistyped a name hears of it at once.
+    inputs = task.read_inputs(arguments, form_of(run), files)
     chosen = select_device(device)
     serving = load_serving(run)
-    files = FileOptions(**run.data.get("files", {}))
-    inputs = task.read_inputs(arguments, serving, files)
     with load_tensorflow().device(chosen.scope):
         return task.predict(serving, inputs, run.data["classes"], options)

@@ -15,7 +15,7 @@ from dlrecipes.errors import InputError
 try:
     import fcntl
 except ImportError:  # Windows has other locks: there, a run is what its record says.
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
 PATIENCE = 1.0
 """Seconds to wait for a lock: whoever asks whether it is held has it for an instant."""

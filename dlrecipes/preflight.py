@@ -9,7 +9,7 @@ import numpy as np
 
 from dlrecipes.datasets.duplicates import repeated_examples
 from dlrecipes.datasets.examples import Source
-from dlrecipes.datasets.files import FileOptions, Report
+from dlrecipes.datasets.files import FileOptions, Report, shortened
 from dlrecipes.datasets.statistics import Categories, column_statistics
 from dlrecipes.errors import InputError
 from dlrecipes.tasks.base import Task
@@ -98,14 +98,16 @@ def _describe(source: Source, task: Task, findings: Findings) -> None:
     findings.target = source.target
     if source.target:
         findings.columns = [
-            _column(name, statistics)
+            _column(source.column_names.get(name, name), statistics)
             for name, statistics in column_statistics(source.train).items()
         ]
     for split, counts in findings.rows_per_class.items():
         commonest = max(counts.values())
         rare = {name: count for name, count in counts.items() if count < RARE * commonest}
         if rare:
-            shown = ", ".join(f"{name!r} ({rare[name]:,})" for name in list(rare)[:RARE_SHOWN])
+            shown = ", ".join(
+                f"{shortened(name)!r} ({rare[name]:,})" for name in list(rare)[:RARE_SHOWN]
+            )
             more = f" and {len(rare) - RARE_SHOWN:,} classes more" if len(rare) > RARE_SHOWN else ""
             findings.warnings.append(
                 f"{split} has few examples of {shown}{more}, beside {commonest:,} of the commonest "
@@ -118,7 +120,13 @@ def _describe(source: Source, task: Task, findings: Findings) -> None:
 def _column(name: str, statistics: Any) -> dict[str, Any]:
     """Return what a column of the training examples holds."""
     if isinstance(statistics, Categories):
-        return {"name": name, "kind": "categories", "values": len(statistics.values)}
+        texts = [value for value in statistics.values if value]  # An empty one is a missing one.
+        return {
+            "name": name,
+            "kind": "categories",
+            "values": len(texts),
+            "has_missing": len(texts) < len(statistics.values),
+        }
     return {
         "name": name,
         "kind": "numbers",
@@ -152,5 +160,5 @@ def _find_repeated(source: Source, findings: Findings) -> None:
 def repeated_sentence(one: dict[str, Any]) -> str:
     """Return where an example stands, for people."""
     places = "; ".join(f"{origin} ({split})" for split, origin in one["places"])
-    labels = f" as {', '.join(one['labels'])}" if len(one["labels"]) > 1 else ""
+    labels = f" as {', '.join(map(shortened, one['labels']))}" if len(one["labels"]) > 1 else ""
     return f"the same example{labels}: {places}"

@@ -299,6 +299,7 @@ def _is_record(document: dict[str, Any]) -> bool:
     return (
         required <= set(document) <= set(known)
         and all(
+            # A field's type may be a text, says its annotation; without postponed ones it is none.
             isinstance(value, get_origin(known[name]) or known[name])  # type: ignore[arg-type]
             for name, value in document.items()
         )
@@ -308,6 +309,8 @@ def _is_record(document: dict[str, Any]) -> bool:
         and set(STAMP) <= set(document["data"])
         and isinstance(document["data"]["rows"], dict)
         and set(document["data"].setdefault("files", {})) <= set(FILE_OPTIONS)
+        and isinstance(names := document["data"].setdefault("column_names", {}), dict)
+        and all(isinstance(name, str) for name in names.values())
     )
 
 

@@ -17,7 +17,7 @@ from dlrecipes.checkpoints import Checkpoint, CheckpointWriter, parse_every
 from dlrecipes.clock import Clock
 from dlrecipes.datasets.examples import Data, Source
 from dlrecipes.errors import DlrecipesError, InputError, Interrupted
-from dlrecipes.failures import DivergedError, advice, bad_column, explain
+from dlrecipes.failures import DivergedError, advice, explain
 from dlrecipes.golden import write_golden
 from dlrecipes.listener import Listener
 from dlrecipes.provenance import judge
@@ -207,10 +207,6 @@ class Session:
         last, _ = checkpoints.read_last(run.path / runs.CHECKPOINTS)
         saved = f"Its last good checkpoint is of {last.place}. " if last else ""
         if isinstance(known, DivergedError):
-            bad = bad_column(self.work.source)
-            if bad:
-                known.hint = f"The training data is why: {bad} holds numbers that are not finite."
-                return known
             known.hint = advice(run.config)
             if run.on_nan == "stop" and "learning_rate" in run.config:
                 known.hint += f" {saved}{run.how_to_resume} --on-nan restore"
@@ -291,7 +287,7 @@ class Session:
     def _go_back(self, error: DivergedError, listener: Listener) -> None:
         """Go back to the last good checkpoint with a lower learning rate, if that was asked for."""
         work, run = self.work, self.run
-        if run.on_nan != "restore" or bad_column(work.source):
+        if run.on_nan != "restore":
             raise error
         self.scale *= RATE_FACTOR
         if self.scale < LOWEST_SCALE:

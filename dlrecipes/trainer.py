@@ -1,5 +1,6 @@
 """Train, resume and evaluate: from a request to a finished run."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -8,7 +9,13 @@ from typing import IO, Any
 
 from dlrecipes import checkpoints, locks, runs
 from dlrecipes.atomic import remove_abandoned, write_atomically
-from dlrecipes.backend import load_tensorflow, placement, select_device, set_seed
+from dlrecipes.backend import (
+    check_device_name,
+    load_tensorflow,
+    placement,
+    select_device,
+    set_seed,
+)
 from dlrecipes.catalog import Facts, read_facts
 from dlrecipes.checkpoints import Checkpoint
 from dlrecipes.clock import Clock
@@ -17,9 +24,10 @@ from dlrecipes.contract import import_recipe, require_contract
 from dlrecipes.datasets.download import FetchListener
 from dlrecipes.datasets.duplicates import count_leaks
 from dlrecipes.datasets.examples import Source
-from dlrecipes.datasets.files import FileOptions, Report, existing_path
+from dlrecipes.datasets.files import FileOptions, Report, existing_path, nearest_path
 from dlrecipes.datasets.ladder import RUNGS, DataRequest, choose_rung, open_data_set
-from dlrecipes.errors import InputError
+from dlrecipes.errors import InputError, nearest
+from dlrecipes.golden import form_of
 from dlrecipes.listener import Listener
 from dlrecipes.provenance import (
     describe_machine,
@@ -34,6 +42,9 @@ from dlrecipes.session import Session, Trial, Work, build_model, load_data, slow
 from dlrecipes.tasks import find_task
 from dlrecipes.tasks.base import Task
 from dlrecipes.trust import seal, trusted_recipe
+
+FEW_STEPS = 50
+"""Of the optimizer: with fewer, a network has hardly begun to learn."""
 
 
 @dataclass(frozen=True)
@@ -120,19 +131,27 @@ def open_source(
     path = existing_path(wanted.data)
     if path is None:
         raise InputError(
-            f"--data must be {', '.join(RUNGS)} or a path that exists. Received: {wanted.data!r}"
+            f"--data must be {', '.join(RUNGS)} or a path that exists. Received: {wanted.data!r}",
+            nearest_path(Path(wanted.data).expanduser()) or nearest(wanted.data, RUNGS),
         )
     report = Report()
     source = task.read_path(path, wanted.files, like, report)
-    if task.has_single_examples and (leaks := count_leaks(source)):
-        report.note(
-            f"Test examples that stand among the training examples too: {leaks:,} of "
-            f"{len(source.test):,}. To list them: dlrecipes data check {quote(str(path))} "
-            f"--task {task.name}{wanted.files.flags}"
-        )
     for note in report.notes:
         listener.warn(note)
+    _warn_of_leaks(task, source, wanted, listener)
     return source.in_order_of(seed)
+
+
+def _warn_of_leaks(
+    task: Task, source: Source, wanted: DataRequest, listener: FetchListener
+) -> None:
+    """Say how many test examples are training examples too, if some are."""
+    if task.has_single_examples and (leaks := count_leaks(source)):
+        listener.warn(
+            f"Test examples that stand among the training examples too: {leaks:,} of "
+            f"{len(source.test):,}. To list them: dlrecipes data check {quote(source.name)} "
+            f"--task {task.name}{wanted.files.flags}"
+        )
 
 
 def train(request: Request, listener: Listener, trial: Trial | None = None) -> Run:
@@ -170,8 +189,26 @@ def train(request: Request, listener: Listener, trial: Trial | None = None) -> R
         if request.reproduces and not request.allow_changed:
             raise InputError(difference, "Train on it all the same: --allow-changed")
         listener.warn(difference)
+    if not trial and (few := _few_steps(work)):
+        listener.warn(few)
     run, lock = _begin_run(request, work)
     return Session(run, lock, work).complete(listener, trial)
+
+
+def _few_steps(work: Work) -> str:
+    """Return a warning if training makes very few steps in all; else, or if unknown, nothing."""
+    config, rows = work.config, work.data.rows.get("train", 0)
+    epochs, batch_size = (getattr(config, name, 0) for name in ("epochs", "batch_size"))
+    if not (isinstance(epochs, int) and isinstance(batch_size, int) and epochs and batch_size):
+        return ""
+    steps = math.ceil(rows / batch_size) * epochs
+    if steps >= FEW_STEPS:
+        return ""
+    return (
+        f"Training makes {steps} steps in all (--epochs {epochs}, --batch-size {batch_size}, "
+        f"{rows:,} training examples), which is little to learn from: more epochs or smaller "
+        "batches make more."
+    )
 
 
 def prepare(
@@ -419,17 +456,33 @@ def evaluate(
         InputError: if the run's files or its data are not what they were.
     """
     task = find_task(run.task)
+    facts = read_facts(recipe_file)
     model_file = run.checked_file(runs.MODEL_FILE)
+    check_device_name(device)
+
+    def opened(wanted: DataRequest, like: Source | None = None) -> Source:
+        return open_source(task, facts.dataset, wanted, run.seed, listener, like)
+
+    # As for training, a user's own files are read before TensorFlow is imported.
+    if other is not None and other.is_path:
+        tested = opened(other, form_of(run))
+    if own_data.is_path:
+        own = opened(own_data)
     chosen = select_device(device)
     set_seed(run.seed)
     recipe = import_recipe(recipe_file)
     recorded = ConfigFile(run.path / runs.RUN_FILE, settings=run.config)
-    config = recipe.Config(**resolve_settings(read_facts(recipe_file).settings, file=recorded))
-    own = open_source(task, recipe.DATASET, own_data, run.seed, listener)
+    config = recipe.Config(**resolve_settings(facts.settings, file=recorded))
+    if not own_data.is_path:
+        own = opened(own_data)
     require_same_data(run, own)
-    tested = own
-    if other is not None:
-        tested = open_source(task, recipe.DATASET, other, run.seed, listener, like=own)
+    if other is None:
+        tested = own
+    elif other.is_path:
+        tested = replace(tested, train=own.train, validation=own.validation)
+        _warn_of_leaks(task, tested, other, listener)
+    else:
+        tested = opened(other)
     # What the network knows of its data, such as its vocabulary, comes from its own.
     prepared = load_data(recipe, config, replace(own, test=tested.test))
     import keras

@@ -84,7 +84,6 @@ class Config:
         l1: Penalty on the sum of absolute weights.
         l2: Penalty on the sum of squared weights.
         early_stopping: Epochs without a lower validation loss before training stops; 0: never.
-        validation_fraction: Share of the training windows held out, if the data set holds out none.
         precision: Of the arithmetic; mixed_bfloat16 multiplies in 16 bits and keeps weights in 32.
     """
 
@@ -102,7 +101,6 @@ class Config:
     l1: NonNegativeFloat = 0.0
     l2: NonNegativeFloat = 0.0
     early_stopping: NonNegativeInt = 0
-    validation_fraction: Fraction = 0.05
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
 
 
@@ -111,10 +109,7 @@ def load(config: Config, source: Source) -> Data:
     vectorize = character_vectorization(source.train)
     text = keras.Input((), dtype="string", name="text")
     train = character_windows(source.train, vectorize, config.window)
-    if source.validation is not None:
-        validation = character_windows(source.validation, vectorize, TEST_WINDOW)
-    else:
-        train, validation = train.split(config.validation_fraction)
+    validation = character_windows(source.validation, vectorize, TEST_WINDOW)
     test = character_windows(source.test, vectorize, TEST_WINDOW)
     return Data(
         train=train.batches(config.batch_size, shuffle=True),

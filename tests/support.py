@@ -44,6 +44,16 @@ FOREIGN_VARIABLES = (
 )
 """What a developer may have set that changes what the command does or prints."""
 
+WITHOUT_TENSORFLOW = """
+import sys
+from dlrecipes.cli import main
+
+code = main(sys.argv[1:])
+assert not {"tensorflow", "keras"} & set(sys.modules), "it imported TensorFlow"
+sys.exit(code)
+"""
+"""The command as a program for `run_python`, which fails if it needed TensorFlow."""
+
 
 @dataclass(frozen=True)
 class Outcome:

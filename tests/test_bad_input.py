@@ -14,11 +14,13 @@ from support import (
     REGRESSION,
     SENTIMENT,
     TEXT,
+    WITHOUT_TENSORFLOW,
     Outcome,
     dlrecipes,
     files_below,
     mnist_test_images,
     recipe_source,
+    run_python,
     side_by_side,
     write_image,
 )
@@ -247,6 +249,59 @@ INPUTS = [
         files=table("carat," + COLUMNS, "0.5," + ROW),
     ),
     case("missing table", ("predict", TABLE, "no.csv"), "There is no file no.csv"),
+    case(
+        "misspelled table",
+        ("predict", TABLE, "row.csv"),
+        "There is no file row.csv.",
+        "Did you mean rows.csv?",
+        files=table(COLUMNS, ROW),
+    ),
+    case(
+        "misspelled image",
+        ("predict", IMAGE, "some/diigt.png"),
+        "There is no file some/diigt.png.",
+        "Did you mean some/Digit.png?",
+        files={"some/Digit.png": png(), "some/other.png": png()},
+    ),
+    case(
+        "misspelled text file",
+        ("predict", f"RUN:{SENTIMENT}", "reviws.txt"),
+        "There is no text file reviws.txt.",
+        "Did you mean reviews.txt?",
+        files={"reviews.txt": b"good"},
+    ),
+    case(
+        "other data with a misspelled name",
+        ("evaluate", TABLE, "--data", "row.csv"),
+        "--data must be auto, full, sample or a path that exists. Received: 'row.csv'",
+        "Did you mean rows.csv?",
+        files=table(COLUMNS, ROW),
+    ),
+    case(
+        "misspelled rung",
+        ("train", MNIST, "--data", "sampel"),
+        "--data must be auto, full, sample or a path that exists. Received: 'sampel'",
+        "Did you mean sample?",
+    ),
+    case(
+        "misspelled target",
+        ("train", REGRESSION, "--data", "rows.csv", "--target", "prize"),
+        "rows.csv has no column prize: it has metres, price, floor.",
+        "Did you mean price?",
+        files=table("metres,price,floor", *["1,2,3", "2,3,4"] * 20),
+    ),
+    case(
+        "misspelled column of texts",
+        ("train", SENTIMENT, "--data", "rows.csv", "--text-column", "riview"),
+        "rows.csv has no column riview: it has Review, label. Did you mean Review?",
+        files=table("Review,label", "good,yes", "bad,no"),
+    ),
+    case(
+        "misspelled column of labels",
+        ("train", SENTIMENT, "--data", "rows.csv", "--label-column", "sentimnt"),
+        "rows.csv has no column sentimnt: it has text, sentiment. Did you mean sentiment?",
+        files=table("text,sentiment", "good,yes", "bad,no"),
+    ),
     case("empty table", ("predict", TABLE, "rows.csv"), "rows.csv", files={"rows.csv": b""}),
     case(
         "table without rows",
@@ -286,7 +341,12 @@ INPUTS = [
     case("empty text", ("predict", f"RUN:{SENTIMENT}", "  "), "There is no text to read"),
     case("missing text file", ("predict", f"RUN:{SENTIMENT}", "no.txt"), "There is no", "no.txt"),
     case("empty prompt", ("predict", f"RUN:{TEXT}", ""), "There is no text to read"),
-    case("device that is not there", ("predict", IMAGE, "a.png", "--device", "gpu:9"), "gpu:9"),
+    case(
+        "device that is not there",
+        ("predict", IMAGE, "a.png", "--device", "gpu:9"),
+        "gpu:9",
+        files={"a.png": png()},
+    ),
     case(
         "other data that is not there",
         ("evaluate", IMAGE, "--data", "nowhere"),
@@ -373,17 +433,22 @@ class Tried:
     wrote: bool
 
 
-def try_case(tried: Case, run_of: RunOf, folder: Path, *flags: str) -> Tried:
-    """Run a case in an empty folder."""
+def prepare_case(tried: Case, run_of: RunOf, folder: Path) -> list[str]:
+    """Write a case's files into an empty folder, and return its arguments with the runs' paths."""
     for name, content in tried.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    arguments, folders = [], [folder]
-    for word in tried.arguments:
-        if word.startswith("RUN:"):
-            folders.append(Path(run_of(word.removeprefix("RUN:"))["path"]))
-            word = str(folders[-1])
-        arguments.append(word)
+    return [
+        str(run_of(word.removeprefix("RUN:"))["path"]) if word.startswith("RUN:") else word
+        for word in tried.arguments
+    ]
+
+
+def try_case(tried: Case, run_of: RunOf, folder: Path, *flags: str) -> Tried:
+    """Run a case in an empty folder."""
+    arguments = prepare_case(tried, run_of, folder)
+    of_runs = [word for word in tried.arguments if word.startswith("RUN:")]
+    folders = [folder, *(Path(run_of(word.removeprefix("RUN:"))["path"]) for word in of_runs)]
     before = [files_below(path) for path in folders]
     outcome = dlrecipes(*arguments, *flags, cwd=folder, stdin=tried.stdin, code=None)
     return Tried(outcome, wrote=before != [files_below(path) for path in folders])
@@ -432,6 +497,23 @@ def test_bad_input_gets_one_clear_error_and_writes_nothing(
     assert "Traceback" not in outcome.err
     assert outcome.err.startswith("Error: ")
     assert len(outcome.err.splitlines()) <= tried.lines
+    require_in_order(tried.says, outcome.err)
+
+
+WITHOUT = (
+    *("missing image", "missing table", "missing columns", "missing text file", "empty prompt"),
+    *("other data that is not there", "other data without the target"),
+    "other data with classes that the network does not know",
+)
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_a_users_files_are_looked_at_before_tensorflow_is_imported(
+    name: str, run_of: RunOf, tmp_path: Path
+) -> None:
+    (tried,) = (tried for tried in INPUTS if tried.name == name)
+    arguments = prepare_case(tried, run_of, tmp_path)
+    outcome = run_python(WITHOUT_TENSORFLOW, *arguments, cwd=tmp_path, code=2)
     require_in_order(tried.says, outcome.err)
 
 

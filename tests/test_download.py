@@ -76,7 +76,7 @@ def serving(behaviour: Behaviour) -> Iterator[Server]:
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.ranges.append(self.headers.get("Range", ""))
-            self.ends = server.ends  # type: ignore[attr-defined]
+            self.ends = server.ends  # type: ignore[attr-defined]  # ours, for `silent`
             behaviour(self)
 
         def log_message(self, *arguments: Any) -> None:
@@ -117,7 +117,7 @@ def start_of(request: Handler) -> int:
 
 def silent(request: Handler) -> None:
     """Accept the connection and say nothing."""
-    request.ends.wait()  # type: ignore[attr-defined]
+    request.ends.wait()  # type: ignore[attr-defined]  # as `serving` has set it
 
 
 def status(code: int) -> Behaviour:
@@ -317,7 +317,7 @@ def test_training_on_full_data_fails_before_tensorflow_when_no_server_helps(
 def test_auto_falls_back_to_the_sample_when_a_server_never_answers(tmp_path: Path) -> None:
     with serving(silent) as server:
         outcome = dlrecipes(
-            *("train", REGRESSION, "--epochs", "1", "--quiet", "--json"),
+            *("train", REGRESSION, "--epochs", "3", "--quiet", "--json"),
             *("--data-dir", tmp_path / "data"),
             cwd=tmp_path,
             env={**NO_REAL_HOSTS, "DLRECIPES_MIRROR": server.url},

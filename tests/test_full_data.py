@@ -99,7 +99,7 @@ def test_auto_without_a_network_trains_on_the_sample_and_says_so_in_one_line(
     tmp_path: Path,
 ) -> None:
     outcome = dlrecipes(
-        *("train", REGRESSION, "--epochs", "1", "--json", "--quiet"),
+        *("train", REGRESSION, "--epochs", "3", "--json", "--quiet"),
         *("--data-dir", tmp_path / "data"),
         cwd=tmp_path,
         env=OFFLINE,

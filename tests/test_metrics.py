@@ -1,11 +1,13 @@
 """Metrics against values computed by hand, and the practices that recipes share."""
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from support import run_python
 
 from dlrecipes.backend import load_tensorflow, quiet_stderr
 from dlrecipes.datasets.examples import Examples, Source
@@ -225,6 +227,50 @@ def test_held_out_rows_are_the_same_whatever_the_seed() -> None:
     assert sorted([*one.features, *held_out.features]) == list(range(50))
 
 
+def counts_in(examples: Examples) -> list[int]:
+    """Return how many examples each of three classes has."""
+    return np.bincount(np.asarray(examples.labels), minlength=3).tolist()
+
+
+@pytest.mark.parametrize(
+    ("counts", "held_out", "every_class"),
+    [
+        ((60, 30, 10), [12, 6, 2], True),
+        ((60, 30, 10), [12, 6, 2], False),
+        ((94, 4, 2), [18, 1, 1], True),
+        ((3, 2, 2), [1, 1, 1], True),  # more than a fifth
+        ((5, 1, 1), [1, 0, 0], True),  # a class of one is trained on
+        ((1, 1, 1), None, True),
+    ],
+)
+def test_examples_are_held_out_of_each_class(
+    counts: tuple[int, ...], held_out: list[int] | None, every_class: bool
+) -> None:
+    labels = np.random.default_rng(1).permutation(np.repeat(np.arange(3), counts))
+    examples = Examples(np.arange(len(labels)), labels)
+    train, test = examples.split_by_class(0.2, every_class=every_class)
+    assert sorted([*train.features, *test.features]) == list(range(len(labels)))
+    assert (np.diff(train.features) > 0).all()
+    assert (np.diff(test.features) > 0).all()
+    assert np.add(counts_in(train), counts_in(test)).tolist() == list(counts)
+    if held_out is None:
+        assert len(test) == 1
+    else:
+        assert counts_in(test) == held_out
+    again = examples.split_by_class(0.2, every_class=every_class)[1]
+    assert again.features.tolist() == test.features.tolist()
+
+
+def test_only_own_data_is_held_out_by_class() -> None:
+    labels = np.repeat([0, 1], [95, 5])
+    train = Examples(np.arange(100), labels)
+    for rung in ("sample", "full", "path"):
+        source = Source("x", rung, "x", train, train, classes=("a", "b"))
+        of_source = source.train_and_validation(0.05)[1].features.tolist()
+        assert (of_source == train.split(0.05)[1].features.tolist()) == (rung != "path")
+    assert labels[of_source].tolist() == [0, 0, 0, 0, 1]
+
+
 def test_fingerprint_tells_data_apart_and_nothing_else() -> None:
     def source(first: str, name: str = "a", seed: int = 0) -> Source:
         texts = np.array([first, "b"], dtype=object)
@@ -252,3 +298,26 @@ def test_native_log_lines_are_held_back_unless_the_block_fails(
     with pytest.raises(ValueError, match="it failed"):
         fail()
     assert capfd.readouterr().err == "the reason\n"
+
+
+# TensorFlow, asked which devices it would use: a test machine has no GPU to hide.
+HIDE_GPUS = """
+from dlrecipes import backend
+
+tf = backend.load_tensorflow()
+hidden = []
+tf.config.set_visible_devices = lambda devices, kind: hidden.append((devices, kind))
+if {selected}:
+    tf.config.experimental.set_memory_growth = lambda device, wanted: None
+    tf.config.list_physical_devices = lambda kind: ["a GPU"]
+    backend.select_device("gpu")
+backend.hide_gpus()
+assert hidden == [{expected}], hidden
+"""
+
+
+@pytest.mark.parametrize(("selected", "expected"), [(False, ([], "GPU")), (True, ("a GPU", "GPU"))])
+def test_gpus_are_hidden_from_what_decodes_data_unless_one_was_selected(
+    selected: bool, expected: tuple[object, str], tmp_path: Path
+) -> None:
+    run_python(HIDE_GPUS.format(selected=selected, expected=expected), cwd=tmp_path)

@@ -16,6 +16,7 @@ from support import (
     REGRESSION,
     SENTIMENT,
     TEXT,
+    WITHOUT_TENSORFLOW,
     Array,
     Outcome,
     dlrecipes,
@@ -28,6 +29,7 @@ from support import (
 
 from dlrecipes.datasets.examples import Source
 from dlrecipes.datasets.files import FileOptions, Report
+from dlrecipes.errors import InputError
 from dlrecipes.tasks import find_task
 
 SHAPES = ("bars, upright", "bars, lying", "Fläche")
@@ -313,8 +315,15 @@ def test_every_form_trains_and_what_was_guessed_or_converted_is_said(
     for note in form.notes:
         assert note in said[place:], said
         place = said.index(note, place) + 1
+    few = [note for note in said if note.startswith("Training makes ")]
+    rows, config = document["data"]["rows"]["train"], document["config"]
+    steps = math.ceil(rows / config["batch_size"]) * config["epochs"]
+    assert len(few) == (steps < 50)
+    if few:
+        assert f"{steps} steps" in few[0]
+        assert f"--epochs {config['epochs']}, --batch-size {config['batch_size']}" in few[0]
     if not form.notes:
-        assert said == []
+        assert said == few
 
 
 @pytest.mark.parametrize(
@@ -361,6 +370,58 @@ def test_the_same_data_in_another_form_is_the_same_to_the_bit(folder: Path) -> N
         assert other.fingerprint == csv.fingerprint, path
 
 
+def test_a_table_in_the_form_of_a_runs_data_is_read_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dlrecipes.datasets.tables import DelimitedTable
+
+    task = find_task("tabular-regression")
+    like = read(folder, task.name, "houses.csv", target="price")
+    times = []
+    rows = DelimitedTable.rows
+    monkeypatch.setattr(
+        DelimitedTable, "rows", lambda *arguments: times.append(1) or rows(*arguments)
+    )
+    path = folder / "newer.csv"
+    assert len(task.read_path(path, FileOptions(), like, Report()).test) == 40
+    assert len(times) == 1
+    lines = path.read_text().splitlines()
+    bad = folder / "bad.csv"
+    for content, problem in (
+        ([lines[0]], "bad.csv has no rows."),
+        ([*lines[:2], "1,2"], "bad.csv, line 3: it has 2 cells, and the header 8."),
+    ):
+        bad.write_text("\n".join(content))
+        with pytest.raises(InputError) as error:
+            task.read_path(bad, FileOptions(), like, Report())
+        assert error.value.message.endswith(problem)
+
+
+def test_long_cells_and_names_are_cut_in_messages(folder: Path) -> None:
+    long = "x" * 1000
+    shown = "x" * 59 + "…"
+    (folder / "long.csv").write_text("\n".join([f"a,{long}", *["1,2", "2,3"] * 9, f"1,{long}"]))
+    with pytest.raises(InputError) as error:
+        read(folder, "tabular-regression", "long.csv", target=long)
+    assert error.value.message.endswith(f"line 20: {shown} is '{shown}', not a finite number.")
+    with pytest.raises(InputError) as error:
+        read(folder, "tabular-regression", "long.csv", target="b")
+    assert error.value.message.endswith(f"has no column b: it has a, {shown}.")
+    (folder / "classes.csv").write_text(f"text,label\ngood,{long}\nbad,{long}\n")
+    with pytest.raises(InputError) as error:
+        read(folder, "text-classification", "classes.csv")
+    assert f"has one class only ({shown})" in error.value.message
+
+
+def test_every_class_of_small_data_is_trained_on_and_tested(folder: Path) -> None:
+    labels = ["common"] * 20 + ["rare", "rarer"] * 2
+    rows = [f"text {number},{label}" for number, label in enumerate(labels)]
+    (folder / "small.csv").write_text("\n".join(["text,label", *rows]))
+    counts = read(folder, "text-classification", "small.csv").rows_per_class()
+    assert counts["test"] == {"common": 3, "rare": 1, "rarer": 1}
+    assert counts["train"] == {"common": 17, "rare": 1, "rarer": 1}
+
+
 def test_the_record_says_what_the_data_was_and_how_it_was_read(
     run_on: Callable[[str], dict[str, Any]], train: Callable[[str], Outcome], folder: Path
 ) -> None:
@@ -369,7 +430,7 @@ def test_the_record_says_what_the_data_was_and_how_it_was_read(
     assert data["rows"] == {"train": 91, "validation": 5, "test": 24}
     counts = data["rows_per_class"]
     assert {split: sum(of.values()) for split, of in counts.items()} == {"train": 96, "test": 24}
-    assert set(counts["train"]) == set(SHAPES)
+    assert counts["test"] == dict.fromkeys(sorted(SHAPES), 8)
     assert data["fingerprint"] == read(folder, "image-classification", "photos").fingerprint
     parted = train("image folders in train, val and test").document["data"]
     assert parted["rows"] == {"train": 36, "validation": 9, "test": 10}
@@ -543,6 +604,31 @@ def test_missing_values_and_unseen_categories_get_an_answer_in_every_form_of_tab
     assert all(math.isfinite(value) for value in values)
     assert values[:4] == pytest.approx(values[4:8], rel=1e-6)
     assert values[:4] == pytest.approx(values[8:], rel=1e-6)
+
+
+def test_errors_name_columns_as_the_user_does(
+    run_on: Callable[[str], dict[str, Any]], folder: Path
+) -> None:
+    document = run_on(REGRESSION)
+    assert document["data"]["column_names"]["Gru00f6u00dfe__mu00b2_"] == "Größe (m²)"
+    (folder / "short.csv").write_text("colour,sold,floor,street\nred,true,2,x\n")
+    shown = "short.csv has no column Größe (m²)"
+    command = ("predict", document["path"], "short.csv")
+    error = run_python(WITHOUT_TENSORFLOW, *command, cwd=folder, code=2).err
+    assert error == (
+        f"Error: {shown}: it has colour, sold, floor, street.\n"
+        "The columns needed are Größe (m²), colour, sold, floor, street.\n"
+    )
+    command = ("evaluate", document["path"], "--data", "short.csv")
+    error = run_python(WITHOUT_TENSORFLOW, *command, cwd=folder, code=2).err
+    assert error.startswith(f"Error: {shown}, price: it has")
+    command = ("data", "check", "houses.csv", "--task", REGRESSION, "--target", "price", "--json")
+    checked = dlrecipes(*command, cwd=folder).document
+    assert checked["target"] == "price"
+    columns = {column["name"]: column for column in checked["columns"]}
+    assert list(columns) == ["Größe (m²)", "colour", "sold", "floor", "street"]
+    colour = {"name": "colour", "kind": "categories", "values": 3, "has_missing": True}
+    assert columns["colour"] == colour, "a missing value is no category"
 
 
 # Asks an export as another program would: it knows nothing of dlrecipes.

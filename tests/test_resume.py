@@ -458,20 +458,6 @@ def test_a_loss_that_is_not_a_number_is_said_and_with_restore_gone_on_after(
     assert later["metrics"] == document["metrics"]
 
 
-def test_numbers_in_the_data_that_are_not_finite_are_named(tmp_path: Path) -> None:
-    file = own_recipe(
-        tmp_path,
-        "infinite",
-        REGRESSION,
-        (
-            "    train, validation = source",
-            "    source.train.features['carat'][3] = np.inf\n    train, validation = source",
-        ),
-    )
-    outcome = dlrecipes("train", file, "--data", "sample", "--epochs", "1", cwd=tmp_path, code=1)
-    assert "The training data is why: the column carat" in outcome.err
-
-
 @pytest.mark.long
 def test_out_of_memory_is_said_as_such_with_where_and_what_to_change(tmp_path: Path) -> None:
     file = own_recipe(

@@ -224,7 +224,7 @@ def test_a_run_is_never_overwritten(piped: tuple[Path, str, str]) -> None:
 
 def test_quiet_shows_the_result_alone(tmp_path: Path) -> None:
     outcome = dlrecipes(
-        *("train", REGRESSION, "--data", "sample", "--epochs", "1", "--quiet"), cwd=tmp_path
+        *("train", REGRESSION, "--data", "sample", "--epochs", "3", "--quiet"), cwd=tmp_path
     )
     assert [line.split()[0] for line in outcome.out.splitlines()] == ["Test", "Verdict:", "Run:"]
     assert outcome.err == ""

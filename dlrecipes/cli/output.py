@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dlrecipes.datasets.files import shortened
 from dlrecipes.errors import DlrecipesError
 
 MAX_MATRIX_CLASSES = 20
@@ -78,7 +79,7 @@ def print_details(details: dict[str, Any]) -> None:
         ["class", "precision", "recall", "F1", "test examples"],
         [
             [
-                name,
+                shortened(name),
                 *(number(values[metric]) for metric in ("precision", "recall", "f1")),
                 str(values["support"]),
             ]
@@ -89,9 +90,9 @@ def print_details(details: dict[str, Any]) -> None:
         return
     console().print("\nrows: true class; columns: predicted class")
     print_table(
-        ["", *classes],
+        ["", *map(shortened, classes)],
         [
-            [name, *map(str, counts)]
+            [shortened(name), *map(str, counts)]
             for name, counts in zip(classes, details["confusion_matrix"], strict=True)
         ],
     )

@@ -35,7 +35,7 @@ def check(
     Exits with 2 if the data cannot be used.
     """
     from dlrecipes.catalog import all_recipes
-    from dlrecipes.datasets.files import FileOptions, existing_path
+    from dlrecipes.datasets.files import FileOptions, existing_path, nearest_path
     from dlrecipes.preflight import look_at
     from dlrecipes.tasks import find_task
 
@@ -43,7 +43,7 @@ def check(
     found = find_task(recipes[task].task if task in recipes else task)
     there = existing_path(str(path))
     if there is None:
-        raise InputError(f"There is no file or folder {path}.")
+        raise InputError(f"There is no file or folder {path}.", nearest_path(path))
     files = FileOptions(**options.given_files(target, text_column, label_column, encoding))
     findings = look_at(there, found, files)
     if json:
@@ -60,7 +60,7 @@ def check(
 
 def _show(findings: "Findings") -> None:
     """Print what was found, for people."""
-    from dlrecipes.datasets.files import printable
+    from dlrecipes.datasets.files import printable, shortened
     from dlrecipes.preflight import repeated_sentence
 
     target = output.console()
@@ -95,7 +95,7 @@ def _show(findings: "Findings") -> None:
             ["class", *findings.rows_per_class],
             [
                 [
-                    printable(name),
+                    printable(shortened(name)),
                     *(f"{counts[name]:,}" for counts in findings.rows_per_class.values()),
                 ]
                 for name in names[:CLASSES_SHOWN]
@@ -107,15 +107,18 @@ def _show(findings: "Findings") -> None:
         target.print(f"It would predict {findings.target} from:", markup=False)
         output.print_table(
             ["column", "kind", "what it holds"],
-            [[column["name"], column["kind"], _holds(column)] for column in findings.columns],
+            [
+                [shortened(column["name"]), column["kind"], _holds(column)]
+                for column in findings.columns
+            ],
         )
 
 
 def _holds(column: dict[str, Any]) -> str:
     """Return what a column holds, for people."""
-    if column["kind"] == "categories":
-        return f"{column['values']:,} different texts"
     missing = ", some missing" if column["has_missing"] else ""
+    if column["kind"] == "categories":
+        return f"{column['values']:,} different texts{missing}"
     return (
         f"mean {output.number(column['mean'])}, deviation {output.number(column['deviation'])}"
         f"{missing}"

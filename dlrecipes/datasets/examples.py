@@ -95,6 +95,36 @@ class Examples:
         held_out = max(round(len(self) * fraction), 1) if fraction else 0
         return self.take(np.sort(order[held_out:])), self.take(np.sort(order[:held_out]))
 
+    def split_by_class(
+        self, fraction: float, *, every_class: bool = False
+    ) -> tuple["Examples", "Examples"]:
+        """Return the examples without a random fraction of them, and that fraction, as `split`.
+
+        Each class is in both parts by its share, as far as it has examples enough: its last one
+        always stays in the first. If no class has two, it is a split without regard to classes.
+
+        Args:
+            fraction: How much to hold out, as for `split`.
+            every_class: Whether more may be held out, so that every class of two examples is in it.
+        """
+        order = np.random.default_rng(SPLIT_SEED).permutation(len(self))
+        labels = np.asarray(self.labels)[order]
+        counts = np.bincount(labels)
+        # How many of the class of each example come before it in the random order.
+        before = np.empty(len(order), dtype="int64")
+        by_class = np.argsort(labels, kind="stable")
+        before[by_class] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+        free = np.flatnonzero(before < counts[labels] - 1)
+        if not fraction or not len(free):
+            return self.split(fraction)
+        wanted = max(round(len(self) * fraction), 1)
+        if every_class:
+            wanted = max(wanted, int((counts > 1).sum()))
+        # The first example of every class, then those that come first by their class's share.
+        share = before[free] / counts[labels[free]]
+        held_out = order[free[np.argsort(share, kind="stable")[:wanted]]]
+        return self.take(np.setdiff1d(order, held_out)), self.take(np.sort(held_out))
+
     def transform(self, function: Callable[[Any], Any], batch_size: int = CHUNK) -> "Examples":
         """Return the examples with features that a function or a Keras model made of theirs.
 
@@ -173,6 +203,8 @@ class Source:
         classes: Names of the classes, in the order of their numbers; empty if there are none.
         image_shape: Height, width and channels of the images; empty if there are none.
         target: Name of the column that is predicted; empty if there is none.
+        column_names: Names of the columns and the target in a user's table, by those that the
+            network's inputs can have; empty if they are the same.
         place: What the origins of the examples are places in, such as `rows.csv, line`; empty if
             they say that themselves.
     """
@@ -186,6 +218,7 @@ class Source:
     classes: tuple[str, ...] = ()
     image_shape: tuple[int, ...] = ()
     target: str = ""
+    column_names: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
 
     def in_order_of(self, seed: int) -> "Source":
@@ -203,7 +236,10 @@ class Source:
         """
         if self.validation is not None:
             return self.train, self.validation
-        train, validation = self.train.split(fraction)
+        # The full data sets and the samples are large and even: they are split at random.
+        by_class = self.rung == "path" and self.classes
+        split = self.train.split_by_class if by_class else self.train.split
+        train, validation = split(fraction)
         if not len(train) or not len(validation):
             raise InputError(
                 f"Holding out {fraction:g} of {len(self.train)} training examples leaves "
@@ -250,6 +286,7 @@ class Source:
             "rows_per_class": self.rows_per_class(),
             "classes": list(self.classes),
             "target": self.target,
+            "column_names": dict(self.column_names),
         }
 
 

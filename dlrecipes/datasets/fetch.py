@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
-from dlrecipes.backend import load_tensorflow
+from dlrecipes.backend import hide_gpus
 from dlrecipes.datasets.catalog import DataSet
 from dlrecipes.datasets.disk import Place, nearest_existing, sole_writer
 from dlrecipes.datasets.download import (
@@ -201,7 +201,7 @@ def _build(place: Place) -> None:
     Raises:
         Unavailable: if it cannot.
     """
-    load_tensorflow()
+    hide_gpus()
     import tensorflow_datasets as tfds
 
     # It warns that this way to name checksums is old; a data set of TFDS's own has no newer one.

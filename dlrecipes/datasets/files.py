@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from shlex import quote
 
-from dlrecipes.errors import InputError
+from dlrecipes.errors import InputError, most_like
 
 ENCODING_HINT = (
     "Save it as UTF-8, or name its encoding to train, evaluate or data check: --encoding latin-1"
 )
 PROBLEMS_SHOWN = 20
+SHOWN_CHARACTERS = 60
+"""Of a cell, a text, or the name of a class or column, in messages and tables."""
 LOOKED_AT_BYTES = 8192
 """Of a file that cannot be decoded, to tell whether it is text at all."""
 PROBLEMS_KEPT = 10_000
@@ -132,6 +134,11 @@ def printable(text: str) -> str:
     )
 
 
+def shortened(text: str) -> str:
+    """Return a text as it is shown among others: cut, if it is long, which "…" says."""
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
+
+
 def why_unreadable(path: Path, error: OSError) -> str:
     """Return why a file or folder cannot be read, as a sentence."""
     # os.path says no where pathlib raises, below a folder that may not be entered.
@@ -140,6 +147,17 @@ def why_unreadable(path: Path, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return f"There is no file {path}."
     return f"{path} cannot be read: {error.strerror or error}."
+
+
+def nearest_path(path: Path) -> str:
+    """Return "Did you mean X?" for what is called most like a path in its folder, or nothing."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except (OSError, ValueError):
+        return ""
+    # The endings of files are alike, so that names must be more so than others.
+    match = most_like(path.name, names, likeness=0.8)
+    return f"Did you mean {printable(str(path.with_name(match)))}?" if match else ""
 
 
 def folder_entries(folder: Path, report: Report) -> tuple[list[Path], list[Path]]:

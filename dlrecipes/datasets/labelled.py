@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from dlrecipes.datasets.examples import Examples, ExamplesWriter, Splits
-from dlrecipes.datasets.files import Report, class_folders, files_below, is_unicode, printable
+from dlrecipes.datasets.files import (
+    Report,
+    class_folders,
+    files_below,
+    is_unicode,
+    printable,
+    shortened,
+)
 from dlrecipes.datasets.storage import Array
 from dlrecipes.datasets.tables import Wanted, as_texts, find_columns, open_table, splits_of
 
@@ -119,8 +126,8 @@ class LabelledWriter:
         for one in found:
             if self.required and one.label not in self.required:
                 self.report.problem(
-                    f"{one.origin}: the label {one.label!r} is none that the network was trained "
-                    f"on: {', '.join(self.required)}."
+                    f"{one.origin}: the label {shortened(one.label)!r} is none that the network "
+                    f"was trained on: {', '.join(map(shortened, self.required))}."
                 )
             elif one.label not in self.labels.setdefault(one.split, set()):
                 self.labels[one.split].add(one.label)
@@ -142,12 +149,15 @@ class LabelledWriter:
         for split, labels in self.labels.items():
             for label in sorted(labels - found):
                 self.report.problem(
-                    f"{self.path}: the label {label!r} stands in {split} and never in train."
+                    f"{self.path}: the label {shortened(label)!r} stands in {split} and "
+                    "never in train."
                 )
         if not self.writers and not self.report.count:
             self.report.problem(f"{self.path} has no examples.")
         elif len(classes) == 1:
-            self.report.problem(f"{self.path} has one class only ({classes[0]}): two are needed.")
+            self.report.problem(
+                f"{self.path} has one class only ({shortened(classes[0])}): two are needed."
+            )
         order = {name: number for number, name in enumerate(classes)}
         numbers = np.array([order.get(label, 0) for label in self.numbers], dtype="int32")
         splits = {}

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlrecipes.backend import load_tensorflow
+from dlrecipes.backend import hide_gpus
 from dlrecipes.datasets.cache import cached, is_cached
 from dlrecipes.datasets.catalog import DataSet, find_data_set
 from dlrecipes.datasets.disk import Place
@@ -152,7 +152,7 @@ def _open_full(data_set: DataSet, folder: Path) -> Source:
 
 def _decode(place: Place) -> Splits:
     """Return the examples of a prepared data set, decoded by TensorFlow Datasets."""
-    load_tensorflow()
+    hide_gpus()
     import tensorflow_datasets as tfds
 
     # Its notes about folders that are not there yet say nothing to a user.

@@ -18,12 +18,15 @@ import numpy as np
 from dlrecipes.datasets.files import (
     Report,
     encoding_of,
+    nearest_path,
     read_standard_input,
+    shortened,
     split_of,
     undecodable_lines,
     why_unreadable,
 )
 from dlrecipes.datasets.storage import Array
+from dlrecipes.errors import nearest
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 CHUNK = 4096
@@ -92,7 +95,7 @@ class Table(ABC):
                     "Name it, or leave it out (pandas: to_csv(…, index=False)).",
                 )
         for name in sorted({name for name in names if name and names.count(name) > 1}):
-            report.problem(f"{self.where(line)}: the column {name} stands twice.")
+            report.problem(f"{self.where(line)}: the column {shortened(name)} stands twice.")
 
     @abstractmethod
     def rows(self, report: Report) -> Iterator[tuple[list[int], list[Sequence[Any]]]]:
@@ -227,8 +230,8 @@ def _why_no_header(names: Sequence[str], separator: str) -> str:
     if number is None:
         return ""
     return (
-        f"has no header: its first line holds the number {number}. The first line must name the "
-        "columns."
+        f"has no header: its first line holds the number {shortened(number)}. The first line "
+        "must name the columns."
     )
 
 
@@ -306,11 +309,13 @@ class JsonLinesTable(TextTable):
         nested = [name for name in self.names if isinstance(found.get(name), dict | list)]
         if unknown:
             report.problem(
-                f"{self.where(line)}: {unknown[0]!r} is not on the first line, which must have "
-                "every column."
+                f"{self.where(line)}: {shortened(unknown[0])!r} is not on the first line, "
+                "which must have every column."
             )
         elif nested:
-            report.problem(f"{self.where(line)}: {nested[0]!r} is not a text or a number.")
+            report.problem(
+                f"{self.where(line)}: {shortened(nested[0])!r} is not a text or a number."
+            )
         return not unknown and not nested
 
 
@@ -378,7 +383,8 @@ def open_table(path: Path, encoding: str, report: Report) -> Table | None:
         else:
             table = DelimitedTable(path, encoding, report)
     except OSError as error:
-        report.problem(why_unreadable(path, error))
+        is_gone = isinstance(error, FileNotFoundError)
+        report.problem(why_unreadable(path, error), nearest_path(path) if is_gone else "")
     except UnicodeError:
         undecodable_lines(path, encoding, report)
     return None if report.count > before else table
@@ -509,18 +515,21 @@ def look_through(table: Table, report: Report) -> tuple[dict[str, ColumnFacts], 
     return facts, rows
 
 
+def safe_name(name: str) -> str:
+    """Return the name that a network's input can have for a column: letters, digits and "_"."""
+    # Each letter keeps a code of its own, or all names in another script would be alike.
+    coded = re.sub(r"[^\x00-\x7f]", lambda letter: f"u{ord(letter[0]):04x}", name)
+    safe = re.sub(r"\W", "_", coded, flags=re.ASCII)
+    return safe if safe[:1].isalpha() else f"column_{safe}"
+
+
 def safe_names(names: Sequence[str], path: Path, report: Report) -> dict[str, str]:
     """Return the name that a network's input can have, for each column.
 
     TensorFlow takes letters, digits and "_": "od280/od315 (nm)" becomes "od280_od315__nm_", and
     "Größe" becomes "Gru00f6u00dfe". Columns that end up with one name are a problem.
     """
-    # Each letter keeps a code of its own, or all names in another script would be alike.
-    coded = {name: re.sub(r"[^\x00-\x7f]", lambda c: f"u{ord(c[0]):04x}", name) for name in names}
-    safe = {name: re.sub(r"\W", "_", code, flags=re.ASCII) for name, code in coded.items()}
-    safe = {
-        name: short if short[:1].isalpha() else f"column_{short}" for name, short in safe.items()
-    }
+    safe = {name: safe_name(name) for name in names}
     for short in sorted(set(safe.values())):
         alike = [name for name in names if safe[name] == short]
         if len(alike) > 1:
@@ -560,7 +569,9 @@ def column_values(
             is_large = _is_number(text) and math.isfinite(float(text))
             wanted = f"a number up to {LARGEST:g}" if is_large else "a finite number"
             where = table.where(chunk.lines[place])
-            report.problem(f"{where}: {name} is {text!r}, not {wanted}.", NO_NUMBER_HINT)
+            report.problem(
+                f"{where}: {shortened(name)} is {shortened(text)!r}, not {wanted}.", NO_NUMBER_HINT
+            )
     return columns
 
 
@@ -608,9 +619,12 @@ def find_columns(table: Table, wanted: Sequence[Wanted], report: Report) -> list
             report.problem(f"{table.path}: the column {one.name} holds {held}, not {one.what}.")
         elif not name:
             what = f"column {one.name}" if one.name else f"column of {one.what}"
-            hint = f"Name it with {one.flag}." if one.flag else f"Call it {one.known[0]}."
+            advice = f"Name it with {one.flag}." if one.flag else f"Call it {one.known[0]}."
             there = [*table.names, *(f"{name} ({held})" for name, held in table.unusable.items())]
-            report.problem(f"{table.path} has no {what}: it has {', '.join(there)}. {hint}")
+            report.problem(
+                f"{table.path} has no {what}: it has {', '.join(map(shortened, there))}. "
+                f"{nearest(one.name, table.names) or advice}"
+            )
         elif found.count(name) > 1:
             report.problem(
                 f"{table.path}: the column {name} cannot hold {one.what} and others too."
@@ -636,7 +650,8 @@ def splits_of(table: Table, chunk: Chunk, report: Report) -> list[str]:
     for line, cell, split in zip(chunk.lines, cells, splits, strict=True):
         if not split:
             report.problem(
-                f"{table.where(line)}: its split must be train, validation or test, not {cell!r}.",
+                f"{table.where(line)}: its split must be train, validation or test, not "
+                f"{shortened(repr(cell))}.",
                 f"A column {table.split_column} says which rows to train and to test on: rename "
                 "it, if it is something else.",
             )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.examples import Examples, Rows, Source, Splits
-from dlrecipes.datasets.files import FileOptions, Report
+from dlrecipes.datasets.files import FileOptions, Report, shortened
 from dlrecipes.datasets.storage import Array
 from dlrecipes.datasets.tables import Wanted
 from dlrecipes.errors import InputError
@@ -104,12 +104,12 @@ class Task(ABC):
         """Return what the headline metric is on the test split without any network."""
 
     @abstractmethod
-    def read_inputs(self, arguments: Sequence[str], serving: Any, options: FileOptions) -> Inputs:
-        """Return the inputs that the arguments of `predict` stand for.
+    def read_inputs(self, arguments: Sequence[str], form: Source, options: FileOptions) -> Inputs:
+        """Return the inputs that the arguments of `predict` stand for. Needs no TensorFlow.
 
         Args:
             arguments: Files, folders, texts, or `-` for standard input.
-            serving: The Keras model that will take them: raw input in, answer out.
+            form: The data that the network was trained on, maybe without its examples.
             options: How the files were read that the network was trained on.
 
         Raises:
@@ -173,7 +173,7 @@ def commonest_class(source: Source) -> Baseline:
     counts = source.rows_per_class()
     commonest = max(source.classes, key=lambda name: counts["train"][name])
     return Baseline(
-        f"always {commonest!r}", counts["test"][commonest] / sum(counts["test"].values())
+        f"always {shortened(commonest)!r}", counts["test"][commonest] / sum(counts["test"].values())
     )
 
 
@@ -215,8 +215,9 @@ def classification_table(
     rows = []
     for prediction in predictions:
         ranked = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])
-        others = ", ".join(f"{label} {p:.1%}" for label, p in ranked[1:3])
-        rows.append([prediction["input"], prediction["label"], f"{ranked[0][1]:.1%}", others])
+        others = ", ".join(f"{shortened(label)} {p:.1%}" for label, p in ranked[1:3])
+        label = shortened(prediction["label"])
+        rows.append([prediction["input"], label, f"{ranked[0][1]:.1%}", others])
     return ["input", "label", "probability", "next likeliest"], rows
 
 
@@ -241,8 +242,9 @@ def own_source(
 ) -> Source:
     """Return a user's splits as a source.
 
-    Without a test split, a fixed random fifth is held out; or, where the data is to be like that
-    of a finished run, all of it is the test split and the run's own is trained on.
+    Without a test split, a fixed random fifth is held out, of each class by its share; or, where
+    the data is to be like that of a finished run, all of it is the test split and the run's own is
+    trained on.
 
     Args:
         path: The file or folder.
@@ -260,7 +262,12 @@ def own_source(
     elif (rows := sum(map(len, splits.values()))) < MIN_EXAMPLES:
         raise too_few(path, rows)
     if "test" not in splits:
-        splits["train"], splits["test"] = splits["train"].split(TEST_FRACTION)
+        everything = splits["train"]
+        splits["train"], splits["test"] = (
+            everything.split_by_class(TEST_FRACTION, every_class=True)
+            if form.get("classes")
+            else everything.split(TEST_FRACTION)
+        )
     return Source(
         name=str(path),
         rung="path",

@@ -1,5 +1,6 @@
 """Image classification: image files in, a class and its probability out."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from dlrecipes.datasets.files import (
     FileOptions,
     Report,
     files_below,
+    nearest_path,
     printable,
 )
 from dlrecipes.datasets.images import IMAGE_SUFFIXES, common_shape, read_images
@@ -64,7 +66,7 @@ class ImageClassification(base.Task):
         return base.commonest_class(source)
 
     def read_inputs(
-        self, arguments: Sequence[str], serving: Any, options: FileOptions
+        self, arguments: Sequence[str], form: Source, options: FileOptions
     ) -> base.Inputs:
         """Return the pixels of image files, and of all the images in folders."""
         report = Report()
@@ -79,8 +81,9 @@ class ImageClassification(base.Task):
             if not found:
                 report.problem(f"{path} has no images ({', '.join(IMAGE_SUFFIXES)}).")
             paths += found
-        pixels = read_images(paths, tuple(serving.inputs[0].shape[1:]), report)
-        report.require_usable("The input")
+        pixels = read_images(paths, form.image_shape, report)
+        gone = next((path for path in paths if not os.path.lexists(path)), None)
+        report.require_usable("The input", nearest_path(gone) if gone else "")
         return base.Inputs([printable(str(path)) for path in paths], pixels)
 
     def answer(self, outputs: Any, classes: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.examples import Examples, ExamplesWriter, Source, Splits
-from dlrecipes.datasets.files import FileOptions, Report
+from dlrecipes.datasets.files import FileOptions, Report, shortened
 from dlrecipes.datasets.storage import Array
 from dlrecipes.datasets.tables import (
     MAX_CATEGORIES,
@@ -21,10 +21,11 @@ from dlrecipes.datasets.tables import (
     is_table,
     look_through,
     open_table,
+    safe_name,
     safe_names,
     splits_of,
 )
-from dlrecipes.errors import InputError
+from dlrecipes.errors import InputError, nearest
 from dlrecipes.tasks import base
 
 
@@ -60,18 +61,22 @@ class TabularRegression(base.Task):
             if report.count > before:
                 report.require_usable(path)
         else:
-            look_through(table, report)
-            columns = like.train.columns
             original = {short: name for name, short in names.items()}
-            _check_columns(table, original, [*columns, like.target], report)
-            numeric = {
-                original[short]: column.dtype.kind == "f" for short, column in columns.items()
-            }
-            target = original[like.target]
-        splits = _read_rows(table, names, numeric, target, report)
+            wanted = safe_name(like.target)
+            _check_columns(table, original, [*like.train.columns, wanted], like, report)
+            numeric = {original[short]: is_number for short, is_number in _numeric(like).items()}
+            target = original[wanted]
+        splits = _read_rows(table, names, numeric, target, report, looked_through=like is None)
+        if not splits and not report.count:
+            report.problem(f"{path} has no rows.")
         report.require_usable(path)
         return base.own_source(
-            path, splits, like, target=names[target], place=f"{path}, {table.unit}"
+            path,
+            splits,
+            like,
+            target=target,
+            column_names={names[name]: name for name in [*numeric, target]},
+            place=f"{path}, {table.unit}",
         )
 
     def baseline(self, source: Source) -> base.Baseline:
@@ -81,12 +86,12 @@ class TabularRegression(base.Task):
         return base.Baseline(f"always {median:g}, the median", float(errors.mean()))
 
     def read_inputs(
-        self, arguments: Sequence[str], serving: Any, options: FileOptions
+        self, arguments: Sequence[str], form: Source, options: FileOptions
     ) -> base.Inputs:
         """Return the rows of CSV, TSV, JSON lines or Parquet files (`-`: CSV on standard input)."""
         report = Report()
         names: list[str] = []
-        numeric = {tensor.name: str(tensor.dtype) != "string" for tensor in serving.inputs}
+        numeric = _numeric(form)
         parts: dict[str, list[Array]] = {name: [] for name in numeric}
         for argument in arguments:
             path = Path(argument).expanduser()
@@ -95,7 +100,7 @@ class TabularRegression(base.Task):
             assert table is not None
             safe = safe_names(table.names, path, report)
             original = {short: name for name, short in safe.items()}
-            _check_columns(table, original, list(parts), report)
+            _check_columns(table, original, list(parts), form, report)
             wanted = {original[short]: short for short in parts}
             kinds = {original[short]: is_number for short, is_number in numeric.items()}
             before = len(names)
@@ -136,8 +141,17 @@ class TabularRegression(base.Task):
         return ["row", "value"], rows
 
 
+def _numeric(form: Source) -> dict[str, bool]:
+    """Return whether each column that a network reads holds numbers."""
+    return {name: column.dtype.kind != "O" for name, column in form.train.columns.items()}
+
+
 def _check_columns(
-    table: Table, original: Mapping[str, str], needed: Sequence[str], report: Report
+    table: Table,
+    original: Mapping[str, str],
+    needed: Sequence[str],
+    form: Source,
+    report: Report,
 ) -> None:
     """Raise InputError unless a table has the columns that a network needs.
 
@@ -145,14 +159,17 @@ def _check_columns(
         table: The table.
         original: Its columns' names by those that a network's inputs can have.
         needed: The names of the latter kind that the network needs.
+        form: The data that the network was trained on, which knows what its user calls them.
         report: What was found so far.
     """
-    missing = [name for name in needed if name not in original]
+    called = {name: form.column_names.get(name, name) for name in needed}
+    missing = [called[name] for name in needed if name not in original]
     if missing:
         report.problem(
-            f"{table.path} has no column {', '.join(missing)}: it has {', '.join(table.names)}."
+            f"{table.path} has no column {', '.join(missing)}: it has "
+            f"{', '.join(map(shortened, table.names))}."
         )
-    report.require_usable(table.path, f"The columns needed are {', '.join(needed)}.")
+    report.require_usable(table.path, f"The columns needed are {', '.join(called.values())}.")
 
 
 def _find_target(
@@ -164,11 +181,14 @@ def _find_target(
     if len(others) < 2:
         report.problem(f"{table.path} has one column only: a target and others are needed.")
     elif target not in others:
-        report.problem(f"{table.path} has no column {target}: it has {', '.join(others)}.")
+        report.problem(
+            f"{table.path} has no column {target}: it has {', '.join(map(shortened, others))}.",
+            nearest(target, others),
+        )
     elif not facts[target].is_numeric and facts[target].texts:
         report.problem(
             f"{table.path}: the target {target} holds text, not numbers, such as "
-            f"{min(facts[target].distinct)!r}. Name a column of numbers with --target.",
+            f"{shortened(min(facts[target].distinct))!r}. Name a column of numbers with --target.",
             NO_NUMBER_HINT,
         )
     elif facts[target].is_constant:
@@ -217,12 +237,21 @@ def _usable_columns(
 
 
 def _read_rows(
-    table: Table, names: Mapping[str, str], numeric: Mapping[str, bool], target: str, report: Report
+    table: Table,
+    names: Mapping[str, str],
+    numeric: Mapping[str, bool],
+    target: str,
+    report: Report,
+    *,
+    looked_through: bool,
 ) -> Splits:
-    """Return the examples of each split; rows without a target are problems."""
+    """Return the examples of each split; rows without a target are problems.
+
+    Rows that cannot be read are, too, unless that was told when the table was looked through.
+    """
     wanted = {name: names[name] for name in [*numeric, target]}
     writers: dict[str, ExamplesWriter] = {}
-    for chunk in table.chunks():
+    for chunk in table.chunks(None if looked_through else report):
         columns = column_values(table, chunk, wanted, {**numeric, target: True}, report)
         targets = columns.pop(names[target])
         for line, cell in zip(chunk.lines, chunk.cells[target], strict=True):

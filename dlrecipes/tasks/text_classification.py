@@ -13,8 +13,10 @@ from dlrecipes.datasets.examples import Source
 from dlrecipes.datasets.files import (
     FileOptions,
     Report,
+    nearest_path,
     read_standard_input,
     read_text,
+    shortened,
 )
 from dlrecipes.datasets.labelled import LabelledWriter, labelled_files, labelled_rows
 from dlrecipes.datasets.storage import CHUNK, Array
@@ -33,7 +35,6 @@ TEXT_COLUMNS = (
     *("text", "review", "sentence", "content", "message", "comment", "body", "tweet"),
     *("document", "description", "title"),
 )
-SHOWN_CHARACTERS = 60
 FILE_NAME = re.compile(r"\S*[/\\]\S*|\S+\.(txt|csv|tsv|json|jsonl|md|parquet|html)", re.IGNORECASE)
 """A single word that can only be meant as a file."""
 
@@ -59,7 +60,7 @@ def texts_of(
         elif os.path.isfile(argument):  # False for a text too long to be a path
             texts += read_text(Path(argument)).splitlines()
         elif FILE_NAME.fullmatch(argument) or os.path.isdir(argument):
-            raise InputError(f"There is no text file {argument}.")
+            raise InputError(f"There is no text file {argument}.", nearest_path(Path(argument)))
         else:
             texts.append(argument)
     texts = [text for text in texts if text.strip()]
@@ -105,7 +106,7 @@ class TextClassification(base.Task):
         return base.commonest_class(source)
 
     def read_inputs(
-        self, arguments: Sequence[str], serving: Any, options: FileOptions
+        self, arguments: Sequence[str], form: Source, options: FileOptions
     ) -> base.Inputs:
         """Return the texts that the arguments stand for."""
         texts = texts_of(arguments, lambda path: _texts_in_table(path, options))
@@ -129,8 +130,7 @@ class TextClassification(base.Task):
         """Return the label, its probability and the next likeliest classes."""
         titles, rows = base.classification_table(predictions)
         for row in rows:
-            if len(row[0]) > SHOWN_CHARACTERS:
-                row[0] = row[0][: SHOWN_CHARACTERS - 1] + "…"
+            row[0] = shortened(row[0])
         return titles, rows
 
 

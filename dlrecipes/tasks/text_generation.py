@@ -114,7 +114,7 @@ class TextGeneration(base.Task):
         return base.Baseline("every character by how frequent it is", loss / tested.total())
 
     def read_inputs(
-        self, arguments: Sequence[str], serving: Any, options: FileOptions
+        self, arguments: Sequence[str], form: Source, options: FileOptions
     ) -> base.Inputs:
         """Return the prompts that the arguments stand for."""
         texts = texts_of(arguments)
