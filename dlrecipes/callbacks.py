@@ -6,6 +6,8 @@ Import after `dlrecipes.backend.load_tensorflow`, which starts TensorFlow quietl
 import math
 import time
 from contextlib import suppress
+from importlib import import_module
+from threading import Thread
 from typing import Any
 
 import keras
@@ -315,6 +317,25 @@ class Resumption(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
         model.train_function = train_or_pass
 
 
+class Meanwhile(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Imports what testing will need while TensorFlow trains, which Python only waits for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.importing = Thread(target=_import_metrics, daemon=True)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Begin once the first step is done: tracing it is Python's work."""
+        if self.importing.ident is None:
+            self.importing.start()
+
+
+def _import_metrics() -> None:
+    """Import scikit-learn's metrics; if that fails, whoever needs them will say so."""
+    with suppress(Exception):
+        import_module("sklearn.metrics")
+
+
 def run_callbacks(
     run: Run,
     data: Data,
@@ -337,5 +358,6 @@ def run_callbacks(
         StopAtNaN(),
         Report(run, data, listener, resumption.pending),
         History(run, history),
+        Meanwhile(),
         keras.callbacks.TensorBoard(logs, write_graph=False),
     ]
