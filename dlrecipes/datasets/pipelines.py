@@ -91,7 +91,7 @@ def batches(features: Any, labels: Column | None, batch_size: int, order: Order 
         places = tf.range(step * batch_size, tf.minimum((step + 1) * batch_size, count))
         return gather(order.shuffled(order.needed(places, step), count) if order else places)
 
-    return with_fixed_pipeline(_steps(-(-count // batch_size), order).map(batch))
+    return with_fixed_pipeline(_mapped(_steps(-(-count // batch_size), order), batch))
 
 
 def batches_by_length(
@@ -127,7 +127,20 @@ def batches_by_length(
         tokens = tokens[:, : tf.reduce_max(tf.gather(lengths, rows))]
         return (tokens, *rest) if rest else tokens
 
-    return with_fixed_pipeline(_steps(steps, order).map(batch))
+    return with_fixed_pipeline(_mapped(_steps(steps, order), batch))
+
+
+def _mapped(dataset: Any, function: Callable[..., Any], **options: Any) -> Any:
+    """Return a mapped `tf.data.Dataset`, traced without AutoGraph, which takes longer.
+
+    Args:
+        dataset: The data set.
+        function: Has no `if` or loop over tensors.
+        options: As `tf.data.Dataset.map` has them.
+    """
+    import tensorflow as tf
+
+    return dataset.map(tf.autograph.experimental.do_not_convert(function), **options)
 
 
 def _steps(count: int, order: Order | None) -> Any:
@@ -148,6 +161,7 @@ def converted(features: Any, function: Callable[[Any], Any], batch_size: int) ->
             name each is given as (batch, 1), as Keras reads them.
         batch_size: Rows that it is given at once.
     """
+    import keras
     import tensorflow as tf
 
     def convert(rows: Any) -> Any:
@@ -156,7 +170,10 @@ def converted(features: Any, function: Callable[[Any], Any], batch_size: int) ->
         return function(rows)
 
     rows = batches(features, None, batch_size, None)
-    results = rows.map(convert, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
+    parallel = {"num_parallel_calls": os.cpu_count() or 1, "deterministic": True}
+    # Keras needs no AutoGraph either; a function of somebody else's may.
+    is_layer = isinstance(function, keras.Layer)
+    results = _mapped(rows, convert, **parallel) if is_layer else rows.map(convert, **parallel)
     yield from results.as_numpy_iterator()
 
 
