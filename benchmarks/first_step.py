@@ -6,7 +6,7 @@ For each full data set, in turn: the plain script, which calls `tfds.load`, does
 TensorFlow Datasets and Keras do before `model.fit`, and `dlrecipes train --data full`, once with
 its cache of decoded data empty and otherwise as it is after the first training. All train the
 network that the recipe builds, with its batch size, and are stopped after their first step.
-Prints medians in seconds, and ratios, and writes `first_step.json` beside this file.
+Prints medians in seconds, and ratios, and writes `first_step.json` beside this file and the README.
 """
 
 import argparse
@@ -19,7 +19,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import readme
+
 HERE = Path(__file__).resolve().parent
+RESULT = HERE / "first_step.json"
 
 STOP = """
 import os
@@ -188,25 +191,36 @@ def measure(recipe: str, data_dir: str, repetitions: int) -> dict[str, list[floa
     return found
 
 
+def table(results: dict[str, dict[str, list[float]]]) -> str:
+    """Return the table of the README, in Markdown: medians in seconds, and ratios."""
+    lines = [
+        "| recipe | plain script | first training | ratio | later trainings | ratio |",
+        "|---|---|---|---|---|---|",
+    ]
+    for recipe in PLAIN:
+        if recipe in results:
+            found = results[recipe]
+            script, first, later = (statistics.median(found[name]) for name in found)
+            lines.append(
+                f"| `{recipe}` | {script:.1f} s | {first:.1f} s | {first / script:.2f} "
+                f"| {later:.1f} s | {later / script:.2f} |"
+            )
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Measure all recipes and print the medians."""
+    """Measure what is asked for, and write the result."""
     parser = argparse.ArgumentParser(description="Time the first step.")
     parser.add_argument("--data-dir", required=True, type=Path)
     parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--only", nargs="*", choices=PLAIN, help="recipes")
     arguments = parser.parse_args()
-    results = {}
-    print("| recipe | plain script | first training | ratio | later trainings | ratio |")
-    print("|---|---|---|---|---|---|")
-    for recipe in PLAIN:
-        found = measure(recipe, str(arguments.data_dir.resolve()), arguments.repetitions)
-        results[recipe] = found
-        script, first, later = (statistics.median(found[name]) for name in found)
-        print(
-            f"| `{recipe}` | {script:.1f} s | {first:.1f} s | {first / script:.2f} "
-            f"| {later:.1f} s | {later / script:.2f} |",
-            flush=True,
-        )
-    (HERE / "first_step.json").write_text(json.dumps(results, indent=1) + "\n")
+    results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    for recipe in arguments.only or PLAIN:
+        results[recipe] = measure(recipe, str(arguments.data_dir.resolve()), arguments.repetitions)
+        RESULT.write_text(json.dumps(results, indent=1) + "\n")
+    readme.write("first step", table(results))
+    print(table(results))
 
 
 if __name__ == "__main__":
