@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from dlrecipes.errors import InputError
@@ -53,7 +54,8 @@ def _quick_imports() -> Iterator[None]:
     collecting = gc.isenabled()
     gc.disable()
     if hidden:
-        sys.modules["sklearn"] = None  # type: ignore[assignment]  # how Python marks what is absent
+        absent: Any = None  # which is how Python marks a module that is not to be found
+        sys.modules["sklearn"] = absent
     try:
         yield
     finally:
@@ -71,7 +73,7 @@ def load_tensorflow() -> Any:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_stderr(), _quick_imports():
-        import keras  # noqa: F401  # what comes after finds it there
+        import_module("keras")
         import tensorflow as tf
 
         # The first look for a GPU is what logs missing CUDA libraries.

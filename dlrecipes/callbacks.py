@@ -29,7 +29,7 @@ REPORT_INTERVAL = 0.1
 Logs = dict[str, float] | None
 
 
-class History(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+class History(keras.callbacks.Callback):
     """Writes every epoch's metrics to `history.csv`.
 
     Args:
@@ -56,7 +56,7 @@ class History(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
         write_atomically(self.run.path / runs.HISTORY_FILE, text.encode())
 
 
-class Report(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+class Report(keras.callbacks.Callback):
     """Tells a listener of every step and epoch."""
 
     def __init__(self, run: Run, data: Data, listener: Listener, start: Checkpoint | None) -> None:
@@ -94,7 +94,7 @@ class Report(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self.listener.epoch_ends(epoch + 1, means, seconds, samples)
 
 
-class StopAtNaN(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+class StopAtNaN(keras.callbacks.Callback):
     """Stops training at the step whose loss is not a number, or is infinite."""
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ class StopAtNaN(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         self.losses = [*self.losses[:1], loss]
 
 
-class Resumption(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+class Resumption(keras.callbacks.Callback):
     """Puts the training examples in order, takes checkpoints, and goes on from one.
 
     A checkpoint is taken where an epoch or a step begins, when every callback has heard of the one
@@ -317,7 +317,7 @@ class Resumption(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
         model.train_function = train_or_pass
 
 
-class Meanwhile(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+class Meanwhile(keras.callbacks.Callback):
     """Imports what testing will need while TensorFlow trains, which Python only waits for."""
 
     def __init__(self) -> None:

@@ -79,5 +79,5 @@ def form_of(run: Run) -> Source:
         classes=tuple(run.data["classes"]),
         image_shape=() if isinstance(inputs, dict) else inputs.shape[1:],
         target=str(run.data.get("target", "")),
-        column_names=run.data["column_names"],
+        column_names=run.data.get("column_names", {}),
     )

@@ -7,15 +7,18 @@ whether another has it without taking it, nor in a folder that can only be read.
 import os
 import socket
 import time
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import IO
 
 from dlrecipes.errors import InputError
 
+fcntl: ModuleType | None
 try:
-    import fcntl
+    fcntl = import_module("fcntl")
 except ImportError:  # Windows has other locks: there, a run is what its record says.
-    fcntl = None  # type: ignore[assignment]  # a module elsewhere
+    fcntl = None
 
 PATIENCE = 1.0
 """Seconds to wait for a lock: whoever asks whether it is held has it for an instant."""
@@ -50,17 +53,18 @@ def take(path: Path, what: str) -> IO[str]:
 def _take(file: IO[str], path: Path, what: str) -> None:
     """Lock an open file."""
     if fcntl is None:
-        return None
+        return
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise InputError(f"{what} is being trained{holder(path)}.") from None
             time.sleep(0.02)
         except OSError:
-            return None  # This file system has no locks.
+            return  # This file system has no locks.
 
 
 def is_held(path: Path) -> bool | None:

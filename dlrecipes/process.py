@@ -3,14 +3,17 @@
 import os
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import psutil
 
+resource: ModuleType | None
 try:
-    import resource
+    resource = import_module("resource")
 except ImportError:  # Windows has no such module.
-    resource = None  # type: ignore[assignment]  # as mypy would have no such case
+    resource = None
 
 
 def seconds_since_start() -> float:
@@ -28,5 +31,5 @@ def peak_memory() -> int:
     """Return the most memory that this process has had at once, bytes."""
     if resource is None:
         return int(psutil.Process().memory_info().peak_wset)
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    largest = int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     return largest if sys.platform == "darwin" else largest * 1024  # which counts in KiB

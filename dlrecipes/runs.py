@@ -294,13 +294,13 @@ def _read_record(path: Path) -> Run:
 
 def _is_record(document: dict[str, Any]) -> bool:
     """Tell whether a document has the form of a run's record, of this version or an older one."""
-    known = {entry.name: entry.type for entry in fields(Run) if entry.name != "path"}
+    known: dict[str, Any] = {entry.name: entry.type for entry in fields(Run)}
+    del known["path"]
     required = set(known) - (NEW_IN_2 if document["schema"] == 1 else set())
     return (
         required <= set(document) <= set(known)
         and all(
-            # A field's type may be a text, says its annotation; without postponed ones it is none.
-            isinstance(value, get_origin(known[name]) or known[name])  # type: ignore[arg-type]
+            isinstance(value, get_origin(known[name]) or known[name])
             for name, value in document.items()
         )
         and document["status"] in STATUSES
@@ -309,7 +309,7 @@ def _is_record(document: dict[str, Any]) -> bool:
         and set(STAMP) <= set(document["data"])
         and isinstance(document["data"]["rows"], dict)
         and set(document["data"].setdefault("files", {})) <= set(FILE_OPTIONS)
-        and isinstance(names := document["data"].setdefault("column_names", {}), dict)
+        and isinstance(names := document["data"].get("column_names", {}), dict)
         and all(isinstance(name, str) for name in names.values())
     )
 

@@ -52,7 +52,7 @@ class EpochTiming:
         return sum(execution.seconds for execution in self.later)
 
 
-class StepTimer(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+class StepTimer(keras.callbacks.Callback):
     """Times every execution; must come after the callbacks whose time is to count.
 
     Args:

@@ -76,7 +76,7 @@ def serving(behaviour: Behaviour) -> Iterator[Server]:
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.ranges.append(self.headers.get("Range", ""))
-            self.ends = server.ends  # type: ignore[attr-defined]  # ours, for `silent`
+            self.ends = server.ends  # for `silent`
             behaviour(self)
 
         def log_message(self, *arguments: Any) -> None:
@@ -117,7 +117,7 @@ def start_of(request: Handler) -> int:
 
 def silent(request: Handler) -> None:
     """Accept the connection and say nothing."""
-    request.ends.wait()  # type: ignore[attr-defined]  # as `serving` has set it
+    request.ends.wait()  # as `serving` has set it
 
 
 def status(code: int) -> Behaviour:

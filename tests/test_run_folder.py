@@ -80,8 +80,7 @@ def readings(path: Path) -> dict[str, Any]:
         return found
     run = read_run(path)
     for name in run.files:
-        # mypy cannot infer the type of a lambda with a default, which keeps this turn's name.
-        note(name, lambda name=name: run.checked_file(name).read_bytes())  # type: ignore[misc]
+        note(name, lambda name=name: run.checked_file(name).read_bytes())
     note("golden", lambda: read_golden_inputs(run.checked_file("golden.npz")))
     note("comparison", lambda: compare(run, run))
     note("checkpoint", lambda: checkpoints.read_last(path / "checkpoints")[0])

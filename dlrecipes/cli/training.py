@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -496,12 +496,13 @@ def with_settings(function: Callable[..., None], facts: Facts | None) -> Callabl
         if setting.name not in names
     ]
 
-    def command(**arguments: Any) -> None:
+    def call(**arguments: Any) -> None:
         function(**arguments)
 
+    command: Any = call  # whose signature Typer reads, as PEP 362 has it: a function has none
     command.__doc__ = function.__doc__ if not facts else f"{facts.summary}\n\n{function.__doc__}"
     command.__annotations__ = {}
-    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # as PEP 362 has it
+    command.__signature__ = inspect.Signature(
         [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in [*own, *settings]]
     )
-    return command
+    return cast("Callable[..., None]", command)
