@@ -318,22 +318,26 @@ class Resumption(keras.callbacks.Callback):
 
 
 class Meanwhile(keras.callbacks.Callback):
-    """Imports what testing will need while TensorFlow trains, which Python only waits for."""
+    """Imports what testing will need while TensorFlow trains, which Python only waits for.
 
-    def __init__(self) -> None:
+    Args:
+        library: Name of the module.
+    """
+
+    def __init__(self, library: str) -> None:
         super().__init__()
-        self.importing = Thread(target=_import_metrics, daemon=True)
+        self.importing = Thread(target=self._import, args=(library,), daemon=True)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Begin once the first step is done: tracing it is Python's work."""
         if self.importing.ident is None:
             self.importing.start()
 
-
-def _import_metrics() -> None:
-    """Import scikit-learn's metrics; if that fails, whoever needs them will say so."""
-    with suppress(Exception):
-        import_module("sklearn.metrics")
+    @staticmethod
+    def _import(library: str) -> None:
+        """Import the module; if that fails, whoever needs it will say so."""
+        with suppress(Exception):
+            import_module(library)
 
 
 def run_callbacks(
@@ -342,6 +346,7 @@ def run_callbacks(
     listener: Listener,
     history: list[dict[str, float]],
     resumption: Resumption,
+    metrics_library: str,
 ) -> list[Any]:
     """Return the callbacks of a run.
 
@@ -351,6 +356,7 @@ def run_callbacks(
         listener: Hears how it goes.
         history: The rows of the epochs that are done; those to come are added.
         resumption: The callback that takes checkpoints.
+        metrics_library: Module that testing will need; empty for none.
     """
     logs = str(run.folder("logs"))
     return [
@@ -358,6 +364,6 @@ def run_callbacks(
         StopAtNaN(),
         Report(run, data, listener, resumption.pending),
         History(run, history),
-        Meanwhile(),
+        *([Meanwhile(metrics_library)] if metrics_library else []),
         keras.callbacks.TensorBoard(logs, write_graph=False),
     ]

@@ -261,7 +261,9 @@ class Session:
             rate=self.scale / (start.learning_rate_scale if start else 1.0),
             learning_rate_scale=self.scale,
         )
-        callbacks = run_callbacks(run, work.data, listener, history, resumption)
+        callbacks = run_callbacks(
+            run, work.data, listener, history, resumption, work.task.metrics_library
+        )
         callbacks += self.watching
         config = slower(work.config, self.scale)
         try:

@@ -134,6 +134,25 @@ def own_recipe(folder: Path, name: str, recipe: str, *changes: tuple[str, str]) 
     return folder / f"{name}.py"
 
 
+def ending_itself(event: str, batch: int) -> tuple[tuple[str, str], ...]:
+    """Return changes with which a recipe, where END is set, ends itself in its second epoch.
+
+    Args:
+        event: Method of a callback that hears of batches.
+        batch: The batch of the epoch at which a SIGTERM is sent.
+    """
+    return (
+        ("*callbacks]", f"keras.callbacks.LambdaCallback({event}=end), *callbacks]"),
+        (
+            "def evaluate(",
+            "def end(batch, logs):\n    import os, signal\n\n"
+            f"    end.calls = getattr(end, 'calls', 0) + (batch == {batch})\n"
+            "    if end.calls == 2 and 'END' in os.environ:\n"
+            "        os.kill(os.getpid(), signal.SIGTERM)\n\n\ndef evaluate(",
+        ),
+    )
+
+
 OWN: dict[str, tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]] = {
     "mixed_precision": (
         MNIST,
@@ -177,17 +196,14 @@ def test_a_run_stopped_within_an_epoch_ends_the_same(
     name: str, tmp_path: Path, straight: Straight
 ) -> None:
     recipe, changes, arguments = OWN[name]
-    file = own_recipe(tmp_path, name, recipe, *changes)
-    process = begin(tmp_path, "train", file, *arguments, "--name", "interrupted")
-    wait_for_line(process, "epoch 1/")
-    time.sleep(0.1)  # into the second epoch
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
+    file = own_recipe(tmp_path, name, recipe, *changes, *ending_itself("on_train_batch_begin", 20))
+    words = ("train", file, *arguments, "--name", "interrupted")
+    dlrecipes(*words, cwd=tmp_path, env={"END": "1"}, code=130)
     path = tmp_path / "runs" / name.replace("_", "-") / "interrupted"
     checkpoint, _ = checkpoints.read_last(path / "checkpoints")
     assert checkpoint is not None
-    assert checkpoint.step > 0, "it was to stop within an epoch"
+    assert checkpoint.epoch == 1
+    assert checkpoint.step > 20, "it was to stop within an epoch"
     document = resume(path).document
     assert document["status"] == "finished"
     assert_same(straight(file, *arguments), read_run(path))
@@ -197,19 +213,7 @@ def test_a_run_stopped_within_an_epoch_ends_the_same(
 def test_a_run_stopped_while_an_epoch_is_validated_ends_the_same(
     tmp_path: Path, straight: Straight
 ) -> None:
-    file = own_recipe(
-        tmp_path,
-        "validated",
-        MNIST,
-        ("*callbacks]", "keras.callbacks.LambdaCallback(on_test_batch_begin=end), *callbacks]"),
-        (
-            "def evaluate(",
-            "def end(batch, logs):\n    import os, signal\n\n"
-            "    end.calls = getattr(end, 'calls', 0) + 1\n"
-            "    if end.calls == 2 and 'END' in os.environ:\n"
-            "        os.kill(os.getpid(), signal.SIGTERM)\n\n\ndef evaluate(",
-        ),
-    )
+    file = own_recipe(tmp_path, "validated", MNIST, *ending_itself("on_test_batch_begin", 0))
     arguments = (*PRACTICES, "--dropout", "0.3")
     words = ("train", file, *arguments, "--name", "interrupted")
     outcome = dlrecipes(*words, cwd=tmp_path, env={"END": "1"}, code=130)
