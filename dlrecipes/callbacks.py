@@ -176,8 +176,9 @@ class Resumption(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Have `fit` begin with the epoch to go on in, or with none if training is over."""
+        # Or else TensorFlow traces a step that makes variables, and then a second that does not.
+        state.build(self.model, self.data.train)
         if self.pending:
-            state.build(self.model, self.data.train)
             # As Keras's own BackupAndRestore does it.
             self.model._initial_epoch = (
                 self.params["epochs"] if self.pending.trained else self.pending.epoch
@@ -275,8 +276,6 @@ class Resumption(keras.callbacks.Callback):
 
     def _take(self) -> None:
         """Write a checkpoint, and stop there if that is why."""
-        if not self.model.optimizer.built:
-            state.build(self.model, self.data.train)
         self.writer.write(self.checkpoint())
         self.last = (self.epoch, self.trained_steps, time.monotonic())
         if self.stop.is_due(self.trained_steps):

@@ -1,7 +1,7 @@
 """Test metrics by name, from a Keras model and the batches it was not trained on."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,23 @@ def class_probabilities(outputs: Array) -> Array:
     return outputs
 
 
+def _predicted(model: Any, batches: Any) -> Iterator[tuple[Array, Array]]:
+    """Yield what the model says of every batch, and the labels, each with one row an example."""
+    import tensorflow as tf
+
+    # Traced once for batches of all shapes; predict_on_batch is traced again where they differ.
+    predict = tf.function(
+        lambda features: model(features, training=False),
+        input_signature=[batches.element_spec[0]],
+        autograph=False,
+    )
+    for features, labels in batches:
+        yield predict(features).numpy(), labels.numpy()
+
+
 def _outputs_and_labels(model: Any, batches: Any) -> tuple[Array, Array]:
-    """Return what the model says of every batch, and the labels, each with one row an example."""
-    outputs, labels = [], []
-    for features, batch_labels in batches:
-        outputs.append(model.predict_on_batch(features))
-        labels.append(batch_labels.numpy())
+    """Return what the model says of all batches, and the labels."""
+    outputs, labels = zip(*_predicted(model, batches), strict=True)
     return np.concatenate(outputs).astype("float64"), np.concatenate(labels)
 
 
@@ -134,9 +145,7 @@ def text_generation_metrics(model: Any, batches: Any) -> Metrics:
         loss / log 2, and `accuracy`: how often the likeliest character was the right one.
     """
     nats, right, characters = 0.0, 0, 0
-    for features, labels in batches:
-        true = labels.numpy()
-        probabilities = model.predict_on_batch(features)
+    for probabilities, true in _predicted(model, batches):
         real = true != 0
         chosen = np.take_along_axis(probabilities, true[..., np.newaxis], axis=-1)[..., 0][real]
         nats -= float(np.log(np.clip(chosen.astype("float64"), 1e-7, 1)).sum())

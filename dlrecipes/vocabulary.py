@@ -7,6 +7,7 @@ import numpy as np
 
 from dlrecipes.datasets.examples import Examples, ExamplesWriter
 from dlrecipes.datasets.pipelines import converted
+from dlrecipes.datasets.storage import Array
 
 PUNCTUATION = r"""[!"#$%&()\*\+,-\./:;<=>?@\[\\\]^_`{|}~\']"""
 """What Keras's `TextVectorization` takes out of a text."""
@@ -33,7 +34,7 @@ def word_vectorization(texts: Examples, max_tokens: int) -> Any:
     return keras.layers.TextVectorization(max_tokens=max_tokens, vocabulary=vocabulary)
 
 
-def _word_counts(texts: Examples) -> Counter[bytes]:
+def _word_counts(texts: Examples) -> dict[bytes, int]:
     """Return how often each word stands in texts, split as Keras's `TextVectorization` does it."""
     import tensorflow as tf
 
@@ -42,11 +43,14 @@ def _word_counts(texts: Examples) -> Counter[bytes]:
         words, _, found = tf.unique_with_counts(tf.strings.split(plain).flat_values)
         return words, found
 
-    counts: Counter[bytes] = Counter()
-    for words, found in converted(texts.features, count, batch_size=1024):
-        for word, number in zip(words.tolist(), found.tolist(), strict=True):
-            counts[word] += number
-    return counts
+    words: list[Array] = []
+    numbers: list[Array] = []
+    for some, found in converted(texts.features, count, batch_size=1024):
+        words.append(some)
+        numbers.append(found)
+    once, place = tf.unique(np.concatenate(words))
+    counts = np.bincount(place, np.concatenate(numbers))
+    return dict(zip(once.numpy().tolist(), counts.tolist(), strict=True))
 
 
 def character_counts(texts: Examples) -> Counter[str]:

@@ -38,6 +38,8 @@ from dlrecipes import (
 TASK = "tabular-regression"
 DATASET = "diamonds"
 PRESETS = {
+    # The quickest settings that reach what the tutorial's network reaches.
+    "fast": {"epochs": 2},
     # The network of the tutorial: one hidden layer, squared error, Adam. The falling rate is ours:
     # at a constant 1e-3, ten epochs end 25 US$ worse.
     "dense-32": {

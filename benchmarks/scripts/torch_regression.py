@@ -1,4 +1,4 @@
-"""The multilayer perceptrons for prices of diamonds in PyTorch: `dense-32`, or ours."""
+"""Perceptrons for prices of diamonds in PyTorch: `dense-32`, or that of the preset `fast`."""
 
 import sys
 from itertools import pairwise

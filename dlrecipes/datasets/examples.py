@@ -135,9 +135,10 @@ class Examples:
         """
         # Keras says None of a length that is not known before the texts are.
         shape = getattr(function, "output_shape", ())
-        writer = ColumnsWriter(ragged=None in shape[1:])
+        are_tokens = None in shape[1:]
+        writer = ColumnsWriter(ragged=are_tokens)
         for rows in pipelines.converted(self.features, function, batch_size):
-            writer.append({"features": rows})
+            writer.append({"features": rows.astype("int32") if are_tokens else rows})
         return replace(self, features=writer.finish()["features"])
 
     def batches(self, batch_size: int, *, shuffle: bool = False) -> Any:
