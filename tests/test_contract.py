@@ -55,6 +55,11 @@ PARAMETERS = {
     + (9 * 32 * 64 + 4 * 64)
     + dense(3 * 3 * 64, 64)
     + dense(64, 10),
+    (MNIST, "fast"): (9 * 16 + 4 * 16)
+    + (9 * 16 * 32 + 4 * 32)
+    + (9 * 32 * 128 + 4 * 128)
+    + dense(3 * 3 * 128, 64)
+    + dense(64, 10),
     (SENTIMENT, "lstm-128"): 20_000 * 128 + lstm(128, 128) + dense(128, 1),
     (SENTIMENT, "lstm-64"): 20_000 * 64 + lstm(64, 64) + dense(64, 1),
     # Phrases of 3 words, an LSTM in each direction; the last layer reads both LSTMs' largest and
@@ -63,10 +68,19 @@ PARAMETERS = {
     + dense(3 * 64, 64)
     + 2 * lstm(64, 32)
     + dense(2 * 32 + 2 * 32 + 64, 1),
+    (SENTIMENT, "fast"): 20_000 * 32
+    + dense(3 * 32, 32)
+    + 2 * lstm(32, 32)
+    + dense(2 * 32 + 2 * 32 + 32, 1),
     (TEXT, "lstm-128"): PROSE_CHARACTERS * 128 + lstm(128, 128) + dense(128, PROSE_CHARACTERS),
     (TEXT, ""): PROSE_CHARACTERS * 64 + lstm(64, 192) + dense(192, PROSE_CHARACTERS),
+    (TEXT, "fast"): PROSE_CHARACTERS * 32 + lstm(32, 96) + dense(96, PROSE_CHARACTERS),
     (REGRESSION, "dense-32"): dense(DIAMOND_COLUMNS, 32) + dense(32, 1),
     (REGRESSION, ""): dense(DIAMOND_COLUMNS, 128) + dense(128, 64) + dense(64, 32) + dense(32, 1),
+    (REGRESSION, "fast"): dense(DIAMOND_COLUMNS, 128)
+    + dense(128, 64)
+    + dense(64, 32)
+    + dense(32, 1),
 }
 
 COUNT_PARAMETERS = """

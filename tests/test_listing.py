@@ -40,7 +40,7 @@ def test_list_as_json_holds_every_recipe_with_the_promised_keys(tmp_path: Path) 
     (mnist,) = (entry for entry in document if entry["name"] == MNIST)
     assert mnist["task"] == "image-classification"
     assert mnist["dataset"] == "mnist"
-    assert mnist["presets"] == ["one-conv", "three-conv", "two-conv"]
+    assert mnist["presets"] == ["fast", "one-conv", "three-conv", "two-conv"]
 
 
 def test_list_in_the_checkout_names_each_recipe_once(tmp_path: Path) -> None:
