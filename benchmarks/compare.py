@@ -1,7 +1,7 @@
 """Time to the same accuracy: a tutorial's plain Keras script, the same in PyTorch, and dlrecipes.
 
     python -m pip install '.[bench]'                      # PyTorch
-    python benchmarks/compare.py run --data-dir FOLDER    # about two hours; writes README
+    python benchmarks/compare.py run --data-dir FOLDER    # about three hours; writes README
     python benchmarks/compare.py run --data-dir FOLDER --only one-conv --repetitions 1
     python benchmarks/compare.py readme                   # the tables from compare.json alone
 
@@ -14,6 +14,7 @@ Whole processes, from start to exit, in turn, on full data, in fresh processes. 
 
 And apart from these, for each recipe, `dlrecipes train RECIPE` with its default settings against
 `scripts/bare.py`, which trains the same network with the same settings for as many epochs.
+Then, what a single fast path gives: the preset `fast` with and without it.
 The floor of a figure is its network's arithmetic over this machine's rate of multiplying matrices.
 """
 
@@ -25,8 +26,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +38,10 @@ import readme
 HERE = Path(__file__).resolve().parent
 SCRIPTS = HERE / "scripts"
 RESULT = HERE / "compare.json"
+Runs = dict[str, list[dict[str, Any]]]
+"""What was measured, by side."""
+Measured = tuple[str, str, dict[str, Any]]
+"""Name of the row, side, and what was measured."""
 SIDES = ("script", "torch", "dlrecipes", "torch-ours")
 
 
@@ -46,7 +52,6 @@ class Row(NamedTuple):
         name: Of the tutorial's network.
         recipe: The recipe.
         target: The script's result on the test split, as the figure to reach.
-        higher_is_better: Whether a result above the target reaches it.
         metric: Name of the result in a run's metrics.
         unit: Of the result, for people.
         epochs: Those of the script, and of its network in PyTorch.
@@ -54,25 +59,18 @@ class Row(NamedTuple):
         our_epochs: How many epochs those train for.
         ours_in_torch: Name of those in the script in PyTorch.
         torch: The script in PyTorch.
-        limit: At most this share of the script's wall time is promised.
     """
 
     name: str
     recipe: str
     target: float
-    higher_is_better: bool
     metric: str
     unit: str
     epochs: int
     ours: tuple[str, ...]
     our_epochs: int
     torch: str
-    limit: float
     ours_in_torch: str = "ours"
-
-    def reaches(self, result: float) -> bool:
-        """Tell whether a result is as good as the target."""
-        return result >= self.target if self.higher_is_better else result <= self.target
 
 
 FAST = ("--preset", "fast")
@@ -81,8 +79,8 @@ FAST = ("--preset", "fast")
 def _cnn(name: str, target: float, *more: str, ours_in_torch: str = "ours") -> Row:
     """Return the row of a convolutional network."""
     return Row(
-        name, "mnist-cnn", target, True, "accuracy", "accuracy", 5, (*FAST, *more), 1,
-        "torch_cnn.py", 0.15, ours_in_torch,
+        name, "mnist-cnn", target, "accuracy", "accuracy", 5, (*FAST, *more), 1,
+        "torch_cnn.py", ours_in_torch,
     )  # fmt: skip
 
 
@@ -96,21 +94,28 @@ ROWS = {
         ),
         _cnn("two-conv", 0.9896),
         Row(
-            "lstm-128", "sentiment-lstm", 0.869, True, "accuracy", "accuracy", 2,
-            FAST, 1, "torch_sentiment.py", 0.12,
+            "lstm-128", "sentiment-lstm", 0.869, "accuracy", "accuracy", 2,
+            FAST, 1, "torch_sentiment.py",
         ),
         Row(
-            "text", "text-generation-lstm", 2.014, False, "loss", "nats per character", 5,
-            FAST, 1, "torch_text.py", 0.35,
+            "text", "text-generation-lstm", 2.014, "loss", "nats per character", 5,
+            FAST, 1, "torch_text.py",
         ),
         Row(
-            "dense-32", "regression-mlp", 323.0, False, "mae", "US$ mean absolute error", 10,
-            FAST, 2, "torch_regression.py", 0.35,
+            "dense-32", "regression-mlp", 323.0, "mae", "US$ mean absolute error", 10,
+            FAST, 2, "torch_regression.py",
         ),
     )
 }  # fmt: skip
-NETWORK_IN_TORCH = {"text": "lstm-128"}
-"""Where the network has another name there."""
+PATHS = (
+    ("mnist-cnn", "--steps-per-execution 1"),
+    ("regression-mlp", "--steps-per-execution 1"),
+    ("sentiment-lstm", "--no-batch-by-length"),
+    ("mnist-cnn", "--precision mixed_bfloat16"),
+    ("sentiment-lstm", "--precision mixed_bfloat16"),
+    ("text-generation-lstm", "--precision mixed_bfloat16"),
+)
+"""Recipes, and the flags that turn a fast path off, or on where it is off."""
 
 
 class Setting(NamedTuple):
@@ -177,15 +182,15 @@ def script(arguments: Iterable[str], setting: Setting) -> dict[str, Any]:
 def train(recipe: str, flags: Iterable[str], metric: str, setting: Setting) -> dict[str, Any]:
     """Measure `dlrecipes train`."""
     data = ["--data", setting.rung, "--data-dir", str(setting.data_dir)]
-    command = [sys.executable, "-m", "dlrecipes", "train", recipe, *flags, *data]
-    measured = timed([*command, "--checkpoint-every", "epoch,10m", "--json"], setting)
+    command = [sys.executable, "-m", "dlrecipes", "train", recipe, *flags, *data, "--json"]
+    measured = timed(command, setting)
     run = measured.pop("document")
     samples = run["data"]["rows"]["train"] * run["config"]["epochs"]
     return {
         **measured,
         "result": run["metrics"][metric],
         "fit": run["seconds"]["fit"],
-        # The run's clock begins a little after the process.
+        # The run's clock begins a little after the process, and ends a little before.
         "first_step": run["seconds"]["first_step"] + measured["wall"] - run["seconds"]["total"],
         "samples_per_second": samples / run["seconds"]["fit"],
         "seconds": run["seconds"],
@@ -196,14 +201,45 @@ def train(recipe: str, flags: Iterable[str], metric: str, setting: Setting) -> d
 
 def measure(row: Row, side: str, number: int, setting: Setting) -> dict[str, Any]:
     """Measure one side of a row."""
-    network = NETWORK_IN_TORCH.get(row.name, row.name)
     if side == "script":
         return script([f"keras_{row.name.replace('-', '_')}.py"], setting)
     if side == "torch":
-        return script([row.torch, network, str(row.epochs)], setting)
+        return script([row.torch, row.name, str(row.epochs)], setting)
     if side == "torch-ours":
         return script([row.torch, row.ours_in_torch, str(row.our_epochs)], setting)
     return train(row.recipe, [*row.ours, "--seed", str(number)], row.metric, setting)
+
+
+def rows(
+    names: Iterable[str], sides: Iterable[str], repetitions: int, seeds: int, setting: Setting
+) -> Iterator[Measured]:
+    """Measure every side of rows in turn, and dlrecipes with some more seeds."""
+    for number in range(max(repetitions, seeds)):
+        for name in names:
+            for side in sides:
+                if number < repetitions or side == "dlrecipes":
+                    yield name, side, measure(ROWS[name], side, number, setting)
+
+
+def against_bare(metrics: dict[str, str], repetitions: int, setting: Setting) -> Iterator[Measured]:
+    """Measure recipes with their default settings against a bare script."""
+    for number in range(repetitions):
+        for recipe, metric in metrics.items():
+            yield recipe, "dlrecipes", train(recipe, ["--seed", str(number)], metric, setting)
+            yield recipe, "bare", script(["bare.py", recipe, str(setting.data_dir)], setting)
+
+
+def with_and_without(
+    metrics: dict[str, str], repetitions: int, setting: Setting
+) -> Iterator[Measured]:
+    """Measure the preset `fast` with and without single fast paths."""
+    for number in range(repetitions):
+        for recipe, flags in PATHS:
+            for side, more in (("as it is", []), ("changed", flags.split())):
+                if recipe in metrics:
+                    ours = [*FAST, *more, "--seed", str(number)]
+                    name = f"{recipe} {flags}"
+                    yield name, side, train(recipe, ours, metrics[recipe], setting)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -214,6 +250,7 @@ def run(arguments: argparse.Namespace) -> None:
         print("PyTorch is not here and is left out: python -m pip install '.[bench]'")
         sides = [side for side in sides if not side.startswith("torch")]
     names = [name for name in ROWS if name in (arguments.only or ROWS)]
+    metrics = {ROWS[name].recipe: ROWS[name].metric for name in names}
     with tempfile.TemporaryDirectory() as files, tempfile.TemporaryDirectory() as scratch:
         folder = arguments.data_dir.resolve()
         setting = Setting(arguments.data, folder, Path(files), Path(scratch))
@@ -226,37 +263,23 @@ def run(arguments: argparse.Namespace) -> None:
         )
         found["rate"] = floor.multiplications_per_second()
         found["data"] = arguments.data
-        for number in range(max(arguments.repetitions, arguments.seeds)):
-            for name in names:
-                for side in sides:
-                    if number >= arguments.repetitions and side != "dlrecipes":
-                        continue
-                    one = measure(ROWS[name], side, number, setting)
-                    keep(found, arguments.result, (name, side), one, first=number == 0)
-        for number in range(arguments.bare):
-            for recipe, metric in {row.recipe: row.metric for row in ROWS.values()}.items():
-                if recipe not in {ROWS[name].recipe for name in names}:
-                    continue
-                ours = train(recipe, ["--seed", str(number)], metric, setting)
-                keep(found, arguments.result, (recipe, "dlrecipes"), ours, first=number == 0)
-                bare = script(["bare.py", recipe, str(folder)], setting)
-                keep(found, arguments.result, (recipe, "bare"), bare, first=number == 0)
-
-
-def keep(
-    found: dict[str, Any], path: Path, place: tuple[str, str], one: dict[str, Any], *, first: bool
-) -> None:
-    """Add a measurement to its place, after clearing that if it is the first one."""
-    name, side = place
-    row = found.setdefault("rows", {}).setdefault(name, {})
-    row[side] = [*([] if first else row.get(side, [])), one]
-    path.write_text(json.dumps(found, indent=1) + "\n")
-    print(
-        f"{name} {side}: {one['wall']:.1f} s, {one['cpu']:.1f} s of processors, "
-        f"{one['peak_bytes'] / 2**20:,.0f} MiB, first step {one['first_step']:.1f} s, "
-        f"result {one['result']:.4f}",
-        flush=True,
-    )
+        begun = set()
+        for name, side, one in chain(
+            rows(names, sides, arguments.repetitions, arguments.seeds, setting),
+            against_bare(metrics, arguments.bare, setting),
+            with_and_without(metrics, arguments.paths, setting),
+        ):
+            runs = found.setdefault("rows", {}).setdefault(name, {})
+            # What an earlier measurement left is cleared by the first of this one.
+            runs[side] = [*(runs[side] if (name, side) in begun else []), one]
+            begun.add((name, side))
+            arguments.result.write_text(json.dumps(found, indent=1) + "\n")
+            print(
+                f"{name} {side}: {one['wall']:.1f} s, {one['cpu']:.1f} s of processors, "
+                f"{one['peak_bytes'] / 2**20:,.0f} MiB, first step {one['first_step']:.1f} s, "
+                f"result {one['result']:.4f}",
+                flush=True,
+            )
 
 
 def median(runs: list[dict[str, Any]], key: str) -> float:
@@ -270,53 +293,73 @@ def spread(runs: list[dict[str, Any]], key: str = "wall") -> str:
     return f"{statistics.median(values):.1f} s ({min(values):.1f} to {max(values):.1f})"
 
 
-def _shown(row: Row, value: float) -> str:
+def _shown(value: float) -> str:
     """Return a result for people."""
     return f"{value:.1f}" if value > 10 else f"{value:.4f}"
 
 
-def table(found: dict[str, Any]) -> str:
-    """Return the tables of the README, in Markdown."""
+def ratio(runs: Runs, side: str, other: str, key: str = "wall") -> str:
+    """Return the ratio of two sides' medians; nothing if one was not measured."""
+    if side not in runs or other not in runs:
+        return ""
+    return f"{median(runs[side], key) / median(runs[other], key):.2f}"
+
+
+def table_of_rows(found: dict[str, Any]) -> list[str]:
+    """Return the table of the time to the same result."""
     lines = [
-        "| to | tutorial's script | PyTorch | dlrecipes | of the script | of PyTorch | floors |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    details = [
-        "| network | side | processor seconds | peak memory | samples/s | first step | result |",
-        "|---|---|---|---|---|---|---|",
+        "| to | tutorial's script | PyTorch | dlrecipes | of the script | of PyTorch "
+        "| of `torch-ours` | floors |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, row in ROWS.items():
         runs = found["rows"].get(name, {})
         if "script" not in runs or "dlrecipes" not in runs:
             continue
-        ours = median(runs["dlrecipes"], "wall")
-        against_torch = median(runs["torch"], "wall") if "torch" in runs else float("nan")
         floors = [
-            floor.training_operations(forward, row.recipe, epochs) / found["rate"]
-            for forward, epochs in (
-                (floor.FORWARD[row.name], row.epochs),
+            floor.training_operations(*network, epochs) / found["rate"]
+            for network, epochs in (
+                (floor.TUTORIALS[name], row.epochs),
                 (floor.FAST[row.recipe], row.our_epochs),
             )
         ]
-        flags = " ".join(row.ours)
         lines.append(
-            f"| {_shown(row, row.target)} {row.unit}: `{name}` | {spread(runs['script'])} "
+            f"| {_shown(row.target)} {row.unit}: `{name}` | {spread(runs['script'])} "
             f"| {spread(runs['torch']) if 'torch' in runs else ''} "
-            f"| {spread(runs['dlrecipes'])}, `{row.recipe} {flags}` "
-            f"| {ours / median(runs['script'], 'wall'):.2f} "
-            f"| {ours / against_torch:.2f} | {floors[0]:.1f} s, {floors[1]:.1f} s |"
+            f"| {spread(runs['dlrecipes'])}, `{row.recipe} {' '.join(row.ours)}` "
+            f"| {ratio(runs, 'dlrecipes', 'script')} | {ratio(runs, 'dlrecipes', 'torch')} "
+            f"| {ratio(runs, 'dlrecipes', 'torch-ours')} "
+            f"| {floors[0]:.1f} s, {floors[1]:.1f} s |"
         )
+    return lines
+
+
+def table_of_sides(found: dict[str, Any]) -> list[str]:
+    """Return the table of everything that was measured of each side."""
+    lines = [
+        "| network | side | seconds | of processors | peak memory | samples/s | first step "
+        "| result |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name in ROWS:
+        runs = found["rows"].get(name, {})
         for side in SIDES:
             if side not in runs:
                 continue
             result = statistics.mean(run["result"] for run in runs[side])
-            details.append(
-                f"| `{name}` | {side} | {median(runs[side], 'cpu'):.1f} "
+            lines.append(
+                f"| `{name}` | {side} | {median(runs[side], 'wall'):.1f} s "
+                f"| {median(runs[side], 'cpu'):.1f} s "
                 f"| {median(runs[side], 'peak_bytes') / 2**20:,.0f} MiB "
                 f"| {median(runs[side], 'samples_per_second'):,.0f} "
-                f"| {median(runs[side], 'first_step'):.1f} s | {_shown(row, result)} |"
+                f"| {median(runs[side], 'first_step'):.1f} s | {_shown(result)} |"
             )
-    bare = [
+    return lines
+
+
+def table_of_bare(found: dict[str, Any]) -> list[str]:
+    """Return the table of the command against a bare script with the same network."""
+    lines = [
         "| `dlrecipes train` | seconds | bare script | ratio | peak memory | bare script | ratio |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -324,16 +367,40 @@ def table(found: dict[str, Any]) -> str:
         runs = found["rows"].get(recipe, {})
         if "bare" not in runs:
             continue
-        pairs = [
-            [median(runs[side], key) for side in ("dlrecipes", "bare")]
-            for key in ("wall", "peak_bytes")
-        ]
-        bare.append(
+        memory = [median(runs[side], "peak_bytes") / 2**20 for side in ("dlrecipes", "bare")]
+        lines.append(
             f"| `{recipe}` | {spread(runs['dlrecipes'])} | {spread(runs['bare'])} "
-            f"| {pairs[0][0] / pairs[0][1]:.2f} | {pairs[1][0] / 2**20:,.0f} MiB "
-            f"| {pairs[1][1] / 2**20:,.0f} MiB | {pairs[1][0] / pairs[1][1]:.2f} |"
+            f"| {ratio(runs, 'dlrecipes', 'bare')} | {memory[0]:,.0f} MiB "
+            f"| {memory[1]:,.0f} MiB | {ratio(runs, 'dlrecipes', 'bare', 'peak_bytes')} |"
         )
-    return "\n".join([*lines, "", *details, "", *bare])
+    return lines
+
+
+def table_of_paths(found: dict[str, Any]) -> list[str]:
+    """Return the table of the preset `fast` with and without single fast paths."""
+    lines = [
+        "| `--preset fast` | seconds | with | seconds | ratio | results |",
+        "|---|---|---|---|---|---|",
+    ]
+    for recipe, flags in PATHS:
+        runs = found["rows"].get(f"{recipe} {flags}", {})
+        if "changed" not in runs:
+            continue
+        results = [
+            _shown(statistics.mean(run["result"] for run in runs[side]))
+            for side in ("as it is", "changed")
+        ]
+        lines.append(
+            f"| `{recipe}` | {spread(runs['as it is'])} | `{flags}` | {spread(runs['changed'])} "
+            f"| {ratio(runs, 'changed', 'as it is')} | {', '.join(results)} |"
+        )
+    return lines
+
+
+def tables(found: dict[str, Any]) -> str:
+    """Return the tables of the README, in Markdown."""
+    parts = (table_of_rows, table_of_sides, table_of_bare, table_of_paths)
+    return "\n\n".join("\n".join(part(found)) for part in parts)
 
 
 def main() -> None:
@@ -348,6 +415,7 @@ def main() -> None:
     measured.add_argument("--repetitions", type=int, default=3)
     measured.add_argument("--seeds", type=int, default=5, help="of dlrecipes, at least")
     measured.add_argument("--bare", type=int, default=3, help="repetitions against a bare script")
+    measured.add_argument("--paths", type=int, default=3, help="repetitions of each fast path")
     shown = commands.add_parser("readme", help="write the tables into README.md")
     for one in (measured, shown):
         one.add_argument("--result", type=Path, default=RESULT, help="file of the measurements")
@@ -355,9 +423,9 @@ def main() -> None:
     if arguments.command == "run":
         run(arguments)
     found = json.loads(arguments.result.read_text())
-    print(table(found))
+    print(tables(found))
     if arguments.result == RESULT:
-        readme.write("compare", table(found))
+        readme.write("compare", tables(found))
 
 
 if __name__ == "__main__":

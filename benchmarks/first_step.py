@@ -5,7 +5,8 @@
 For each full data set, in turn: the plain script, which calls `tfds.load`, does what the guides of
 TensorFlow Datasets and Keras do before `model.fit`, and `dlrecipes train --data full`, once with
 its cache of decoded data empty and otherwise as it is after the first training. All train the
-network that the recipe builds, with its batch size, and are stopped after their first step.
+network that the recipe builds (of reviews, about that) with its batch size, and are stopped after
+their first step.
 Prints medians in seconds, and ratios, and writes `first_step.json` beside this file and the README.
 """
 

@@ -13,11 +13,11 @@ from dlrecipes.backend import load_tensorflow, placement
 from dlrecipes.clock import Clock
 from dlrecipes.contract import require_contract
 from dlrecipes.datasets.ladder import choose_rung
-from dlrecipes.errors import DlrecipesError
+from dlrecipes.failures import callbacks_not_passed
 from dlrecipes.listener import Listener
 from dlrecipes.provenance import describe_machine, library_versions
 from dlrecipes.session import Work
-from dlrecipes.tasks.base import call_serving, named_features
+from dlrecipes.tasks.base import call_serving, named_features, serving_signature
 from dlrecipes.trainer import Request, prepare
 
 BULK_BATCH = 256
@@ -132,11 +132,7 @@ def _training_rate(work: Work, seconds: float) -> float:
         timer = StepTimer(seconds - spent, epochs=0)
         work.recipe.train(work.model, work.data, work.config, callbacks=[timer])
         if not timer.executions:
-            raise DlrecipesError(
-                f"The recipe {work.recipe.__file__} trained, but its train does not pass callbacks "
-                "on.",
-                "In train, write model.fit(…, callbacks=[*callbacks]).",
-            )
+            raise callbacks_not_passed(str(work.recipe.__file__))
         executions = timer.executions[0 if traced else 1 :]
         traced = True
         steps += sum(execution.steps for execution in executions)
@@ -147,14 +143,11 @@ def _training_rate(work: Work, seconds: float) -> float:
 def _serving_durations(work: Work, seconds: float) -> list[list[float]]:
     """Return the seconds of each call of the serving model: in bulk, then by `LATENCY_BATCHES`."""
     tf = load_tensorflow()
-    has_serving = hasattr(work.recipe, "serving")
-    serving = work.recipe.serving(work.model, work.data) if has_serving else work.model
-    signature = {
-        tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
-        for tensor in serving.inputs
-    }
+    serving = work.serving()
     # Compiled as the endpoint of an export is.
-    serve = tf.function(lambda inputs: call_serving(serving, inputs), input_signature=[signature])
+    serve = tf.function(
+        lambda inputs: call_serving(serving, inputs), input_signature=[serving_signature(serving)]
+    )
     inputs = named_features(work.task.raw_inputs(work.source.test, BULK_BATCH), serving)
 
     def answer(batch: dict[str, Any]) -> Any:

@@ -159,6 +159,8 @@ class Resumption(keras.callbacks.Callback):
         self.pending, self.rate, self.learning_rate_scale = start, rate, learning_rate_scale
         self.siblings: list[Any] = []
         """The callbacks that the recipe gave to `fit`, which only who calls it can know."""
+        self.fitted: Any = None
+        """The pipeline that it gave to `fit`; None if it gave something else."""
         self.epoch_steps = max(int(data.train.cardinality()), 0)
         """Steps of an epoch; 0 if that is not known."""
         self.epoch = start.epoch if start else 0
@@ -176,8 +178,9 @@ class Resumption(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Have `fit` begin with the epoch to go on in, or with none if training is over."""
-        # Or else TensorFlow traces a step that makes variables, and then a second that does not.
-        state.build(self.model, self.data.train)
+        # Or else TensorFlow traces a step that makes variables, and another that does not.
+        if self.pending or self.fitted is not None:
+            self._build()
         if self.pending:
             # As Keras's own BackupAndRestore does it.
             self.model._initial_epoch = (
@@ -274,8 +277,14 @@ class Resumption(keras.callbacks.Callback):
             or 0 < self.every.seconds <= time.monotonic() - seconds
         )
 
+    def _build(self) -> None:
+        """Make the variables that Keras makes no sooner than the first step."""
+        state.build(self.model, self.data.train if self.fitted is None else self.fitted)
+
     def _take(self) -> None:
         """Write a checkpoint, and stop there if that is why."""
+        if not self.model.optimizer.built:
+            self._build()
         self.writer.write(self.checkpoint())
         self.last = (self.epoch, self.trained_steps, time.monotonic())
         if self.stop.is_due(self.trained_steps):
@@ -340,20 +349,13 @@ class Meanwhile(keras.callbacks.Callback):
 
 
 def run_callbacks(
-    run: Run,
-    data: Data,
-    listener: Listener,
-    history: list[dict[str, float]],
-    resumption: Resumption,
-    metrics_library: str,
+    run: Run, listener: Listener, resumption: Resumption, metrics_library: str
 ) -> list[Any]:
     """Return the callbacks of a run.
 
     Args:
         run: The run.
-        data: What it is trained on.
         listener: Hears how it goes.
-        history: The rows of the epochs that are done; those to come are added.
         resumption: The callback that takes checkpoints.
         metrics_library: Module that testing will need; empty for none.
     """
@@ -361,8 +363,8 @@ def run_callbacks(
     return [
         resumption,
         StopAtNaN(),
-        Report(run, data, listener, resumption.pending),
-        History(run, history),
+        Report(run, resumption.data, listener, resumption.pending),
+        History(run, resumption.history),
         *([Meanwhile(metrics_library)] if metrics_library else []),
         keras.callbacks.TensorBoard(logs, write_graph=False),
     ]

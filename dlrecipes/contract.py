@@ -21,12 +21,12 @@ FUNCTIONS = {
     "evaluate": ("model", "data", "config"),
 }
 RESERVED_SETTINGS = (
-    *("recipe", "preset", "config", "data", "data_dir", "seed", "device"),
+    *("recipe", "preset", "config", "data", "data_dir", "seed", "device", "plan", "seconds"),
     *("runs_dir", "name", "json", "quiet", "help", "debug"),
     *("checkpoint_every", "keep_checkpoints", "on_nan", "trust_recipe"),
     *FILE_OPTIONS,
 )
-"""Names of `train`'s own flags, which a setting cannot have."""
+"""Names of the own flags of `train` and `benchmark`, which a setting cannot have."""
 
 OPTIONAL_FUNCTIONS = {"serving": ("model", "data")}
 
@@ -47,7 +47,7 @@ def missing_parts(facts: Facts) -> list[str]:
     if not facts.settings and not facts.problems:
         problems.append("it has no dataclass Config with settings")
     problems += [
-        f"the setting {setting.name!r} has the name of a flag of train: call it otherwise"
+        f"the setting {setting.name!r} has the name of a command's own flag: call it otherwise"
         for setting in facts.settings
         if setting.name in RESERVED_SETTINGS
     ]

@@ -37,6 +37,14 @@ def advice(config: Mapping[str, Any]) -> str:
     return f"{' or '.join(change)}." if change else "Change the recipe."
 
 
+def callbacks_not_passed(recipe: str) -> DlrecipesError:
+    """Return what a user is told of a recipe whose training nobody could watch."""
+    return DlrecipesError(
+        f"The recipe {recipe} trained, but its train does not pass callbacks on.",
+        "In train, write model.fit(…, callbacks=[*callbacks]).",
+    )
+
+
 def explain(error: Exception, place: str) -> DlrecipesError:
     """Return what a user is told of an error that ended a training.
 

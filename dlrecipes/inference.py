@@ -42,7 +42,7 @@ def predict(
     """
     task = find_task(run.task)
     check_device_name(device)
-    files = FileOptions(**run.data.get("files", {}))
+    files = FileOptions(**run.data["files"])
     # Before TensorFlow is imported, so that who has mistyped a name hears of it at once.
     inputs = task.read_inputs(arguments, form_of(run), files)
     chosen = select_device(device)

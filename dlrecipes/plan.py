@@ -17,13 +17,12 @@ from dlrecipes import runs
 from dlrecipes.backend import load_tensorflow, select_device
 from dlrecipes.checkpoints import parse_every
 from dlrecipes.datasets.catalog import DataSet, find_data_set
-from dlrecipes.datasets.disk import Place
+from dlrecipes.datasets.disk import Place, size_of
 from dlrecipes.datasets.download import shown_bytes
 from dlrecipes.datasets.examples import Data
-from dlrecipes.datasets.fetch import missing_bytes
+from dlrecipes.datasets.fetch import missing_bytes, needed_bytes
 from dlrecipes.datasets.ladder import data_folder, is_decoded, open_data_set
-from dlrecipes.errors import DlrecipesError, Interrupted
-from dlrecipes.failures import DivergedError, advice
+from dlrecipes.errors import Interrupted
 from dlrecipes.listener import Listener
 from dlrecipes.process import peak_memory, seconds_since_start
 from dlrecipes.runs import Run
@@ -31,14 +30,14 @@ from dlrecipes.session import Trial, Work
 from dlrecipes.trainer import Request, train
 
 if TYPE_CHECKING:
-    from dlrecipes.timing import EpochTiming, StepTimer
+    from dlrecipes.timing import EpochTiming, Execution, StepTimer
 
 STEP_SECONDS = 2.5
 """Of steps that are timed in each of two epochs."""
 TEST_BATCHES = 20
 """That are timed, where there are more: spread over the test split, which may be sorted."""
 WARM_BATCHES = 2
-"""Of the test, in which TensorFlow traces: for one size of a batch, then for any."""
+"""Of the test, in which TensorFlow may trace: for one size of a batch, then for any."""
 EXIT_SECONDS = 0.35
 """From the end of a training to that of its process, which cannot time its own end; measured."""
 OTHER_ERROR = 0.1
@@ -210,7 +209,7 @@ def make_plan(request: Request, listener: Listener) -> Plan:
         seconds=seconds,
         bytes={**stage.bytes, **taken, "disk": sum(taken.values())},
         peak_memory_bytes=peak_memory(),
-        measured_steps=sum(one.steps for timing in timer.timings for one in timing.later),
+        measured_steps=sum(one.steps for one in _judged_by(timer.timings)),
         notes=[*stage.notes, *(["Early stopping may end it sooner."] if early else [])],
     )
 
@@ -224,8 +223,7 @@ def _stage(request: Request, listener: Listener) -> _Stage:
     place = Place(data_folder(wanted.data_dir), data_set)
     if place.is_prepared():
         return _Stage(rehearsed, decoding=_decode(request, listener))
-    release, download, scale = data_set.release, missing_bytes(place), _scale(data_set)
-    prepare = download + release.prepared_bytes + release.unpacked_bytes
+    download, prepare, scale = missing_bytes(place), needed_bytes(place), _scale(data_set)
     return _Stage(
         replace(rehearsed, data=replace(wanted, data="sample"), fingerprint=""),
         {"name": data_set.name, "rung": "full"},
@@ -313,19 +311,9 @@ def _rehearse(
             run = train(replace(request, runs_dir=Path(folder), name=""), listener, trial)
         except Interrupted:
             raise Interrupted("Interrupted. Nothing was written.") from None
-        except DlrecipesError as error:
-            if folder in error.hint:  # The run that it says to go on with is none.
-                diverged = isinstance(error, DivergedError)
-                error.hint = advice(request.config) if diverged else ""
-            raise
         checkpoints = sorted(run.folder(runs.CHECKPOINTS).iterdir())
-        kept = sum(map(_size, checkpoints))
-        return run, {"checkpoint": _size(checkpoints[-1]), "files": _size(run.path) - kept}
-
-
-def _size(folder: Path) -> int:
-    """Return the bytes of the files in a folder and below."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        kept = sum(map(size_of, checkpoints))
+        return run, {"checkpoint": size_of(checkpoints[-1]), "files": size_of(run.path) - kept}
 
 
 def _fit_seconds(
@@ -350,12 +338,17 @@ def _fit_seconds(
     return fit, _rate_error(timings, rate) * steps * timer.epochs
 
 
+def _judged_by(timings: "Sequence[EpochTiming]") -> "list[Execution]":
+    """Return the executions that others are judged by: neither an epoch's first nor traced."""
+    later = [execution for timing in timings for execution in timing.later]
+    # Where an epoch is one execution, that of the second epoch is not traced.
+    return later or [timing.first for timing in timings[-1:] if timing.first]
+
+
 def _seconds_per_step(timings: "Sequence[EpochTiming]") -> float:
     """Return the seconds of a step that is neither an epoch's first nor traced."""
-    later = [execution for timing in timings for execution in timing.later]
-    if not later:  # An epoch is one execution: that of the second epoch is not traced.
-        later = [timing.first for timing in timings[-1:] if timing.first]
-    return sum(one.seconds for one in later) / max(sum(one.steps for one in later), 1)
+    judged = _judged_by(timings)
+    return sum(one.seconds for one in judged) / max(sum(one.steps for one in judged), 1)
 
 
 def _epoch_seconds(timing: "EpochTiming", rate: float, steps: int) -> float:

@@ -289,6 +289,7 @@ def _read_record(path: Path) -> Run:
         raise InputError(f"{file} was changed after training: it does not match its own digest.")
     if not _is_record(document):
         raise InputError(f"{file} is not the record of a run.")
+    document["data"].setdefault("files", {})  # which the first runs did not record
     return Run(**document, path=path)
 
 
@@ -308,7 +309,9 @@ def _is_record(document: dict[str, Any]) -> bool:
         and is_folder_name(document["run"])
         and set(STAMP) <= set(document["data"])
         and isinstance(document["data"]["rows"], dict)
-        and set(document["data"].setdefault("files", {})) <= set(FILE_OPTIONS)
+        and isinstance(files := document["data"].get("files", {}), dict)
+        and set(files) <= set(FILE_OPTIONS)
+        and all(isinstance(value, str) for value in files.values())
         and isinstance(names := document["data"].get("column_names", {}), dict)
         and all(isinstance(name, str) for name in names.values())
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from dlrecipes import checkpoints, runs
 from dlrecipes.atomic import whole_file
@@ -17,13 +17,16 @@ from dlrecipes.checkpoints import Checkpoint, CheckpointWriter, parse_every
 from dlrecipes.clock import Clock
 from dlrecipes.datasets.examples import Data, Source
 from dlrecipes.errors import DlrecipesError, InputError, Interrupted
-from dlrecipes.failures import DivergedError, advice, explain
+from dlrecipes.failures import DivergedError, advice, callbacks_not_passed, explain
 from dlrecipes.golden import write_golden
 from dlrecipes.listener import Listener
 from dlrecipes.provenance import judge
 from dlrecipes.runs import Run
 from dlrecipes.signals import Stopped, StopRequest, stop_on_signals
 from dlrecipes.tasks.base import Task
+
+if TYPE_CHECKING:
+    from dlrecipes.callbacks import Resumption
 
 RATE_FACTOR = 0.5
 """What the learning rate is multiplied with each time that training goes back to a checkpoint."""
@@ -70,22 +73,25 @@ def build_model(recipe: ModuleType, config: Any, data: Data, seed: int, device: 
 
 
 @contextmanager
-def _noting_callbacks(model: Any, own: Sequence[Any], seen: list[Any]) -> Iterator[None]:
-    """Note the callbacks that the recipe gives to `fit`: a Keras callback does not see the others.
+def _noting_arguments(model: Any, own: Sequence[Any], resumption: "Resumption") -> Iterator[None]:
+    """Note the pipeline and the callbacks that the recipe gives to `fit`: no callback sees those.
 
     Args:
         model: The network.
         own: Callbacks that are not the recipe's.
-        seen: Is set to the recipe's.
+        resumption: Is told of them.
     """
     import keras
 
     fit = model.fit
 
     def noting(*args: Any, **options: Any) -> Any:
-        given = signature(fit).bind(*args, **options).arguments.get("callbacks")
+        given = signature(fit).bind(*args, **options).arguments
+        resumption.fitted = given["x"] if hasattr(given.get("x"), "element_spec") else None
         known = {id(callback) for callback in own}
-        seen[:] = [one for one in keras.tree.flatten(given or []) if id(one) not in known]
+        resumption.siblings = [
+            one for one in keras.tree.flatten(given.get("callbacks") or []) if id(one) not in known
+        ]
         return fit(*args, **options)
 
     model.fit = noting
@@ -126,18 +132,24 @@ class Work:
     clock: Clock
     start: Checkpoint | None = None
 
+    def serving(self) -> Any:
+        """Return the network as it is used: from raw inputs, if the recipe has such a one."""
+        has_serving = hasattr(self.recipe, "serving")
+        return self.recipe.serving(self.model, self.data) if has_serving else self.model
+
 
 @dataclass(frozen=True)
 class Trial:
     """A training that is only tried: it stops on its way, and is watched.
 
     Args:
-        steps: From the work to the steps after which it stops as if asked to; 0 for no stop.
+        begin: Is told of the work that begins; returns the steps after which it stops as if asked
+            to, 0 for no stop.
         watch: Returns the data to use instead of the work's, to watch it.
         callbacks: Returns Keras callbacks that come after all others of the run.
     """
 
-    steps: Callable[[Work], int]
+    begin: Callable[[Work], int]
     watch: Callable[[Data], Data]
     callbacks: Callable[[], Sequence[Any]] = tuple
 
@@ -156,25 +168,24 @@ class Session:
         self.place = work.start.place if work.start else "epoch 1, step 0"
         self.scale = work.start.learning_rate_scale if work.start else 1.0
         """What the learning rate is multiplied with."""
-        self.watching: Sequence[Any] = ()
-        """The callbacks of a trial."""
+        self.trial: Trial | None = None
+        """How it is stopped and watched, if it is only tried."""
 
     def complete(self, listener: Listener, trial: Trial | None = None) -> Run:
         """Fit, test and save, and return the finished run.
 
         Args:
             listener: Hears how it goes.
-            trial: Where to stop, if this is only tried.
+            trial: How it is stopped and watched, if it is only tried.
 
         Raises:
             Interrupted: if the user or the system stopped it; the run says so.
             DlrecipesError: if it failed; the run says why.
         """
-        stop_after = 0
+        self.trial, stop_after = trial, 0
         if trial:
-            stop_after = trial.steps(self.work)
+            stop_after = trial.begin(self.work)
             self.work.data = trial.watch(self.work.data)
-            self.watching = trial.callbacks()
         try:
             folder = self.run.folder(runs.CHECKPOINTS)
             with (
@@ -206,12 +217,13 @@ class Session:
         known, run = explain(error, self.place), self.run
         last, _ = checkpoints.read_last(run.path / runs.CHECKPOINTS)
         saved = f"Its last good checkpoint is of {last.place}. " if last else ""
+        go_on = "" if self.trial else f"{saved}{run.how_to_resume}"
         if isinstance(known, DivergedError):
             known.hint = advice(run.config)
-            if run.on_nan == "stop" and "learning_rate" in run.config:
-                known.hint += f" {saved}{run.how_to_resume} --on-nan restore"
+            if go_on and run.on_nan == "stop" and "learning_rate" in run.config:
+                known.hint += f" {go_on} --on-nan restore"
         elif known is not error:
-            known.hint = f"{known.hint} {saved}{run.how_to_resume}".strip()
+            known.hint = f"{known.hint} {go_on}".strip()
         return known
 
     def _end_badly(self, status: str, reason: str) -> None:
@@ -261,19 +273,14 @@ class Session:
             rate=self.scale / (start.learning_rate_scale if start else 1.0),
             learning_rate_scale=self.scale,
         )
-        callbacks = run_callbacks(
-            run, work.data, listener, history, resumption, work.task.metrics_library
-        )
-        callbacks += self.watching
+        callbacks = run_callbacks(run, listener, resumption, work.task.metrics_library)
+        callbacks += self.trial.callbacks() if self.trial else ()
         config = slower(work.config, self.scale)
         try:
-            with _noting_callbacks(work.model, callbacks, resumption.siblings):
+            with _noting_arguments(work.model, callbacks, resumption):
                 work.recipe.train(work.model, work.data, config, callbacks=callbacks)
             if not (run.path / runs.HISTORY_FILE).exists():
-                raise DlrecipesError(
-                    f"The recipe {run.recipe} trained, but its train does not pass callbacks on.",
-                    "In train, write model.fit(…, callbacks=[*callbacks]).",
-                )
+                raise callbacks_not_passed(run.recipe)
             if start and start.trained:
                 state.restore(work.model, start.arrays)
             else:
@@ -328,8 +335,7 @@ class Session:
         """Write the network, and the network as it is used, and finish the run."""
         work, run = self.work, self.run
         with work.clock.part("save"):
-            has_serving = hasattr(work.recipe, "serving")
-            serving = work.recipe.serving(work.model, work.data) if has_serving else work.model
+            serving = work.serving()
             for name, model in ((runs.MODEL_FILE, work.model), (runs.SERVING_FILE, serving)):
                 with whole_file(run.path / name) as temporary:
                     model.save(temporary)

@@ -65,6 +65,8 @@ class StepTimer(keras.callbacks.Callback):
         super().__init__()
         self.wanted, self.epochs_wanted = seconds, epochs
         self.timings: list[EpochTiming] = []
+        self.counted = 0.0
+        """Seconds of the executions that count, of this epoch or of all."""
         self.epochs = self.steps = self.step = 0
         """Epochs that the recipe trains, steps of each (0 if that is not known), steps done."""
         self.last = self.validation_began = 0.0
@@ -87,6 +89,8 @@ class StepTimer(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Begin a timing: where the last ended, so that a checkpoint in between is in it."""
         self.step = 0
+        if self.epochs_wanted:
+            self.counted = 0.0
         self.timings.append(EpochTiming(began=self.last))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -94,14 +98,14 @@ class StepTimer(keras.callbacks.Callback):
         now, timing = time.perf_counter(), self.timings[-1]
         done = min(batch + 1, self.steps or batch + 1)
         execution = Execution(done - self.step, now - self.last)
-        if timing.first is None:
-            timing.first = execution
-        else:
+        if timing.first is not None:
             timing.later.append(execution)
+        if timing.first is not None or (len(self.timings) > 1 and not self.epochs_wanted):
+            self.counted += execution.seconds
+        timing.first = timing.first or execution
         self.step, self.last = done, now
-        counted = timing.later if self.epochs_wanted else self.executions[1:]
         # An epoch of unknown length is not cut short: it tells its length.
-        if self.steps and sum(one.seconds for one in counted) >= self.wanted:
+        if self.steps and self.counted >= self.wanted:
             self.model.stop_training = True
 
     def on_test_begin(self, logs: Any = None) -> None:

@@ -160,7 +160,7 @@ def train(request: Request, listener: Listener, trial: Trial | None = None) -> R
     Args:
         request: What is to be trained.
         listener: Hears how it goes.
-        trial: Where to stop, if this is only tried.
+        trial: How it is stopped and watched, if it is only tried.
 
     Raises:
         InputError: if the request cannot be trained; nothing was written.
@@ -305,7 +305,7 @@ def resume(run: Run, options: Changes, listener: Listener, trial: Trial | None =
         run: The run.
         options: What is to be otherwise than it was.
         listener: Hears how it goes.
-        trial: Where to stop, if this is only tried.
+        trial: How it is stopped and watched, if it is only tried.
 
     Raises:
         InputError: if it cannot be gone on with: somebody else trains it, its data has changed.

@@ -154,16 +154,7 @@ def load(config: Config, source: Source) -> Data:
     train, validation = source.train_and_validation(config.validation_fraction)
     text = keras.Input((), dtype="string", name="text")
     numbers = word_vectorization(train, config.vocabulary_size)(text)
-    # A text without a word, such as "!!!", is read as one unknown word, whose number is 1.
-    numbers = ops.pad(numbers, [[0, 0], [0, 1]])
-    numbers = ops.concatenate([ops.maximum(numbers[:, :1], 1), numbers[:, 1:]], axis=1)
-    if config.keep == "last":
-        # Each text's words, moved left by as many as are too many.
-        surplus = ops.maximum(ops.count_nonzero(numbers, axis=1) - config.max_words, 0)
-        places = ops.expand_dims(surplus, 1) + ops.arange(config.max_words)
-        padded = ops.pad(numbers, [[0, 0], [0, config.max_words]])
-        numbers = ops.take_along_axis(padded, places, axis=1)
-    preprocessing = keras.Model(text, numbers[:, : config.max_words])
+    preprocessing = keras.Model(text, cut(config, numbers))
     splits = [
         examples.transform(preprocessing, batch_size=512)
         for examples in (train, validation, source.test)
@@ -183,6 +174,20 @@ def load(config: Config, source: Source) -> Data:
         preprocessing=preprocessing,
         class_weight=class_weights(train.labels, balance=config.balance_classes),
     )
+
+
+def cut(config: Config, numbers: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the numbers of the first or the last words of each text: of at least one."""
+    # A text without a word, such as "!!!", is read as one unknown word, whose number is 1.
+    numbers = ops.pad(numbers, [[0, 0], [0, 1]])
+    numbers = ops.concatenate([ops.maximum(numbers[:, :1], 1), numbers[:, 1:]], axis=1)
+    if config.keep == "last":
+        # Each text's words, moved left by as many as are too many.
+        surplus = ops.maximum(ops.count_nonzero(numbers, axis=1) - config.max_words, 0)
+        places = ops.expand_dims(surplus, 1) + ops.arange(config.max_words)
+        padded = ops.pad(numbers, [[0, 0], [0, config.max_words]])
+        numbers = ops.take_along_axis(padded, places, axis=1)
+    return numbers[:, : config.max_words]
 
 
 def build(config: Config, data: Data) -> keras.Model:

@@ -15,7 +15,7 @@ def test_a_plain_script_and_the_command_are_measured_side_by_side(tmp_path: Path
         [
             *(sys.executable, CHECKOUT / "benchmarks" / "compare.py", "run", "--data", "sample"),
             *("--data-dir", tmp_path, "--only", "dense-32", "--repetitions", "1", "--seeds", "1"),
-            *("--bare", "0", "--sides", "script", "dlrecipes", "--result", result),
+            *("--bare", "0", "--paths", "0", "--sides", "script", "dlrecipes", "--result", result),
         ],
         cwd=tmp_path,
     )

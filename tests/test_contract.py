@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 from importlib.resources import files
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from support import (
 )
 
 from dlrecipes.catalog import find_recipe, read_facts
+from dlrecipes.cli.benchmark import benchmark
+from dlrecipes.cli.training import train
 from dlrecipes.config import resolve_settings
-from dlrecipes.contract import missing_documentation
+from dlrecipes.contract import RESERVED_SETTINGS, missing_documentation
 from dlrecipes.datasets.catalog import find_data_set
 from dlrecipes.tasks import find_task
 
@@ -119,6 +122,12 @@ def test_network_has_exactly_the_parameters_of_its_publication(
     recipe: str, preset: str, parameters: dict[tuple[str, str], int]
 ) -> None:
     assert parameters[recipe, preset] == PARAMETERS[recipe, preset]
+
+
+@pytest.mark.parametrize("command", [train, benchmark])
+def test_no_setting_can_have_the_name_of_a_commands_own_flag(command: Callable[..., None]) -> None:
+    own = {name for name in signature(command).parameters if name != "flags"}
+    assert own <= set(RESERVED_SETTINGS)
 
 
 def test_every_preset_of_every_recipe_has_its_parameters_pinned(
@@ -260,7 +269,7 @@ FAULTS: dict[str, tuple[Callable[[str], str], str]] = {
     ),
     "setting with the name of a flag of train": (
         replaced(EPOCHS, EPOCHS + "    device: str = ''\n"),
-        "the setting 'device' has the name of a flag of train",
+        "the setting 'device' has the name of a command's own flag",
     ),
     "Config that is no dataclass": (replaced("@dataclass(frozen=True)\n", ""), "dataclass"),
     "Config that is not frozen": (replaced("@dataclass(frozen=True)", "@dataclass"), "frozen"),

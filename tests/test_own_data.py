@@ -631,6 +631,18 @@ def test_errors_name_columns_as_the_user_does(
     assert columns["colour"] == colour, "a missing value is no category"
 
 
+def test_a_table_without_rows_to_test_on_is_refused(
+    run_on: Callable[[str], dict[str, Any]], folder: Path
+) -> None:
+    document = run_on(REGRESSION)
+    header, *rows = (folder / "houses.csv").read_text().splitlines()
+    lines = [f"{header},split", *(f"{row},validation" for row in rows)]
+    (folder / "watched.csv").write_text("\n".join(lines) + "\n")
+    command = ("evaluate", document["path"], "--data", "watched.csv")
+    error = dlrecipes(*command, cwd=folder, code=2).err
+    assert "watched.csv has no examples to test on: their split is called test." in error
+
+
 # Asks an export as another program would: it knows nothing of dlrecipes.
 ASK_EXPORT = """
 import json, sys

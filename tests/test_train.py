@@ -336,6 +336,38 @@ def test_a_copied_recipe_trains_from_its_file_and_its_run_needs_the_file_no_more
     assert tested["metrics"] == document["metrics"]
 
 
+ONE_HOT = "lambda pixels, label: (pixels, keras.ops.one_hot(label, 10))"
+ARRAYS = "keras.tree.map_structure(lambda *all: keras.ops.concatenate(all), *data.train)"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (
+            ('"sparse_categorical"', '"categorical"'),
+            ("        data.train,\n", f"        data.train.map({ONE_HOT}),\n"),
+            ("data=data.validation", f"data=data.validation.map({ONE_HOT})"),
+        ),
+        (("        data.train,\n", f"        *{ARRAYS},\n"),),
+    ],
+    ids=["pipeline", "arrays"],
+)
+def test_a_recipe_may_fit_something_else_than_the_batches_it_loaded(
+    changes: tuple[tuple[str, str], ...], own_recipe: Path
+) -> None:
+    text = (own_recipe / "my_recipe.py").read_text()
+    for old, new in changes:
+        text = changed(text, old, new)
+    (own_recipe / "other.py").write_text(text)
+    document = dlrecipes(
+        *("train", "other.py", "--data", "sample", "--json"), cwd=own_recipe
+    ).document
+    history = (own_recipe / document["path"] / "history.csv").read_text().splitlines()
+    means = dict(zip(history[0].split(","), map(float, history[1].split(",")), strict=True))
+    assert 0.3 < means["accuracy"] <= 1
+    assert abs(means["val_accuracy"] - document["metrics"]["accuracy"]) < 0.15
+
+
 def test_a_recipes_file_trains_when_python_runs_it(own_recipe: Path) -> None:
     outcome = run_process(
         [sys.executable, "my_recipe.py", "--data", "sample", "--filters", "2", "--json"],

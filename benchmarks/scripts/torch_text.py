@@ -1,4 +1,4 @@
-"""The LSTMs that write Shakespeare in PyTorch: `lstm-128`, or that of the preset `fast`."""
+"""The LSTMs that write Shakespeare in PyTorch: `text`, or that of the preset `fast`."""
 
 import sys
 

@@ -404,15 +404,15 @@ def show_result(run: Run, *, default_settings: bool) -> None:
 def verdict_sentence(run: Run, *, default_settings: bool) -> str:
     """Return the verdict and what it was measured against, for people."""
     if not run.expected:
-        baseline = run.data["baseline"]
+        preset = f" with the preset {run.preset}" if run.preset else ""
+        unknown = f"unknown: no band has been measured for {run.data['name']}{preset}."
+        baseline = run.data.get("baseline")
+        if baseline is None:  # which the first runs did not record
+            return unknown
         value = f"{run.headline} {output.number(baseline['value'])}"
         if run.verdict == "low":
             return f"low: no better than {value} without a network ({baseline['answer']})."
-        preset = f" with the preset {run.preset}" if run.preset else ""
-        return (
-            f"unknown: no band has been measured for {run.data['name']}{preset}. Without a "
-            f"network: {value} ({baseline['answer']})."
-        )
+        return f"{unknown} Without a network: {value} ({baseline['answer']})."
     (metric, (lowest, highest)), *_ = run.expected.items()
     band = f"{metric} {output.number(lowest)} to {output.number(highest)}"
     if not default_settings:

@@ -169,14 +169,13 @@ def _download(place: Place, listener: FetchListener) -> None:
 
 def _check_disk(place: Place) -> None:
     """Raise Unavailable unless there is room for what is missing, and nothing in its place."""
-    data_set, release = place.data_set, place.data_set.release
+    data_set, needed = place.data_set, needed_bytes(place)
     if place.prepared.exists():
         raise Unavailable(
             f"{place.prepared} is there, but holds no whole data set: dataset_info.json or "
             "features.json is missing.",
             f"Remove it with: {place.command('clear')}",
         )
-    needed = missing_bytes(place) + release.prepared_bytes + release.unpacked_bytes
     free = shutil.disk_usage(nearest_existing(place.folder)).free
     if free < needed:
         raise Unavailable(
@@ -188,11 +187,15 @@ def _check_disk(place: Place) -> None:
 
 
 def missing_bytes(place: Place) -> int:
-    """Return how much of a data set's files would have to be downloaded now, bytes."""
-    if place.is_prepared():
-        return 0
+    """Return how much of the files of a data set that is not prepared is not here yet, bytes."""
     files = remote_files(place.data_set)
     return sum(max(file.size - file.received(place.downloads), 0) for file in files)
+
+
+def needed_bytes(place: Place) -> int:
+    """Return the room that a data set takes which is not prepared, while it is, bytes."""
+    release = place.data_set.release
+    return missing_bytes(place) + release.prepared_bytes + release.unpacked_bytes
 
 
 def _build(place: Place) -> None:

@@ -21,7 +21,7 @@ from dlrecipes.golden import plain_array, read_golden_inputs, write_arrays
 from dlrecipes.inference import load_serving
 from dlrecipes.runs import Run
 from dlrecipes.tasks import find_task
-from dlrecipes.tasks.base import Task, call_serving, named_features, run_serving
+from dlrecipes.tasks.base import Task, call_serving, named_features, run_serving, serving_signature
 from dlrecipes.tasks.text_generation import make_generator
 
 GENERATED_CHARACTERS = 20
@@ -98,10 +98,7 @@ def _write_saved_model(serving: Any, task: Task, run: Run, features: Rows, folde
     def serve(inputs: dict[str, Any]) -> dict[str, Any]:
         return task.answer(call_serving(serving, inputs), classes)
 
-    signature = {
-        tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
-        for tensor in serving.inputs
-    }
+    signature = serving_signature(serving)
     golden = _golden_inputs(serving, features)
     answers = task.answer(tf.constant(run_serving(serving, features)), classes)
     for name, tensor in answers.items():

@@ -154,6 +154,16 @@ def named_features(features: Rows, serving: Any) -> dict[str, Any]:
     return {serving.inputs[0].name: tf.constant(features)}
 
 
+def serving_signature(serving: Any) -> dict[str, Any]:
+    """Return the form of a serving model's inputs by name, as `tf.TensorSpec`."""
+    import tensorflow as tf
+
+    return {
+        tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
+        for tensor in serving.inputs
+    }
+
+
 def call_serving(serving: Any, inputs: dict[str, Any]) -> Any:
     """Return a serving model's outputs for inputs by name, as tensors."""
     if isinstance(serving.input, dict):
@@ -256,6 +266,8 @@ def own_source(
         form: What else the source says of its examples, such as `classes`.
     """
     if like is not None:
+        if not {"train", "test"} & splits.keys():
+            raise InputError(f"{path} has no examples to test on: their split is called test.")
         test = splits["test"] if "test" in splits else splits["train"]
         splits = {"train": like.train, "test": test}
         if like.validation is not None:
