@@ -9,8 +9,8 @@ Whole processes, from start to exit, in turn, on full data, in fresh processes. 
 
 - `script`: the tutorial's network as it is written in `scripts/keras_*.py`;
 - `torch`: the same network in PyTorch, in its best plain practice;
-- `dlrecipes`: the command that reaches the script's result, with the seeds from 0 to 4;
-- `torch-ours`: the network and the settings of that command in PyTorch.
+- `dlrecipes`: `dlrecipes train RECIPE --preset fast`, with the seeds from 0 to 4;
+- `torch-ours`: the network and the settings of that preset in PyTorch.
 
 And apart from these, for each recipe, `dlrecipes train RECIPE` with its default settings against
 `scripts/bare.py`, which trains the same network with the same settings for as many epochs.
@@ -55,9 +55,7 @@ class Row(NamedTuple):
         metric: Name of the result in a run's metrics.
         unit: Of the result, for people.
         epochs: Those of the script, and of its network in PyTorch.
-        ours: The settings with which dlrecipes reaches the target.
-        our_epochs: How many epochs those train for.
-        ours_in_torch: Name of those in the script in PyTorch.
+        our_epochs: Those of the preset `fast`, with which dlrecipes reaches the target.
         torch: The script in PyTorch.
     """
 
@@ -67,43 +65,35 @@ class Row(NamedTuple):
     metric: str
     unit: str
     epochs: int
-    ours: tuple[str, ...]
     our_epochs: int
     torch: str
-    ours_in_torch: str = "ours"
 
 
 FAST = ("--preset", "fast")
 
 
-def _cnn(name: str, target: float, *more: str, ours_in_torch: str = "ours") -> Row:
+def _cnn(name: str, target: float) -> Row:
     """Return the row of a convolutional network."""
-    return Row(
-        name, "mnist-cnn", target, "accuracy", "accuracy", 5, (*FAST, *more), 1,
-        "torch_cnn.py", ours_in_torch,
-    )  # fmt: skip
+    return Row(name, "mnist-cnn", target, "accuracy", "accuracy", 5, 1, "torch_cnn.py")
 
 
 ROWS = {
     row.name: row
     for row in (
         _cnn("one-conv", 0.9872),
-        _cnn(
-            "three-conv", 0.9907, "--batch-size", "64", "--learning-rate", "4e-3",
-            ours_in_torch="ours-64",
-        ),
+        _cnn("three-conv", 0.9907),
         _cnn("two-conv", 0.9896),
         Row(
             "lstm-128", "sentiment-lstm", 0.869, "accuracy", "accuracy", 2,
-            FAST, 1, "torch_sentiment.py",
+            1, "torch_sentiment.py",
         ),
         Row(
             "text", "text-generation-lstm", 2.014, "loss", "nats per character", 5,
-            FAST, 1, "torch_text.py",
+            1, "torch_text.py",
         ),
         Row(
             "dense-32", "regression-mlp", 323.0, "mae", "US$ mean absolute error", 10,
-            FAST, 2, "torch_regression.py",
+            2, "torch_regression.py",
         ),
     )
 }  # fmt: skip
@@ -206,8 +196,8 @@ def measure(row: Row, side: str, number: int, setting: Setting) -> dict[str, Any
     if side == "torch":
         return script([row.torch, row.name, str(row.epochs)], setting)
     if side == "torch-ours":
-        return script([row.torch, row.ours_in_torch, str(row.our_epochs)], setting)
-    return train(row.recipe, [*row.ours, "--seed", str(number)], row.metric, setting)
+        return script([row.torch, "ours", str(row.our_epochs)], setting)
+    return train(row.recipe, [*FAST, "--seed", str(number)], row.metric, setting)
 
 
 def rows(
@@ -326,7 +316,7 @@ def table_of_rows(found: dict[str, Any]) -> list[str]:
         lines.append(
             f"| {_shown(row.target)} {row.unit}: `{name}` | {spread(runs['script'])} "
             f"| {spread(runs['torch']) if 'torch' in runs else ''} "
-            f"| {spread(runs['dlrecipes'])}, `{row.recipe} {' '.join(row.ours)}` "
+            f"| {spread(runs['dlrecipes'])}, `{row.recipe}` "
             f"| {ratio(runs, 'dlrecipes', 'script')} | {ratio(runs, 'dlrecipes', 'torch')} "
             f"| {ratio(runs, 'dlrecipes', 'torch-ours')} "
             f"| {floors[0]:.1f} s, {floors[1]:.1f} s |"

@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -12,13 +12,12 @@ import numpy as np
 from dlrecipes.backend import load_tensorflow, placement
 from dlrecipes.clock import Clock
 from dlrecipes.contract import require_contract
-from dlrecipes.datasets.ladder import choose_rung
 from dlrecipes.failures import callbacks_not_passed
 from dlrecipes.listener import Listener
 from dlrecipes.provenance import describe_machine, library_versions
 from dlrecipes.session import Work
 from dlrecipes.tasks.base import call_serving, named_features, serving_signature
-from dlrecipes.trainer import Request, prepare
+from dlrecipes.trainer import Request, data_here, prepare
 
 BULK_BATCH = 256
 """Inputs that are answered at once where many are."""
@@ -97,11 +96,7 @@ def measure(request: Request, seconds: float, listener: Listener) -> Benchmark:
         DlrecipesError: if it trains nothing that can be timed.
     """
     require_contract(request.facts)
-    wanted = request.data
-    if not wanted.is_path:
-        rung = choose_rung(request.facts.dataset, wanted.data, wanted.data_dir, listener)
-        wanted = replace(wanted, data=rung)
-    work = prepare(request, wanted, Clock(), listener)
+    work = prepare(request, data_here(request, listener), Clock(), listener)
     with load_tensorflow().device(work.device.scope):
         training = _training_rate(work, seconds)
         bulk, *single = _serving_durations(work, seconds)

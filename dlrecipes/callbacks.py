@@ -62,7 +62,7 @@ class Report(keras.callbacks.Callback):
     def __init__(self, run: Run, data: Data, listener: Listener, start: Checkpoint | None) -> None:
         super().__init__()
         self.run, self.listener, self.start = run, listener, start
-        self.steps = max(int(data.train.cardinality()), 0)
+        self.steps = data.steps
         self.samples = data.rows["train"]
         self.epoch = 0
         self.epoch_started = self.reported = time.perf_counter()
@@ -161,8 +161,7 @@ class Resumption(keras.callbacks.Callback):
         """The callbacks that the recipe gave to `fit`, which only who calls it can know."""
         self.fitted: Any = None
         """The pipeline that it gave to `fit`; None if it gave something else."""
-        self.epoch_steps = max(int(data.train.cardinality()), 0)
-        """Steps of an epoch; 0 if that is not known."""
+        self.epoch_steps = data.steps
         self.epoch = start.epoch if start else 0
         self.step = start.step if start else 0
         self.trained_steps = 0

@@ -174,13 +174,10 @@ def train(request: Request, listener: Listener, trial: Trial | None = None) -> R
             "learning_rate."
         )
     clock = Clock()
-    wanted = request.data
-    if not wanted.is_path:
-        # Before TensorFlow is imported, so that who is offline hears of it at once.
-        with clock.part("fetch"):
-            rung = choose_rung(request.facts.dataset, wanted.data, wanted.data_dir, listener)
-        wanted = replace(wanted, data=rung)
-    work = prepare(request, wanted, clock, listener)
+    # Before TensorFlow is imported, so that who is offline hears of it at once.
+    with clock.part("fetch"):
+        found = data_here(request, listener)
+    work = prepare(request, found, clock, listener)
     if request.fingerprint not in ("", work.source.fingerprint):
         difference = (
             "The data is not what that run was trained on: its fingerprint is "
@@ -209,6 +206,19 @@ def _few_steps(work: Work) -> str:
         f"{rows:,} training examples), which is little to learn from: more epochs or smaller "
         "batches make more."
     )
+
+
+def data_here(request: Request, listener: Listener) -> DataRequest:
+    """Return the data that was asked for, from the rung that there is, fetched if need be.
+
+    Raises:
+        InputError: if there is none.
+    """
+    wanted = request.data
+    if wanted.is_path:
+        return wanted
+    rung = choose_rung(request.facts.dataset, wanted.data, wanted.data_dir, listener)
+    return replace(wanted, data=rung)
 
 
 def prepare(

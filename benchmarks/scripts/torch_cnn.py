@@ -32,23 +32,22 @@ LAYERS = {
         *(nn.Linear(128 * 3 * 3, 64), nn.ReLU(), nn.Linear(64, 10)),
     ),
 }
-BATCH_SIZES = {"one-conv": 32, "three-conv": 64, "two-conv": 32, "ours": 128, "ours-64": 64}
-RATES = {"ours": 8e-3, "ours-64": 4e-3}
+BATCH_SIZES = {"one-conv": 32, "three-conv": 64, "two-conv": 32, "ours": 128}
 
 train, test = (
     (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255, torch.from_numpy(y).long())
     for x, y in mnist()
 )
-model = nn.Sequential(*LAYERS[NETWORK.removesuffix("-64")]).to(memory_format=torch.channels_last)
+model = nn.Sequential(*LAYERS[NETWORK]).to(memory_format=torch.channels_last)
 batch_size = BATCH_SIZES[NETWORK]
 fit(
     model,
     shuffled(*(tensor.contiguous() for tensor in train), batch_size),
     -(-len(train[0]) // batch_size),
     nn.CrossEntropyLoss(),
-    RATES.get(NETWORK, 1e-3),
+    8e-3 if NETWORK == "ours" else 1e-3,
     epochs=EPOCHS,
-    schedule=NETWORK in RATES,
+    schedule=NETWORK == "ours",
     samples=len(train[0]),
 )
 with torch.inference_mode():

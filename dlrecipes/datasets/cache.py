@@ -26,6 +26,10 @@ def cache_file(name: str) -> Path:
     return folder / "dlrecipes" / f"{name}.npz"
 
 
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+"""What reading a file raises that is not there, or is damaged."""
+
+
 def cached(name: str, state: str, make: Callable[[], Splits]) -> Splits:
     """Return the examples of every split from the cache, or else make them and put them there.
 
@@ -35,7 +39,7 @@ def cached(name: str, state: str, make: Callable[[], Splits]) -> Splits:
         make: Makes them.
     """
     path = cache_file(name)
-    with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    with suppress(*UNREADABLE):
         return _read(path, state)
     splits = make()
     with suppress(OSError):  # A full disk or a folder that may not be written: it is only a cache.
@@ -48,7 +52,7 @@ def is_cached(name: str, state: str) -> bool:
     try:
         with np.load(cache_file(name), allow_pickle=False) as arrays:
             return str(arrays["state"]) == state
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except UNREADABLE:
         return False
 
 

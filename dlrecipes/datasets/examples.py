@@ -332,3 +332,8 @@ class Data:
     preprocessing: Any = None
     class_weight: dict[int, float] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int:
+        """Return how many batches an epoch of training has; 0 if that is not known."""
+        return max(int(self.train.cardinality()), 0)

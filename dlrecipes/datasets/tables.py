@@ -25,12 +25,10 @@ from dlrecipes.datasets.files import (
     undecodable_lines,
     why_unreadable,
 )
-from dlrecipes.datasets.storage import Array
+from dlrecipes.datasets.storage import CHUNK, Array
 from dlrecipes.errors import nearest
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
-CHUNK = 4096
-"""Rows that are read together."""
 MAX_CELL_CHARACTERS = 10**8
 MISSING = frozenset(
     ("", "na", "n/a", "nan", "null", "none", "#n/a", "<na>", "-nan", "?")  # as pandas has them
