@@ -52,6 +52,7 @@ PRESETS = {
 }
 EXPECTED = {
     "diamonds": {"mae": (258.0, 276.0)},
+    "diamonds:fast": {"mae": (300.0, 325.0)},
     "diamonds-sample": {"mae": (278.0, 320.0)},
 }
 

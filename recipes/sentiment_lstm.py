@@ -91,6 +91,7 @@ PRESETS = {
 }
 EXPECTED = {
     "imdb_reviews": {"accuracy": (0.880, 0.897)},
+    "imdb_reviews:fast": {"accuracy": (0.870, 0.886)},
     "movie-reviews": {"accuracy": (0.760, 0.805)},
 }
 

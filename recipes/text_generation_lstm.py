@@ -66,6 +66,7 @@ PRESETS = {
 }
 EXPECTED = {
     "tiny_shakespeare": {"loss": (1.59, 1.66)},
+    "tiny_shakespeare:fast": {"loss": (1.83, 1.94)},
     "prose": {"loss": (1.22, 1.29)},
 }
 TEST_WINDOW = 500
