@@ -665,7 +665,7 @@ def test_a_run_of_the_form_before_can_still_be_used(tmp_path: Path, straight: St
         record.update(schema=1, expected={}, verdict="unknown")
 
     rewritten(path, make_old)
-    assert "no band has been measured" in dlrecipes("evaluate", path, cwd=tmp_path).out
+    assert "no band has been measured" in dlrecipes("resume", path, cwd=tmp_path).out
     assert dlrecipes("evaluate", path, "--json", cwd=tmp_path).document["metrics"] == run.metrics
     rewritten(path, lambda record: record.update(status="interrupted"))
     error = resume(path, code=2).document
