@@ -11,6 +11,8 @@ from dlrecipes.datasets.storage import Array
 
 PUNCTUATION = r"""[!"#$%&()\*\+,-\./:;<=>?@\[\\\]^_`{|}~\']"""
 """What Keras's `TextVectorization` takes out of a text."""
+MERGED_AT = 2**18
+"""Words of batches that are counted apart from each other, before their counts are added up."""
 
 
 def word_vectorization(texts: Examples, max_tokens: int) -> Any:
@@ -43,14 +45,20 @@ def _word_counts(texts: Examples) -> dict[bytes, int]:
         words, _, found = tf.unique_with_counts(tf.strings.split(plain).flat_values)
         return words, found
 
+    def merged() -> tuple[Array, Array]:
+        once, place = tf.unique(np.concatenate(words))
+        return once.numpy(), np.bincount(place, np.concatenate(numbers)).astype("int64")
+
     words: list[Array] = []
     numbers: list[Array] = []
     for some, found in converted(texts.features, count, batch_size=1024):
         words.append(some)
         numbers.append(found)
-    once, place = tf.unique(np.concatenate(words))
-    counts = np.bincount(place, np.concatenate(numbers))
-    return dict(zip(once.numpy().tolist(), counts.tolist(), strict=True))
+        # What is gathered is not to grow with the texts, but with their vocabulary alone.
+        if sum(map(len, words[1:])) > max(len(words[0]), MERGED_AT):
+            words[:], numbers[:] = ([column] for column in merged())
+    once, counts = merged()
+    return dict(zip(once.tolist(), counts.tolist(), strict=True))
 
 
 def character_counts(texts: Examples) -> Counter[str]:

@@ -135,10 +135,11 @@ class Examples:
         """
         # Keras says None of a length that is not known before the texts are.
         shape = getattr(function, "output_shape", ())
-        are_tokens = None in shape[1:]
-        writer = ColumnsWriter(ragged=are_tokens)
+        writer = ColumnsWriter(ragged=None in shape[1:])
         for rows in pipelines.converted(self.features, function, batch_size):
-            writer.append({"features": rows.astype("int32") if are_tokens else rows})
+            # Numbers of words fit into half of what Keras gives them.
+            is_wide = writer.ragged and rows.dtype == "int64"
+            writer.append({"features": rows.astype("int32") if is_wide else rows})
         return replace(self, features=writer.finish()["features"])
 
     def batches(self, batch_size: int, *, shuffle: bool = False) -> Any:
