@@ -191,6 +191,7 @@ def fetch(server: Server, folder: Path, *, code: int) -> Outcome:
 def shakespeare() -> bytes:
     """Return the file that tiny_shakespeare is prepared from, put together from what it became."""
     if not SHARED.is_dir():
+        # The file may not be committed, and a machine without the data sets cannot make it.
         pytest.skip(f"the prepared full data sets are not at {SHARED}")
     content = b""
     for split in ("train", "validation", "test"):

@@ -493,6 +493,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
         change = "remount," if mounted else ""
         command = ["mount", "-t", "tmpfs", "-o", f"{change}{how}", "tmpfs", str(folder)]
         if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+            # Nothing else than a file system of its own can be filled without harm to others.
             pytest.skip("only root can mount a small file system, to fill it or make it read-only")
         mounted = True
         return folder

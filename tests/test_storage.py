@@ -165,6 +165,7 @@ def test_no_folder_for_temporary_files_is_an_error_that_says_what_to_set(
     assert "TMPDIR" in raised.value.hint
 
 
+# The only disk that is full without root: where there is no such device, nothing can stand for it.
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is full")
 def test_a_full_disk_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "_temporary_file", lambda: FileIO("/dev/full", "wb"))
