@@ -9,11 +9,13 @@ Whole processes, from start to exit, in turn, on full data, in fresh processes. 
 
 - `script`: the tutorial's network as it is written in `scripts/keras_*.py`;
 - `torch`: the same network in PyTorch, in its best plain practice;
-- `dlrecipes`: `dlrecipes train RECIPE --preset fast`, with the seeds from 0 to 4;
+- `dlrecipes`: `dlrecipes train RECIPE --preset fast`, with the seeds from 0 to 4; where a smaller
+  network does, with that;
 - `torch-ours`: the network and the settings of that preset in PyTorch.
 
 And apart from these, for each recipe, `dlrecipes train RECIPE` with its default settings against
-`scripts/bare.py`, which trains the same network with the same settings for as many epochs.
+`scripts/bare.py`, which trains the same network with the same settings for as many epochs, and
+against what `--plan` says just before that it will take.
 Then, what a single fast path gives: the preset `fast` with and without it.
 The floor of a figure is its network's arithmetic over this machine's rate of multiplying matrices.
 """
@@ -57,6 +59,8 @@ class Row(NamedTuple):
         epochs: Those of the script, and of its network in PyTorch.
         our_epochs: Those of the preset `fast`, with which dlrecipes reaches the target.
         torch: The script in PyTorch.
+        flags: What is told to the preset `fast`, if less does to reach the target.
+        torch_ours: Name of our network in the script in PyTorch.
     """
 
     name: str
@@ -67,20 +71,22 @@ class Row(NamedTuple):
     epochs: int
     our_epochs: int
     torch: str
+    flags: tuple[str, ...] = ()
+    torch_ours: str = "ours"
 
 
 FAST = ("--preset", "fast")
 
 
-def _cnn(name: str, target: float) -> Row:
+def _cnn(name: str, target: float, *ours: Any) -> Row:
     """Return the row of a convolutional network."""
-    return Row(name, "mnist-cnn", target, "accuracy", "accuracy", 5, 1, "torch_cnn.py")
+    return Row(name, "mnist-cnn", target, "accuracy", "accuracy", 5, 1, "torch_cnn.py", *ours)
 
 
 ROWS = {
     row.name: row
     for row in (
-        _cnn("one-conv", 0.9872),
+        _cnn("one-conv", 0.9872, ("--filters", "16,16,128"), "ours-one-conv"),
         _cnn("three-conv", 0.9907),
         _cnn("two-conv", 0.9896),
         Row(
@@ -169,11 +175,23 @@ def script(arguments: Iterable[str], setting: Setting) -> dict[str, Any]:
     return {**measured, **measured.pop("document")}
 
 
-def train(recipe: str, flags: Iterable[str], metric: str, setting: Setting) -> dict[str, Any]:
-    """Measure `dlrecipes train`."""
+def dlrecipes_train(recipe: str, flags: Iterable[str], setting: Setting) -> dict[str, Any]:
+    """Run `dlrecipes train` and return what it took, and the JSON document that it printed."""
     data = ["--data", setting.rung, "--data-dir", str(setting.data_dir)]
     command = [sys.executable, "-m", "dlrecipes", "train", recipe, *flags, *data, "--json"]
-    measured = timed(command, setting)
+    return timed(command, setting)
+
+
+def plan(recipe: str, flags: Iterable[str], setting: Setting) -> dict[str, Any]:
+    """Measure `dlrecipes train --plan`, and what it says that the training will take."""
+    measured = dlrecipes_train(recipe, [*flags, "--plan"], setting)
+    said = measured.pop("document")["seconds"]
+    return {**measured, "planned": said["total"], "error": said["error"]}
+
+
+def train(recipe: str, flags: Iterable[str], metric: str, setting: Setting) -> dict[str, Any]:
+    """Measure `dlrecipes train`."""
+    measured = dlrecipes_train(recipe, flags, setting)
     run = measured.pop("document")
     samples = run["data"]["rows"]["train"] * run["config"]["epochs"]
     return {
@@ -196,8 +214,8 @@ def measure(row: Row, side: str, number: int, setting: Setting) -> dict[str, Any
     if side == "torch":
         return script([row.torch, row.name, str(row.epochs)], setting)
     if side == "torch-ours":
-        return script([row.torch, "ours", str(row.our_epochs)], setting)
-    return train(row.recipe, [*FAST, "--seed", str(number)], row.metric, setting)
+        return script([row.torch, row.torch_ours, str(row.our_epochs)], setting)
+    return train(row.recipe, [*FAST, *row.flags, "--seed", str(number)], row.metric, setting)
 
 
 def rows(
@@ -215,7 +233,9 @@ def against_bare(metrics: dict[str, str], repetitions: int, setting: Setting) ->
     """Measure recipes with their default settings against a bare script."""
     for number in range(repetitions):
         for recipe, metric in metrics.items():
-            yield recipe, "dlrecipes", train(recipe, ["--seed", str(number)], metric, setting)
+            seed = ["--seed", str(number)]
+            yield recipe, "plan", plan(recipe, seed, setting)
+            yield recipe, "dlrecipes", train(recipe, seed, metric, setting)
             yield recipe, "bare", script(["bare.py", recipe, str(setting.data_dir)], setting)
 
 
@@ -264,12 +284,12 @@ def run(arguments: argparse.Namespace) -> None:
             runs[side] = [*(runs[side] if (name, side) in begun else []), one]
             begun.add((name, side))
             arguments.result.write_text(json.dumps(found, indent=1) + "\n")
-            print(
-                f"{name} {side}: {one['wall']:.1f} s, {one['cpu']:.1f} s of processors, "
-                f"{one['peak_bytes'] / 2**20:,.0f} MiB, first step {one['first_step']:.1f} s, "
-                f"result {one['result']:.4f}",
-                flush=True,
+            figures = (
+                f"{key} {value:,.5g}"
+                for key, value in one.items()
+                if isinstance(value, float | int)
             )
+            print(f"{name} {side}: {', '.join(figures)}", flush=True)
 
 
 def median(runs: list[dict[str, Any]], key: str) -> float:
@@ -310,13 +330,13 @@ def table_of_rows(found: dict[str, Any]) -> list[str]:
             floor.training_operations(*network, epochs) / found["rate"]
             for network, epochs in (
                 (floor.TUTORIALS[name], row.epochs),
-                (floor.FAST[row.recipe], row.our_epochs),
+                (floor.FAST[name], row.our_epochs),
             )
         ]
         lines.append(
             f"| {_shown(row.target)} {row.unit}: `{name}` | {spread(runs['script'])} "
             f"| {spread(runs['torch']) if 'torch' in runs else ''} "
-            f"| {spread(runs['dlrecipes'])}, `{row.recipe}` "
+            f"| {spread(runs['dlrecipes'])}, `{' '.join([row.recipe, *row.flags])}` "
             f"| {ratio(runs, 'dlrecipes', 'script')} | {ratio(runs, 'dlrecipes', 'torch')} "
             f"| {ratio(runs, 'dlrecipes', 'torch-ours')} "
             f"| {floors[0]:.1f} s, {floors[1]:.1f} s |"
@@ -347,11 +367,19 @@ def table_of_sides(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def planned(runs: Runs) -> str:
+    """Return what `--plan` said over what it took then: the median, the least and the most."""
+    pairs = zip(runs["plan"], runs["dlrecipes"], strict=True)
+    ratios = [before["planned"] / after["wall"] for before, after in pairs]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
 def table_of_bare(found: dict[str, Any]) -> list[str]:
     """Return the table of the command against a bare script with the same network."""
     lines = [
-        "| `dlrecipes train` | seconds | bare script | ratio | peak memory | bare script | ratio |",
-        "|---|---|---|---|---|---|---|",
+        "| `dlrecipes train` | seconds | bare script | ratio | peak memory | bare script | ratio "
+        "| as `--plan` said it |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for recipe in dict.fromkeys(row.recipe for row in ROWS.values()):
         runs = found["rows"].get(recipe, {})
@@ -361,7 +389,8 @@ def table_of_bare(found: dict[str, Any]) -> list[str]:
         lines.append(
             f"| `{recipe}` | {spread(runs['dlrecipes'])} | {spread(runs['bare'])} "
             f"| {ratio(runs, 'dlrecipes', 'bare')} | {memory[0]:,.0f} MiB "
-            f"| {memory[1]:,.0f} MiB | {ratio(runs, 'dlrecipes', 'bare', 'peak_bytes')} |"
+            f"| {memory[1]:,.0f} MiB | {ratio(runs, 'dlrecipes', 'bare', 'peak_bytes')} "
+            f"| {planned(runs)} |"
         )
     return lines
 

