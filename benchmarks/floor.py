@@ -55,8 +55,8 @@ TUTORIALS = {
 """Rows that the script trains on, of a text its characters; and operations forward for one."""
 FAST = {
     "one-conv": (57_000, _fast_cnn(16)),
-    "three-conv": (57_000, _fast_cnn(48)),
-    "two-conv": (57_000, _fast_cnn(48)),
+    "three-conv": (57_000, _fast_cnn(64)),
+    "two-conv": (57_000, _fast_cnn(32)),
     "lstm-128": (
         23_750,
         _convolution(WORDS_READ, 32, 32, 3)

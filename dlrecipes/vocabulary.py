@@ -27,8 +27,10 @@ def word_vectorization(texts: Examples, max_tokens: int) -> Any:
     import keras
 
     counts = _word_counts(texts)
+    common = sorted(counts.values(), reverse=True)[: max_tokens - 2]
+    candidates = (word for word, count in counts.items() if count >= common[-1])
     # As Keras orders them: of words that are equally frequent, the last in the alphabet first.
-    words = sorted(counts, key=lambda word: (counts[word], word), reverse=True)[: max_tokens - 2]
+    words = sorted(candidates, key=lambda word: (counts[word], word), reverse=True)[: len(common)]
     # Keras would count them too, three times as slowly, and write the vocabulary a word a line, so
     # that one with a line break in it (U+0085 stands in IMDB) could not be loaded again. One that
     # the layer is made with is kept in its configuration instead.

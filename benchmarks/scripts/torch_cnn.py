@@ -15,7 +15,7 @@ OURS = NETWORK.startswith("ours")
 def fast(filters):
     """Return the layers of the preset `fast`, with so many filters in the second."""
     return (
-        *(nn.Conv2d(1, 16, 5, 2, bias=False), nn.BatchNorm2d(16), nn.ReLU()),
+        *(nn.Conv2d(1, 16, 5, 2), nn.ReLU()),
         *(nn.Conv2d(16, filters, 3, bias=False), nn.MaxPool2d(2)),
         *(nn.BatchNorm2d(filters), nn.ReLU()),
         *(nn.Conv2d(filters, 128, 3, bias=False), nn.BatchNorm2d(128), nn.ReLU()),
@@ -39,8 +39,9 @@ LAYERS = {
         *(nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Flatten(), nn.Linear(64 * 5 * 5, 10)),
     ),
-    "ours": fast(48),
+    "ours": fast(64),
     "ours-one-conv": fast(16),
+    "ours-two-conv": fast(32),
 }
 BATCH_SIZES = {"one-conv": 32, "three-conv": 64, "two-conv": 32}
 
