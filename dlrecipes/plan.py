@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import stdev
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from dlrecipes import runs
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dlrecipes.timing import EpochTiming, Execution, StepTimer
 
 STEP_SECONDS = 2.5
-"""Of steps that are timed in each of two epochs."""
+"""Of steps that are timed in each of two epochs; of more epochs, if they are shorter, in all."""
 TEST_BATCHES = 20
 """That are timed, where there are more: spread over the test split, which may be sorted."""
 WARM_BATCHES = 2
@@ -360,15 +360,15 @@ def _epoch_seconds(timing: "EpochTiming", rate: float, steps: int) -> float:
 def _rate_error(timings: "Sequence[EpochTiming]", rate: float) -> float:
     """Return how far the seconds of a step may be off.
 
-    That is two standard errors of their mean; or, if it is more, how far each epoch's own mean is
+    That is two standard errors of their mean; or, if it is more, how far the mean of either half is
     from it: steps that follow each other are alike where something else slows the machine down.
     """
     later = [execution for timing in timings for execution in timing.later]
     if len(later) < 2:
         return OTHER_ERROR * rate
     rates = [execution.seconds / execution.steps for execution in later]
-    means = [_seconds_per_step([timing]) for timing in timings if timing.later]
-    apart = [abs(mean - rate) for mean in means]
+    middle = len(rates) // 2
+    apart = [abs(fmean(half) - rate) for half in (rates[:middle], rates[middle:])]
     error: float = max(2 * stdev(rates) / len(rates) ** 0.5, *apart)
     return error
 
