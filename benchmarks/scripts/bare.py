@@ -110,7 +110,7 @@ def diamonds():
     test, rows = rows.take(5_394), rows.skip(5_394)
     validation, train = rows.take(2_427), rows.skip(2_427)
     prices = layers.Normalization(axis=None)
-    prices.adapt(train.map(lambda row, price: price).batch(4096, drop_remainder=True))
+    prices.adapt(train.map(lambda row, price: price[None]).batch(4096))
     standard = layers.Normalization()
     standard.adapt(train.map(lambda row, price: row).batch(4096))
 
@@ -123,7 +123,10 @@ def diamonds():
         test=standardised(test, 4096),
         rows=46_119,
         preprocessing=SimpleNamespace(output_shape=(None, 29)),
-        extra={"mean": float(prices.mean), "deviation": float(prices.variance) ** 0.5},
+        extra={
+            "mean": prices.mean.numpy().item(),
+            "deviation": prices.variance.numpy().item() ** 0.5,
+        },
     )
 
 
