@@ -124,7 +124,7 @@ def status(code: int) -> Behaviour:
     return lambda request: request.send_error(code)
 
 
-def whole(content: bytes, pause: float = 0) -> Behaviour:
+def whole(content: bytes, part: int = 64 * 1024, pause: float = 0) -> Behaviour:
     """Send the file, or its end from the byte that was asked for; `pause` seconds a part."""
 
     def answer(request: Handler) -> None:
@@ -134,8 +134,8 @@ def whole(content: bytes, pause: float = 0) -> Behaviour:
             head(request, 206, len(content) - start, Content_Range=sent)
         else:
             head(request, 200, len(content))
-        for begin in range(start, len(content), 64 * 1024):
-            request.wfile.write(content[begin : begin + 64 * 1024])
+        for begin in range(start, len(content), part):
+            request.wfile.write(content[begin : begin + part])
             time.sleep(pause)
 
     return answer
@@ -560,7 +560,8 @@ def test_an_interrupted_download_shows_a_bar_keeps_what_it_has_and_is_not_cleare
     shakespeare: bytes, tmp_path: Path
 ) -> None:
     folder = tmp_path / "data"
-    with serving(whole(shakespeare, pause=1)) as server:
+    # So slow that it has not ended before the interrupt, however long that takes to come.
+    with serving(whole(shakespeare, part=2048, pause=0.5)) as server:
         env = environment({**NO_REAL_HOSTS, "DLRECIPES_MIRROR": server.url, "TERM": "xterm"})
         child = pexpect.spawn(
             str(COMMAND), ["data", "fetch", TINY, "--data-dir", str(folder)], env=env, timeout=60
