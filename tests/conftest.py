@@ -1,6 +1,7 @@
 """Fixtures of the whole suite: every recipe is trained once, and the run is shared."""
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,6 +16,9 @@ import pytest
 # data/ until they are installed.
 _CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _CHECKOUT]
+
+# A shell that runs tests in the background has them ignore Ctrl-C, and so all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Seals of runs are made with a key in the user's configuration: tests have one of their own.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="dlrecipes-tests-")
