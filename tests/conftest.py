@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import CHEAP, CHECKOUT, SHARED, Outcome, dlrecipes, mount, unmount
 
 # `python -m pytest` puts the checkout first on sys.path. Its folder dlrecipes/ would hide the
 # installed package, and lacks dlrecipes.recipes and dlrecipes.data: those lie in recipes/ and
 # data/ until they are installed.
-_CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _CHECKOUT]
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != CHECKOUT]
 
 # A shell that runs tests in the background has them ignore Ctrl-C, and so all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -23,9 +23,33 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Seals of runs are made with a key in the user's configuration: tests have one of their own.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="dlrecipes-tests-")
 
-from support import CHEAP, Outcome, dlrecipes  # noqa: E402  it needs the path as it is now
-
 Train = Callable[..., Outcome]
+
+
+@cache
+def _lacking() -> dict[str, str]:
+    """Return what this machine lacks, by the marker of the tests that need it."""
+    lacking = {}
+    if not SHARED.is_dir():
+        lacking["shared"] = f"the prepared full data sets are not at {SHARED}"
+    with tempfile.TemporaryDirectory() as folder:
+        if mount(Path(folder), "size=1m"):
+            unmount(Path(folder))
+        else:
+            lacking["mount"] = "a file system of its own can be mounted by root alone"
+    return lacking
+
+
+def pytest_report_header() -> list[str]:
+    """Say which tests are left out."""
+    return [f"left out, marked {marker}: {why}" for marker, why in _lacking().items()]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that need what this machine lacks."""
+    left_out = [item for item in items if any(map(item.get_closest_marker, _lacking()))]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -21,6 +22,8 @@ Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+SHARED = CHECKOUT.parent / "shared" / "data" / "tfds"
+"""The prepared full data sets: beside the project's own checkout, and too large to be in it."""
 SCRIPTS = Path(sys.executable).parent
 COMMAND = SCRIPTS / "dlrecipes"
 
@@ -174,6 +177,20 @@ def write_image_folders(folder: Path, images: Array, labels: Iterable[object]) -
     """Write images as PNG files into a folder for each label."""
     for number, (pixels, label) in enumerate(zip(images, labels, strict=True)):
         write_image(folder / str(label) / f"{number:04}.png", pixels)
+
+
+def mount(folder: Path, options: str) -> bool:
+    """Mount a file system in memory on a folder, and tell whether that could be done."""
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    return (
+        shutil.which("mount") is not None
+        and not subprocess.run(command, capture_output=True, check=False).returncode
+    )
+
+
+def unmount(folder: Path) -> None:
+    """Take away what `mount` has mounted."""
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def weights_of(document: Mapping[str, Any], cwd: Path = Path()) -> dict[str, Array]:

@@ -21,9 +21,9 @@ from typing import Any
 import pexpect
 import pytest
 from support import (
-    CHECKOUT,
     COMMAND,
     REGRESSION,
+    SHARED,
     TEXT,
     Outcome,
     dlrecipes,
@@ -36,11 +36,6 @@ from support import (
 from dlrecipes.datasets.catalog import DATA_SETS
 from dlrecipes.datasets.download import DownloadError, RemoteFile, download
 from dlrecipes.datasets.fetch import Unavailable, prepare
-
-SHARED = CHECKOUT.parent / "shared" / "data" / "tfds"
-needs_full_data = pytest.mark.skipif(
-    not SHARED.is_dir(), reason=f"the prepared full data sets are not at {SHARED}"
-)
 
 TINY = "tiny_shakespeare"
 TINY_BYTES = 1_115_394
@@ -190,9 +185,6 @@ def fetch(server: Server, folder: Path, *, code: int) -> Outcome:
 @pytest.fixture(scope="module")
 def shakespeare() -> bytes:
     """Return the file that tiny_shakespeare is prepared from, put together from what it became."""
-    if not SHARED.is_dir():
-        # The file may not be committed, and a machine without the data sets cannot make it.
-        pytest.skip(f"the prepared full data sets are not at {SHARED}")
     content = b""
     for split in ("train", "validation", "test"):
         (file,) = (SHARED / TINY / "1.0.0").glob(f"*-{split}.tfrecord-*")
@@ -239,7 +231,6 @@ def test_list_and_info_end_with_what_to_type_next(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
-@needs_full_data
 def test_the_facts_of_the_catalog_are_those_of_the_prepared_data(tmp_path: Path) -> None:
     documents = dlrecipes("data", "list", "--data-dir", SHARED, "--json", cwd=tmp_path).document
     for document in documents:

@@ -4,15 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support import CHECKOUT, MNIST, REGRESSION, dlrecipes, files_below, run_python
-
-SHARED = CHECKOUT.parent / "shared" / "data" / "tfds"
-
-# The prepared full data sets lie beside the project's own checkout, and are too large to be in it:
-# elsewhere they would have to be downloaded, which tests do not do.
-needs_full_data = pytest.mark.skipif(
-    not SHARED.is_dir(), reason=f"the prepared full data sets are not at {SHARED}"
-)
+from support import MNIST, REGRESSION, SHARED, dlrecipes, files_below, run_python
 
 OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9")
 """Sends every request to a port where nobody answers."""
@@ -36,7 +28,6 @@ print(json.dumps(counts))
 
 
 @pytest.mark.shared
-@needs_full_data
 def test_full_data_sets_open_with_all_their_rows(tmp_path: Path) -> None:
     counts = json.loads(run_python(COUNT_ROWS, SHARED, cwd=tmp_path).out.splitlines()[-1])
     assert counts == {
@@ -50,7 +41,6 @@ def test_full_data_sets_open_with_all_their_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
-@needs_full_data
 def test_a_run_on_full_data_is_stamped_so_and_auto_finds_what_is_prepared(tmp_path: Path) -> None:
     arguments = ("train", REGRESSION, "--preset", "dense-32", "--epochs", "1", "--json")
     named = dlrecipes(*arguments, "--data", "full", "--data-dir", SHARED, cwd=tmp_path).document
@@ -66,7 +56,6 @@ def test_a_run_on_full_data_is_stamped_so_and_auto_finds_what_is_prepared(tmp_pa
 
 
 @pytest.mark.shared
-@needs_full_data
 def test_mnist_cnn_learns_full_mnist_in_one_small_epoch(tmp_path: Path) -> None:
     document = dlrecipes(
         *("train", MNIST, "--data", "full", "--data-dir", SHARED, "--json"),

@@ -1,6 +1,7 @@
 """Metrics against values computed by hand, and the practices that recipes share."""
 
 import math
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from support import run_python
 
+from dlrecipes import vocabulary
 from dlrecipes.backend import load_tensorflow, quiet_stderr
 from dlrecipes.datasets.examples import Examples, Source
 from dlrecipes.datasets.pipelines import Order
@@ -166,6 +168,18 @@ def test_word_vocabulary_keeps_the_commonest_words_and_one_number_for_the_rest()
     layer = word_vectorization(Examples(texts), max_tokens=4)
     assert layer.get_vocabulary() == ["", "[UNK]", "the", "film"]
     assert layer(["film the xyz"]).numpy().tolist() == [[3, 2, 1]]
+
+
+def test_word_counts_are_the_same_however_often_they_are_added_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load_tensorflow()
+    texts = [f"{'the ' * (number % 5)}w{number % 1500} film" for number in range(3000)]
+    counts = Counter(word.encode() for text in texts for word in text.split())
+    examples = Examples(np.array(texts, dtype=object))
+    for merged_at in (0, 2**18):
+        monkeypatch.setattr(vocabulary, "MERGED_AT", merged_at)
+        assert vocabulary._word_counts(examples) == counts
 
 
 def test_character_vocabulary_holds_every_character_but_zero_bytes() -> None:

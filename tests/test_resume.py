@@ -27,9 +27,11 @@ from support import (
     dlrecipes,
     environment,
     files_below,
+    mount,
     recipe_source,
     run_process,
     sample_table,
+    unmount,
 )
 
 from dlrecipes import checkpoints
@@ -488,21 +490,18 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     folder.mkdir()
     mounted = False
 
-    def mount(how: str) -> Path:
+    def change(how: str) -> Path:
         nonlocal mounted
-        change = "remount," if mounted else ""
-        command = ["mount", "-t", "tmpfs", "-o", f"{change}{how}", "tmpfs", str(folder)]
-        if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-            # Nothing else than a file system of its own can be filled without harm to others.
-            pytest.skip("only root can mount a small file system, to fill it or make it read-only")
+        assert mount(folder, f"remount,{how}" if mounted else how)
         mounted = True
         return folder
 
-    yield mount
+    yield change
     if mounted:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        unmount(folder)
 
 
+@pytest.mark.mount
 def test_a_full_disk_is_said_and_nothing_that_was_saved_is_lost(
     small_disk: Callable[[str], Path], straight: Straight
 ) -> None:
@@ -525,6 +524,7 @@ def test_a_full_disk_is_said_and_nothing_that_was_saved_is_lost(
     assert_same(straight(REGRESSION, *SHORT), read_run(path))
 
 
+@pytest.mark.mount
 def test_a_read_only_folder_of_runs_is_said_and_its_runs_can_still_be_read(
     small_disk: Callable[[str], Path], straight: Straight
 ) -> None:

@@ -1,5 +1,6 @@
 """Data larger than memory: columns in a temporary file read the same as those in memory."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -165,10 +166,17 @@ def test_no_folder_for_temporary_files_is_an_error_that_says_what_to_set(
     assert "TMPDIR" in raised.value.hint
 
 
-# The only disk that is full without root: where there is no such device, nothing can stand for it.
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is full")
-def test_a_full_disk_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "_temporary_file", lambda: FileIO("/dev/full", "wb"))
+class FullDisk(FileIO):
+    """A file on a disk that is full."""
+
+    def write(self, content: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_an_error_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(storage, "_temporary_file", lambda: FullDisk(tmp_path / "file", "wb"))
     with pytest.raises(Exception, match="fits neither into memory nor into the folder") as raised:
         storage.StoredFile().write(b"x")
     assert "TMPDIR" in raised.value.hint
