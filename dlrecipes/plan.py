@@ -1,8 +1,8 @@
 """Say what a training will take, from a rehearsal of it: the real thing, its epochs cut short.
 
 The rehearsal is a run in a temporary folder, with its real pipelines, callbacks, checkpoints and
-files; two epochs of it, of a few seconds of steps each. Tracing happens once, in the first epoch,
-so the second stands for all the others.
+files; two epochs of it, of a few seconds of steps each, or more if they are shorter. Tracing
+happens once, in the first epoch, so the last stands for all the others.
 """
 
 import tempfile
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dlrecipes.timing import EpochTiming, Execution, StepTimer
 
 STEP_SECONDS = 2.5
-"""Of steps that are timed in each of two epochs; of more epochs, if they are shorter, in all."""
+"""Of steps that are timed in each of two epochs; of all epochs after the first, if short."""
 TEST_BATCHES = 20
 """That are timed, where there are more: spread over the test split, which may be sorted."""
 WARM_BATCHES = 2
@@ -341,8 +341,8 @@ def _fit_seconds(
 def _judged_by(timings: "Sequence[EpochTiming]") -> "list[Execution]":
     """Return the executions that others are judged by: neither an epoch's first nor traced."""
     later = [execution for timing in timings for execution in timing.later]
-    # Where an epoch is one execution, that of the second epoch is not traced.
-    return later or [timing.first for timing in timings[-1:] if timing.first]
+    # Where an epoch is one execution, those of the epochs after the first are not traced.
+    return later or [timing.first for timing in timings[1:] or timings if timing.first]
 
 
 def _seconds_per_step(timings: "Sequence[EpochTiming]") -> float:
@@ -363,10 +363,9 @@ def _rate_error(timings: "Sequence[EpochTiming]", rate: float) -> float:
     That is two standard errors of their mean; or, if it is more, how far the mean of either half is
     from it: steps that follow each other are alike where something else slows the machine down.
     """
-    later = [execution for timing in timings for execution in timing.later]
-    if len(later) < 2:
+    rates = [execution.seconds / execution.steps for execution in _judged_by(timings)]
+    if len(rates) < 2:
         return OTHER_ERROR * rate
-    rates = [execution.seconds / execution.steps for execution in later]
     middle = len(rates) // 2
     apart = [abs(fmean(half) - rate) for half in (rates[:middle], rates[middle:])]
     error: float = max(2 * stdev(rates) / len(rates) ** 0.5, *apart)

@@ -57,9 +57,9 @@ class StepTimer(keras.callbacks.Callback):
 
     Args:
         seconds: Ends each epoch once its executions after the first have taken so long.
-        epochs: Ends training after so many epochs, or more if they are so short that all their
-            executions have not taken those seconds; 0 to end it as soon as all its executions
-            after the first, over all epochs, have.
+        epochs: Ends training after so many epochs, or more if those after the first are so short
+            that they have not taken those seconds; 0 to end it as soon as all its executions after
+            the first, over all epochs, have.
     """
 
     def __init__(self, seconds: float, epochs: int) -> None:
@@ -122,6 +122,6 @@ class StepTimer(keras.callbacks.Callback):
         self.steps = self.steps or self.step
         self.last = self.timings[-1].ended = time.perf_counter()
         if self.epochs_wanted:
-            stepping = sum(timing.stepping for timing in self.timings)
-            enough = stepping >= self.wanted or not self.timings[-1].later
-            self.model.stop_training = len(self.timings) >= self.epochs_wanted and enough
+            after_tracing = self.last - self.timings[0].ended
+            enough = len(self.timings) >= self.epochs_wanted and after_tracing >= self.wanted
+            self.model.stop_training = enough

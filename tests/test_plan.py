@@ -123,6 +123,13 @@ def test_full_data_that_is_not_here_is_not_downloaded_but_its_bytes_are_named(
     assert files_below(tmp_path) == {}
 
 
+@pytest.mark.parametrize("at_once", ["1", "20"])
+def test_of_short_epochs_more_than_two_are_timed(tmp_path: Path, at_once: str) -> None:
+    arguments = ("train", REGRESSION, "--data", "sample", "--steps-per-execution", at_once)
+    plan = dlrecipes(*arguments, "--plan", "--json", cwd=tmp_path).document
+    assert plan["measured_steps"] > 2 * plan["steps_per_epoch"]
+
+
 def test_a_plan_of_settings_that_cannot_be_built_is_refused(tmp_path: Path) -> None:
     flags = ("--data", "sample", "--filters", "4,4,4,4,4,4,4")
     outcome = dlrecipes("train", MNIST, *flags, "--plan", "--json", cwd=tmp_path, code=2)
