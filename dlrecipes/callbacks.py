@@ -6,8 +6,6 @@ Import after `dlrecipes.backend.load_tensorflow`, which starts TensorFlow quietl
 import math
 import time
 from contextlib import suppress
-from importlib import import_module
-from threading import Thread
 from typing import Any
 
 import keras
@@ -324,39 +322,13 @@ class Resumption(keras.callbacks.Callback):
         model.train_function = train_or_pass
 
 
-class Meanwhile(keras.callbacks.Callback):
-    """Imports what testing will need while TensorFlow trains, which Python only waits for.
-
-    Args:
-        library: Name of the module.
-    """
-
-    def __init__(self, library: str) -> None:
-        super().__init__()
-        self.importing = Thread(target=self._import, args=(library,), daemon=True)
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Begin once the first step is done: tracing it is Python's work."""
-        if self.importing.ident is None:
-            self.importing.start()
-
-    @staticmethod
-    def _import(library: str) -> None:
-        """Import the module; if that fails, whoever needs it will say so."""
-        with suppress(Exception):
-            import_module(library)
-
-
-def run_callbacks(
-    run: Run, listener: Listener, resumption: Resumption, metrics_library: str
-) -> list[Any]:
+def run_callbacks(run: Run, listener: Listener, resumption: Resumption) -> list[Any]:
     """Return the callbacks of a run.
 
     Args:
         run: The run.
         listener: Hears how it goes.
         resumption: The callback that takes checkpoints.
-        metrics_library: Module that testing will need; empty for none.
     """
     logs = str(run.folder("logs"))
     return [
@@ -364,6 +336,5 @@ def run_callbacks(
         StopAtNaN(),
         Report(run, resumption.data, listener, resumption.pending),
         History(run, resumption.history),
-        *([Meanwhile(metrics_library)] if metrics_library else []),
         keras.callbacks.TensorBoard(logs, write_graph=False),
     ]

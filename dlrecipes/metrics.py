@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrecipes.errors import DlrecipesError
+
 Array = npt.NDArray[Any]
 
 
@@ -49,9 +51,20 @@ def _predicted(model: Any, batches: Any) -> Iterator[tuple[Array, Array]]:
 
 
 def _outputs_and_labels(model: Any, batches: Any) -> tuple[Array, Array]:
-    """Return what the model says of all batches, and the labels."""
-    outputs, labels = zip(*_predicted(model, batches), strict=True)
-    return np.concatenate(outputs).astype("float64"), np.concatenate(labels)
+    """Return what the model says of all batches, and the labels.
+
+    Raises:
+        DlrecipesError: if the model says of an example what is not a number.
+    """
+    pairs = zip(*_predicted(model, batches), strict=True)
+    outputs, labels = (np.concatenate(parts) for parts in pairs)
+    unusable = (~np.isfinite(outputs.reshape(len(outputs), -1))).any(axis=1).sum()
+    if unusable:
+        raise DlrecipesError(
+            f"What the network says of {unusable:,} of {len(outputs):,} test examples is not a "
+            "number."
+        )
+    return outputs.astype("float64"), labels
 
 
 def classification_metrics(model: Any, batches: Any, classes: Sequence[str]) -> Metrics:
@@ -67,67 +80,75 @@ def classification_metrics(model: Any, batches: Any, classes: Sequence[str]) -> 
         one-against-rest, averaged over the classes, and NaN where a class is absent. The details
         hold `per_class` and `confusion_matrix` (rows: true class; columns: predicted class).
     """
-    from sklearn import metrics
-
     outputs, labels = _outputs_and_labels(model, batches)
     probabilities = class_probabilities(outputs)
     true = labels.argmax(axis=-1) if labels.ndim == 2 and labels.shape[-1] > 1 else labels.ravel()
-    predicted = probabilities.argmax(axis=-1)
-    numbers = list(range(len(classes)))
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(
-        true, predicted, labels=numbers, zero_division=0.0
-    )
+    true = true.astype("int64")
+    count = len(classes)
+    matrix = np.bincount(true * count + probabilities.argmax(axis=-1), minlength=count**2)
+    matrix = matrix.reshape(count, count)
+    right, support, chosen = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    precision, recall = _share(right, chosen), _share(right, support)
+    f1 = _share(2 * right, chosen + support)
     probability_of_true = probabilities[np.arange(len(true)), true]
+    areas = [roc_auc(true == number, probabilities[:, number]) for number in range(count)]
     values = {
         "loss": float(-np.log(np.clip(probability_of_true, 1e-7, 1)).mean()),
-        "accuracy": float(metrics.accuracy_score(true, predicted)),
+        "accuracy": float(right.sum() / len(true)),
         "precision_macro": float(precision.mean()),
         "recall_macro": float(recall.mean()),
         "f1_macro": float(f1.mean()),
-        "roc_auc": _roc_auc(true, probabilities),
+        "roc_auc": float(np.mean(areas)),
     }
     per_class = {
-        name: {"precision": p, "recall": r, "f1": f, "support": int(n)}
+        name: {"precision": p, "recall": r, "f1": f, "support": n}
         for name, p, r, f, n in zip(
-            classes, precision.tolist(), recall.tolist(), f1.tolist(), support, strict=True
+            classes, *(one.tolist() for one in (precision, recall, f1, support)), strict=True
         )
     }
-    matrix = metrics.confusion_matrix(true, predicted, labels=numbers).tolist()
-    return Metrics(values, {"per_class": per_class, "confusion_matrix": matrix})
+    return Metrics(values, {"per_class": per_class, "confusion_matrix": matrix.tolist()})
 
 
-def _roc_auc(true: Array, probabilities: Array) -> float:
-    """Return the area under the ROC curve, one class against the rest, averaged; or NaN."""
-    from sklearn.metrics import roc_auc_score
+def _share(part: Array, whole: Array) -> Array:
+    """Return part / whole, 0 where there is no whole."""
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
 
-    classes = probabilities.shape[1]
-    if len(np.unique(true)) < classes:
-        return math.nan
-    if classes == 2:
-        return float(roc_auc_score(true, probabilities[:, 1]))
-    # bfloat16 or rounding can leave rows that miss 1 by more than scikit-learn allows.
-    rows = probabilities / probabilities.sum(axis=1, keepdims=True)
-    return float(roc_auc_score(true, rows, multi_class="ovr", average="macro"))
+
+def roc_auc(positive: Array, scores: Array) -> float:
+    """Return the area under the ROC curve: how often a positive example has the higher score.
+
+    That is Mann and Whitney's statistic: pairs of equal scores count half. NaN if all examples are
+    positive, or none is.
+
+    Args:
+        positive: Whether each example is positive, bool (examples,).
+        scores: Higher for those that are held to be positive, (examples,).
+    """
+    _, place, times = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(times) - (times - 1) / 2)[place]
+    positives = int(positive.sum())
+    pairs = positives * (len(positive) - positives)
+    lowest = positives * (positives + 1) / 2
+    return float((ranks[positive].sum() - lowest) / pairs) if pairs else math.nan
 
 
 def regression_metrics(model: Any, batches: Any) -> Metrics:
-    """Return MSE, RMSE and MAE in the target's unit, and R², which is NaN for one example.
+    """Return MSE, RMSE and MAE in the target's unit, and R², which is NaN if all targets are equal.
 
     Args:
         model: Gives the predicted value (batch, 1).
         batches: A `tf.data.Dataset` of features and targets.
     """
-    from sklearn import metrics
-
     outputs, labels = _outputs_and_labels(model, batches)
     predicted, true = outputs.ravel(), labels.ravel().astype("float64")
-    mse = float(metrics.mean_squared_error(true, predicted))
+    squares = np.square(true - predicted)
+    of_mean = np.square(true - true.mean()).sum()
     return Metrics(
         {
-            "mse": mse,
-            "rmse": math.sqrt(mse),
-            "mae": float(metrics.mean_absolute_error(true, predicted)),
-            "r2": float(metrics.r2_score(true, predicted)) if len(true) > 1 else math.nan,
+            "mse": float(squares.mean()),
+            "rmse": math.sqrt(squares.mean()),
+            "mae": float(np.abs(true - predicted).mean()),
+            "r2": float(1 - squares.sum() / of_mean) if of_mean else math.nan,
         }
     )
 

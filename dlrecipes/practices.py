@@ -67,8 +67,6 @@ def class_weights(labels: npt.NDArray[Any] | None, *, balance: bool) -> dict[int
     """
     if not balance or labels is None:
         return None
-    from sklearn.utils.class_weight import compute_class_weight
-
-    numbers = np.unique(labels)
-    weights = compute_class_weight("balanced", classes=numbers, y=labels)
-    return {int(number): float(weight) for number, weight in zip(numbers, weights, strict=True)}
+    numbers, counts = np.unique(labels, return_counts=True)
+    weights = len(labels) / (len(numbers) * counts)
+    return dict(zip(numbers.tolist(), weights.tolist(), strict=True))

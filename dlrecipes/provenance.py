@@ -11,7 +11,7 @@ from typing import Any
 from dlrecipes.catalog import Facts
 from dlrecipes.runs import Run
 
-LIBRARIES = ("dlrecipes", "tensorflow", "keras", "numpy", "tensorflow-datasets", "scikit-learn")
+LIBRARIES = ("dlrecipes", "tensorflow", "keras", "numpy", "tensorflow-datasets")
 
 
 def library_versions() -> dict[str, str]:
@@ -103,5 +103,5 @@ def differences(run: Run, other: Run | Mapping[str, Any]) -> list[str]:
         }
         for document in (vars(run), vars(other) if isinstance(other, Run) else other)
     ]
-    names = [name for name in {**facts[0], **facts[1]} if facts[0].get(name) != facts[1].get(name)]
-    return [f"{name} was {facts[0].get(name)} and is {facts[1].get(name)}" for name in names]
+    both = [(name, was, facts[1][name]) for name, was in facts[0].items() if name in facts[1]]
+    return [f"{name} was {was} and is {now}" for name, was, now in both if was != now]

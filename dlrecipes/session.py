@@ -273,7 +273,7 @@ class Session:
             rate=self.scale / (start.learning_rate_scale if start else 1.0),
             learning_rate_scale=self.scale,
         )
-        callbacks = run_callbacks(run, listener, resumption, work.task.metrics_library)
+        callbacks = run_callbacks(run, listener, resumption)
         callbacks += self.trial.callbacks() if self.trial else ()
         config = slower(work.config, self.scale)
         try:

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn.metrics as reference
 from support import run_python
 
 from dlrecipes import vocabulary
 from dlrecipes.backend import load_tensorflow, quiet_stderr
 from dlrecipes.datasets.examples import Examples, Source
 from dlrecipes.datasets.pipelines import Order
+from dlrecipes.errors import DlrecipesError
 from dlrecipes.metrics import (
     classification_metrics,
     regression_metrics,
@@ -48,12 +50,78 @@ def test_classification_metrics_are_those_computed_by_hand() -> None:
     assert metrics["f1_macro"] == pytest.approx((2 / 3 + 4 / 5 + 1) / 3)
     nats = -sum(map(math.log, (0.8, 0.2, 0.8, 0.4, 0.6))) / 5
     assert metrics["loss"] == pytest.approx(nats, rel=1e-6)
-    # Of the pairs (of the class, not of it), those in order: 5.5 of 6, 5 of 6, 4 of 4.
-    assert metrics["roc_auc"] == pytest.approx((5.5 / 6 + 5 / 6 + 1) / 3, abs=0.06)
+    # Of the pairs (of the class, not of it), those in order: 4.5 of 6, 5 of 6, 4 of 4.
+    assert metrics["roc_auc"] == pytest.approx((4.5 / 6 + 5 / 6 + 1) / 3)
     assert metrics.details["confusion_matrix"] == [[1, 1, 0], [0, 2, 0], [0, 0, 1]]
     assert metrics.details["per_class"]["b"] == pytest.approx(
         {"precision": 2 / 3, "recall": 1.0, "f1": 4 / 5, "support": 2}
     )
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_classification_metrics_are_those_of_scikit_learn(classes: int) -> None:
+    random = np.random.default_rng(classes)
+    # Few different numbers, so that many probabilities are equal; the last class is never chosen.
+    outputs = random.integers(1, 5, (200, classes)) / 8
+    outputs[:, -1] /= 100
+    outputs /= outputs.sum(axis=1, keepdims=True)
+    labels = random.integers(0, classes, 200)
+    names = [f"class {number}" for number in range(classes)]
+    found = classification_metrics(echo((classes,)), batches(outputs, labels, 64), names)
+
+    single = outputs.astype("float32").astype("float64")
+    chosen = single.argmax(axis=1)
+    report = reference.classification_report(
+        labels, chosen, target_names=names, output_dict=True, zero_division=0.0
+    )
+    for name in names:
+        expected = {key.replace("-score", ""): value for key, value in report[name].items()}
+        assert found.details["per_class"][name] == pytest.approx(expected)
+    matrix = reference.confusion_matrix(labels, chosen)
+    assert found.details["confusion_matrix"] == matrix.tolist()
+    macro = report["macro avg"]
+    areas = [
+        reference.roc_auc_score(labels == number, single[:, number]) for number in range(classes)
+    ]
+    assert dict(found) == pytest.approx(
+        {
+            "loss": reference.log_loss(labels, single / single.sum(axis=1, keepdims=True)),
+            "accuracy": report["accuracy"],
+            "precision_macro": macro["precision"],
+            "recall_macro": macro["recall"],
+            "f1_macro": macro["f1-score"],
+            "roc_auc": np.mean(areas),
+        },
+        rel=1e-6,
+    )
+
+
+def test_regression_metrics_are_those_of_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    true = random.normal(3000, 4000, 500).astype("float32")
+    said = (true + random.normal(0, 300, 500)).astype("float32")
+    found = regression_metrics(echo((1,)), batches(said[:, np.newaxis], true, 64))
+    true, said = true.astype("float64"), said.astype("float64")
+    assert dict(found) == pytest.approx(
+        {
+            "mse": reference.mean_squared_error(true, said),
+            "rmse": reference.root_mean_squared_error(true, said),
+            "mae": reference.mean_absolute_error(true, said),
+            "r2": reference.r2_score(true, said),
+        }
+    )
+
+
+def test_an_answer_that_is_not_a_number_is_no_result() -> None:
+    answers = batches([[0.1, 0.9], [math.nan, math.nan], [0.2, 0.8]], [0, 1, 1])
+    with pytest.raises(DlrecipesError, match="of 1 of 3 test examples is not a number"):
+        classification_metrics(echo((2,)), answers, "ab")
+
+
+def test_r2_is_not_a_number_where_all_targets_are_equal() -> None:
+    metrics = regression_metrics(echo((1,)), batches([[1.0], [3.0]], [2.0, 2.0]))
+    assert math.isnan(metrics["r2"])
+    assert metrics["mae"] == 1
 
 
 def test_a_single_sigmoid_and_one_hot_labels_give_the_same_metrics() -> None:

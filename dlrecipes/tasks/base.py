@@ -75,15 +75,12 @@ class Task(ABC):
         higher_is_better: Whether a larger headline metric is a better one.
         has_single_examples: Whether its data are examples apart from each other, rather than one
             running text.
-        metrics_library: Module that its test metrics take, which is imported while TensorFlow
-            trains; empty for none.
     """
 
     name: str
     headline: str
     higher_is_better: bool = True
     has_single_examples: bool = True
-    metrics_library: str = "sklearn.metrics"
 
     @abstractmethod
     def read_path(

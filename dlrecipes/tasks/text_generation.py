@@ -75,7 +75,6 @@ class TextGeneration(base.Task):
     headline = "loss"
     higher_is_better = False
     has_single_examples = False
-    metrics_library = ""
 
     def read_path(
         self, path: Path, options: FileOptions, like: Source | None, report: Report
