@@ -14,7 +14,7 @@ import numpy as np
 
 from dlrecipes.atomic import remove_abandoned, whole_file
 from dlrecipes.datasets.examples import Examples, Splits
-from dlrecipes.datasets.storage import Array, Column
+from dlrecipes.datasets.storage import Array, Column, Memory, StoredColumn
 
 ABANDONED = 86_400.0
 """Seconds after which a file that is not done was left by a process that was killed."""
@@ -86,26 +86,23 @@ def _read(path: Path, state: str) -> Splits:
     Raises:
         ValueError: if they were made from something else.
     """
-    found: dict[str, dict[str, Array]] = {}
+    found: dict[str, dict[str, Column]] = {}
     with np.load(path, allow_pickle=False) as arrays:
         if str(arrays["state"]) != state:
             raise ValueError(state)
         for key in arrays:
             split, _, name = key.partition("/")
             if name.endswith(":text"):
-                content, start, texts = arrays[key].tobytes(), 0, []
-                for end in arrays[f"{key.removesuffix(':text')}:ends"].tolist():
-                    texts.append(content[start:end].decode())
-                    start = end
-                column = np.empty(len(texts), dtype=object)
-                column[:] = texts
-                found.setdefault(split, {})[name.removesuffix(":text")] = column
+                ends = arrays[f"{key.removesuffix(':text')}:ends"]
+                found.setdefault(split, {})[name.removesuffix(":text")] = StoredColumn(
+                    Memory(arrays[key]), np.dtype(object), (), len(ends), ends
+                )
             elif name and not name.endswith(":ends"):
                 found.setdefault(split, {})[name] = arrays[key]
     return {split: _examples(columns) for split, columns in found.items()}
 
 
-def _examples(columns: dict[str, Array]) -> Examples:
+def _examples(columns: dict[str, Column]) -> Examples:
     """Return the examples that columns by name make."""
     labels = columns.pop("labels", None)
     features = {name.removeprefix("features/"): column for name, column in columns.items()}

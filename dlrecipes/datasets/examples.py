@@ -134,12 +134,11 @@ class Examples:
             batch_size: Examples in a batch.
         """
         # Keras says None of a length that is not known before the texts are.
-        shape = getattr(function, "output_shape", ())
-        writer = ColumnsWriter(ragged=None in shape[1:])
-        for rows in pipelines.converted(self.features, function, batch_size):
-            # Numbers of words fit into half of what Keras gives them.
-            is_wide = writer.ragged and rows.dtype == "int64"
-            writer.append({"features": rows.astype("int32") if is_wide else rows})
+        ragged = None in getattr(function, "output_shape", ())[1:]
+        writer = ColumnsWriter(ragged=ragged)
+        # Numbers of words fit into half of what Keras gives them.
+        for rows in pipelines.converted(self.features, function, batch_size, narrow=ragged):
+            writer.append({"features": rows})
         return replace(self, features=writer.finish()["features"])
 
     def batches(self, batch_size: int, *, shuffle: bool = False) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dlrecipes.datasets.storage import Column, StoredColumn, column_lengths
+from dlrecipes.datasets.storage import Column, Memory, StoredColumn, column_lengths
 
 BATCHES_SORTED = 50
 """Batches whose examples are sorted by length together."""
@@ -152,7 +152,9 @@ def _steps(count: int, order: Order | None) -> Any:
     return tf.data.Dataset.range(count)
 
 
-def converted(features: Any, function: Callable[[Any], Any], batch_size: int) -> Iterator[Any]:
+def converted(
+    features: Any, function: Callable[[Any], Any], batch_size: int, *, narrow: bool = False
+) -> Iterator[Any]:
     """Yield what a function or a Keras model makes of the rows, in order, on all processor cores.
 
     Args:
@@ -160,6 +162,7 @@ def converted(features: Any, function: Callable[[Any], Any], batch_size: int) ->
         function: From a batch of rows, as tensors, to a nest of tensors. Of several columns by
             name each is given as (batch, 1), as Keras reads them.
         batch_size: Rows that it is given at once.
+        narrow: Whether int64 is to become int32.
     """
     import keras
     import tensorflow as tf
@@ -167,7 +170,8 @@ def converted(features: Any, function: Callable[[Any], Any], batch_size: int) ->
     def convert(rows: Any) -> Any:
         if isinstance(rows, dict):
             rows = {name: tf.expand_dims(column, -1) for name, column in rows.items()}
-        return function(rows)
+        results = function(rows)
+        return tf.cast(results, "int32") if narrow and results.dtype == tf.int64 else results
 
     rows = batches(features, None, batch_size, None)
     parallel = {"num_parallel_calls": os.cpu_count() or 1, "deterministic": True}
@@ -181,16 +185,15 @@ def _gatherer(columns: Any) -> Callable[[Any], Any]:
     """Return the function from row numbers to those rows, as tensors.
 
     Args:
-        columns: Columns, all in memory or all in files, in a nest as `tf.nest` has it.
+        columns: Columns in a nest as `tf.nest` has it.
     """
     import tensorflow as tf
 
     flat = tf.nest.flatten(columns)
-    if not any(isinstance(column, StoredColumn) for column in flat):
-        # A constant of a large array takes twice its memory, and gives half of it back.
-        tensors = [tf.Variable(column, trainable=False) for column in flat]
+    if not any(_is_read_by_python(column) for column in flat):
+        gatherers = [_gatherer_in_memory(column) for column in flat]
         return lambda rows: tf.nest.pack_sequence_as(
-            columns, [tf.gather(tensor, rows) for tensor in tensors]
+            columns, [gather_column(rows) for gather_column in gatherers]
         )
 
     types = [tf.as_dtype("string" if column.dtype == object else column.dtype) for column in flat]
@@ -204,6 +207,32 @@ def _gatherer(columns: Any) -> Callable[[Any], Any]:
             ragged = isinstance(column, StoredColumn) and column.ends is not None
             tensor.set_shape([None, *(None if ragged else size for size in column.shape[1:])])
         return tf.nest.pack_sequence_as(columns, read)
+
+    return gather
+
+
+def _is_read_by_python(column: Column) -> bool:
+    """Tell whether TensorFlow cannot read the rows of a column by itself: texts, or in a file."""
+    return isinstance(column, StoredColumn) and (
+        column.dtype.kind == "O" or not isinstance(column.file, Memory)
+    )
+
+
+def _gatherer_in_memory(column: Column) -> Callable[[Any], Any]:
+    """Return the function from row numbers to those rows of a column in memory, as a tensor."""
+    import tensorflow as tf
+
+    # A constant of a large array takes twice its memory, and gives half of it back.
+    if not isinstance(column, StoredColumn):
+        whole = tf.Variable(column, trainable=False)
+        return lambda rows: tf.gather(whole, rows)
+    assert isinstance(column.file, Memory)
+    content = tf.Variable(column.file.content.view(column.dtype), trainable=False)
+    starts, ends = (tf.constant(places) for places in column.places(slice(None)))
+
+    def gather(rows: Any) -> Any:
+        ranges = tf.ragged.range(tf.gather(starts, rows), tf.gather(ends, rows))
+        return ranges.with_flat_values(tf.gather(content, ranges.flat_values)).to_tensor()
 
     return gather
 
