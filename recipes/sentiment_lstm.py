@@ -115,7 +115,7 @@ class Config:
         pooling: Words of whose phrases the strongest is kept.
         lstm_units: Units of the LSTM, or of each of the two.
         reading: What the answer looks at: pooled, all states of two LSTMs, one of which reads
-            backwards; forward, all states of one; or last, the last state of one.
+            backwards; or last, the last state of one.
         dropout: Fraction of the last layer's inputs zeroed while training.
         l1: Penalty on the sum of absolute weights.
         l2: Penalty on the sum of squared weights.
@@ -139,7 +139,7 @@ class Config:
     convolution_filters: NonNegativeInt = 64
     pooling: PositiveInt = 4
     lstm_units: PositiveInt = 32
-    reading: Literal["pooled", "forward", "last"] = "pooled"
+    reading: Literal["pooled", "last"] = "pooled"
     dropout: Fraction = 0.5
     l1: NonNegativeFloat = 0.0
     l2: NonNegativeFloat = 0.0
@@ -199,7 +199,7 @@ def build(config: Config, data: Data) -> keras.Model:
     is_word = ops.expand_dims(ops.cast(ops.not_equal(inputs, 0), x.dtype), -1)
     # Padding is set to 0 at every turn, so a text is judged the same however it is padded.
     x = layers.SpatialDropout1D(config.embedding_dropout)(x) * is_word
-    read = read_to_the_last if config.reading == "last" else read_all
+    read = read_all if config.reading == "pooled" else read_to_the_last
     x = layers.Dropout(config.dropout)(read(config, x, is_word))
     penalty = keras.regularizers.L1L2(config.l1, config.l2)
     binary = len(data.classes) == 2
@@ -232,12 +232,10 @@ def find_phrases(config: Config, x: keras.KerasTensor, is_word: keras.KerasTenso
 def read_all(
     config: Config, words: keras.KerasTensor, is_word: keras.KerasTensor
 ) -> keras.KerasTensor:
-    """Return the LSTMs' largest and mean states over the text, and the mean word."""
+    """Return two LSTMs' largest and mean states over the text, and the mean word."""
     x, is_phrase = find_phrases(config, words, is_word)
     lstm = layers.LSTM(config.lstm_units, return_sequences=True)
-    if config.reading == "pooled":
-        lstm = layers.Bidirectional(lstm)
-    states = lstm(x, mask=ops.squeeze(is_phrase, -1) > 0)
+    states = layers.Bidirectional(lstm)(x, mask=ops.squeeze(is_phrase, -1) > 0)
     # States lie between -1 and 1, so padding at -2 or less is never the largest.
     largest = ops.max(states + (is_phrase - 1) * 2, axis=1)
     means = [
