@@ -96,7 +96,7 @@ def write_images(folder: Path, count: int) -> Path:
 TRAIN_ROWS = ("regression-mlp", "--batch-size", "1024")
 KINDS = {
     "rows": Kind("rows", 200_000, write_rows, TRAIN_ROWS),
-    "rows-worst": Kind("rows", 12_000, write_rows, TRAIN_ROWS),
+    "rows-worst": Kind("rows", 60_000, write_rows, TRAIN_ROWS),
     "texts": Kind(
         "texts",
         30_000,

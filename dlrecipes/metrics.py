@@ -37,7 +37,11 @@ def class_probabilities(outputs: Array) -> Array:
 
 
 def _predicted(model: Any, batches: Any) -> Iterator[tuple[Array, Array]]:
-    """Yield what the model says of every batch, and the labels, each with one row an example."""
+    """Yield what the model says of every batch, and the labels, each with one row an example.
+
+    Raises:
+        DlrecipesError: if the model says what is not a finite number.
+    """
     import tensorflow as tf
 
     # Traced once for batches of all shapes; predict_on_batch is traced again where they differ.
@@ -47,24 +51,19 @@ def _predicted(model: Any, batches: Any) -> Iterator[tuple[Array, Array]]:
         autograph=False,
     )
     for features, labels in batches:
-        yield predict(features).numpy(), labels.numpy()
+        outputs = predict(features).numpy()
+        if not np.isfinite(outputs).all():
+            raise DlrecipesError(
+                "What the network says of some test examples is no finite number.",
+                "Train it with a lower --learning-rate, which keeps its weights small.",
+            )
+        yield outputs, labels.numpy()
 
 
 def _outputs_and_labels(model: Any, batches: Any) -> tuple[Array, Array]:
-    """Return what the model says of all batches, and the labels.
-
-    Raises:
-        DlrecipesError: if the model says of an example what is not a number.
-    """
-    pairs = zip(*_predicted(model, batches), strict=True)
-    outputs, labels = (np.concatenate(parts) for parts in pairs)
-    unusable = (~np.isfinite(outputs.reshape(len(outputs), -1))).any(axis=1).sum()
-    if unusable:
-        raise DlrecipesError(
-            f"What the network says of {unusable:,} of {len(outputs):,} test examples is not a "
-            "number."
-        )
-    return outputs.astype("float64"), labels
+    """Return what the model says of all batches, and the labels."""
+    outputs, labels = zip(*_predicted(model, batches), strict=True)
+    return np.concatenate(outputs).astype("float64"), np.concatenate(labels)
 
 
 def classification_metrics(model: Any, batches: Any, classes: Sequence[str]) -> Metrics:
@@ -85,9 +84,12 @@ def classification_metrics(model: Any, batches: Any, classes: Sequence[str]) -> 
     true = labels.argmax(axis=-1) if labels.ndim == 2 and labels.shape[-1] > 1 else labels.ravel()
     true = true.astype("int64")
     count = len(classes)
-    matrix = np.bincount(true * count + probabilities.argmax(axis=-1), minlength=count**2)
-    matrix = matrix.reshape(count, count)
-    right, support, chosen = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    width = max(count, probabilities.shape[1])  # A network may have more outputs than classes.
+    matrix = np.bincount(true * width + probabilities.argmax(axis=-1), minlength=width**2)
+    matrix = matrix.reshape(width, width)
+    support, chosen = matrix.sum(axis=1)[:count], matrix.sum(axis=0)[:count]
+    matrix = matrix[:count, :count]
+    right = matrix.diagonal()
     precision, recall = _share(right, chosen), _share(right, support)
     f1 = _share(2 * right, chosen + support)
     probability_of_true = probabilities[np.arange(len(true)), true]
@@ -148,7 +150,7 @@ def regression_metrics(model: Any, batches: Any) -> Metrics:
             "mse": float(squares.mean()),
             "rmse": math.sqrt(squares.mean()),
             "mae": float(np.abs(true - predicted).mean()),
-            "r2": float(1 - squares.sum() / of_mean) if of_mean else math.nan,
+            "r2": float(1 - squares.sum() / of_mean) if np.ptp(true) else math.nan,
         }
     )
 

@@ -69,4 +69,4 @@ def class_weights(labels: npt.NDArray[Any] | None, *, balance: bool) -> dict[int
         return None
     numbers, counts = np.unique(labels, return_counts=True)
     weights = len(labels) / (len(numbers) * counts)
-    return dict(zip(numbers.tolist(), weights.tolist(), strict=True))
+    return {int(number): float(weight) for number, weight in zip(numbers, weights, strict=True)}

@@ -103,5 +103,6 @@ def differences(run: Run, other: Run | Mapping[str, Any]) -> list[str]:
         }
         for document in (vars(run), vars(other) if isinstance(other, Run) else other)
     ]
+    # What one of them alone has recorded says nothing: older runs name more libraries.
     both = [(name, was, facts[1][name]) for name, was in facts[0].items() if name in facts[1]]
     return [f"{name} was {was} and is {now}" for name, was, now in both if was != now]

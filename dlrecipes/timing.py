@@ -51,6 +51,11 @@ class EpochTiming:
         """Return the seconds of the executions after the first."""
         return sum(execution.seconds for execution in self.later)
 
+    @property
+    def all_stepping(self) -> float:
+        """Return the seconds of all executions."""
+        return self.stepping + (self.first.seconds if self.first else 0.0)
+
 
 class StepTimer(keras.callbacks.Callback):
     """Times every execution; must come after the callbacks whose time is to count.
@@ -122,6 +127,6 @@ class StepTimer(keras.callbacks.Callback):
         self.steps = self.steps or self.step
         self.last = self.timings[-1].ended = time.perf_counter()
         if self.epochs_wanted:
-            after_tracing = self.last - self.timings[0].ended
-            enough = len(self.timings) >= self.epochs_wanted and after_tracing >= self.wanted
+            stepping = sum(timing.all_stepping for timing in self.timings[1:])
+            enough = len(self.timings) >= self.epochs_wanted and stepping >= self.wanted
             self.model.stop_training = enough

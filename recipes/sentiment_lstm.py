@@ -166,11 +166,12 @@ def load(config: Config, source: Source) -> Data:
             return examples.batches_by_length(batch_size, shuffle=shuffle)
         return examples.batches(batch_size, shuffle=shuffle)
 
-    tested = max(256, 4 * config.batch_size)  # no gradients to keep: there is room for more
+    # There are no gradients to keep: more texts fit into memory at once.
+    test_batch_size = min(max(256, 4 * config.batch_size), 1024)
     return Data(
         train=batches(splits[0], config.batch_size, shuffle=True),
-        validation=batches(splits[1], tested),
-        test=batches(splits[2], tested),
+        validation=batches(splits[1], test_batch_size),
+        test=batches(splits[2], test_batch_size),
         rows={"train": len(splits[0]), "validation": len(splits[1]), "test": len(splits[2])},
         classes=source.classes,
         preprocessing=preprocessing,

@@ -109,6 +109,23 @@ def test_version_is_printed(tmp_path: Path) -> None:
     assert dlrecipes("--version", cwd=tmp_path).out.startswith("dlrecipes 0.")
 
 
+SPARED_LATER = """
+import sys
+from dlrecipes.backend import SPARED, load_tensorflow
+load_tensorflow()
+assert not set(SPARED) & set(sys.modules), "imported beside Keras"
+import keras, pandas, sklearn
+model = keras.Sequential([keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+table = pandas.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
+print(len(model.fit(table, table["x"], verbose=0).history["loss"]))
+"""
+
+
+def test_what_keras_can_spare_is_imported_no_sooner_than_a_recipe_wants_it(tmp_path: Path) -> None:
+    assert run_python(SPARED_LATER, cwd=tmp_path).out.split()[-1] == "1"
+
+
 IMPORTS_NOTHING_HEAVY = """
 import sys
 from dlrecipes.cli import main

@@ -114,14 +114,29 @@ def test_regression_metrics_are_those_of_scikit_learn() -> None:
 
 def test_an_answer_that_is_not_a_number_is_no_result() -> None:
     answers = batches([[0.1, 0.9], [math.nan, math.nan], [0.2, 0.8]], [0, 1, 1])
-    with pytest.raises(DlrecipesError, match="of 1 of 3 test examples is not a number"):
+    with pytest.raises(DlrecipesError, match="some test examples is no finite number"):
         classification_metrics(echo((2,)), answers, "ab")
+    characters = batches([[[math.nan, 1.0]]], [[1]])
+    with pytest.raises(DlrecipesError, match="some test examples is no finite number"):
+        text_generation_metrics(echo((None, 2)), characters)
 
 
-def test_r2_is_not_a_number_where_all_targets_are_equal() -> None:
-    metrics = regression_metrics(echo((1,)), batches([[1.0], [3.0]], [2.0, 2.0]))
+@pytest.mark.parametrize("target", [2.0, 0.1])
+def test_r2_is_not_a_number_where_all_targets_are_equal(target: float) -> None:
+    answers = batches([[target - 1], [target], [target + 1]], [target] * 3)
+    metrics = regression_metrics(echo((1,)), answers)
     assert math.isnan(metrics["r2"])
-    assert metrics["mae"] == 1
+    assert metrics["mae"] == pytest.approx(2 / 3)
+
+
+def test_a_network_with_more_outputs_than_classes_is_judged_by_what_it_says() -> None:
+    outputs = [[0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7], [0.1, 0.7, 0.1, 0.1]]
+    metrics = classification_metrics(echo((4,)), batches(outputs, [0, 0, 1]), "ab")
+    assert metrics["accuracy"] == pytest.approx(2 / 3)
+    assert metrics.details["confusion_matrix"] == [[1, 0], [0, 1]]
+    assert metrics.details["per_class"]["a"] == pytest.approx(
+        {"precision": 1.0, "recall": 1 / 2, "f1": 2 / 3, "support": 2}
+    )
 
 
 def test_a_single_sigmoid_and_one_hot_labels_give_the_same_metrics() -> None:

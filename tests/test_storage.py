@@ -19,6 +19,7 @@ from dlrecipes.datasets.examples import Examples, ExamplesWriter, Source
 from dlrecipes.datasets.files import FileOptions, Report
 from dlrecipes.datasets.statistics import column_statistics
 from dlrecipes.datasets.storage import Column, ColumnsWriter, StoredColumn
+from dlrecipes.errors import InputError
 from dlrecipes.tasks import find_task
 
 
@@ -62,6 +63,11 @@ SELECTIONS: dict[str, slice | Array] = {
     "scattered rows": np.array([499, 0, 250, 3, 2, 250]),
     "all in a random order": np.random.default_rng(1).permutation(ROWS),
 }
+
+
+def is_in_file(column: object) -> bool:
+    """Tell whether a column is read from a file."""
+    return isinstance(column, StoredColumn) and isinstance(column.content, storage.StoredFile)
 
 
 def written(chunk_rows: int = 64, **columns: Array) -> dict[str, Column]:
@@ -109,8 +115,45 @@ def test_columns_that_fit_stay_in_memory() -> None:
     for name, column in written(**COLUMNS).items():
         if isinstance(column, StoredColumn):
             assert name == "texts"
-            assert isinstance(column.file, storage.Memory)
+            assert isinstance(column.content, storage.Memory)
         np.testing.assert_array_equal(column[:], COLUMNS[name])
+
+
+def test_where_texts_and_long_rows_end_counts_as_memory_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(storage, "MEMORY_BYTES", 2 * ROWS)
+    letters = np.array(["a", "b"] * (ROWS // 2), dtype=object)
+    assert is_in_file(written(letters=letters)["letters"])
+
+
+def test_views_of_different_rows_stay_apart(stored: dict[str, Column]) -> None:
+    labels = storage.take({"labels": stored["labels"]}, np.arange(ROWS)[::-1])
+    taken = storage.take({"texts": stored["texts"], **labels}, np.array([3, 1]))
+    assert taken["texts"][:].tolist() == COLUMNS["texts"][[3, 1]].tolist()
+    assert taken["labels"][:].tolist() == COLUMNS["labels"][[ROWS - 4, ROWS - 2]].tolist()
+
+
+@pytest.mark.parametrize("memory", [0, 2**20])
+def test_texts_made_of_texts_are_texts(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    monkeypatch.setattr(storage, "MEMORY_BYTES", memory)
+    lower = Examples(np.array(["Ä One", "two"], dtype=object)).transform(tf.strings.lower)
+    assert lower.arrays().tolist() == ["Ä one", "two"]
+    with pytest.raises(InputError, match=r"not texts of the shape \(2,\)"):
+        lower.transform(lambda texts: tf.stack([texts, texts], axis=1))
+
+
+@pytest.mark.parametrize("memory", [0, 2**20])
+def test_batches_without_a_token_have_rows_of_padding(
+    memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "MEMORY_BYTES", memory)
+    writer = ColumnsWriter(ragged=True)
+    for chunk in (np.empty((2, 0), "int64"), np.array([[5, 6, 0]]), np.empty((1, 0), "int64")):
+        writer.append({"tokens": chunk})
+    assert writer.finish()["tokens"][:].tolist() == [[0, 0], [0, 0], [5, 6], [0, 0]]
 
 
 def test_far_and_near_rows_are_read_alike(in_files: Callable[[], None]) -> None:
@@ -237,7 +280,11 @@ def token_examples() -> Examples:
 
 def test_batches_by_length_from_files_are_those_from_memory(in_files: Callable[[], None]) -> None:
     memory, file = both(token_examples, in_files)
-    assert isinstance(file.features, StoredColumn)
+    assert is_in_file(file.features)
+    assert not is_in_file(memory.features)
+    for tokens, labels in memory.batches(50):
+        assert tokens.shape == (50, 9)
+        assert labels.shape == (50,)
     for shuffle in (False, True):
         pairs = zip(
             memory.batches_by_length(16, shuffle=shuffle),
@@ -349,6 +396,6 @@ def test_a_users_data_is_the_same_whether_or_not_it_fits_into_memory(
         return find_task(task).read_path(path, FileOptions(), None, Report())
 
     memory, file = both(make, in_files)
-    assert all(isinstance(column, StoredColumn) for column in file.train.columns.values())
+    assert all(map(is_in_file, file.train.columns.values()))
     assert file.fingerprint == memory.fingerprint
     assert file.rows_per_class() == memory.rows_per_class()

@@ -6,15 +6,16 @@ files lie in the user's cache folder: deleting them costs nothing but that time.
 
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dlrecipes.atomic import remove_abandoned, whole_file
 from dlrecipes.datasets.examples import Examples, Splits
-from dlrecipes.datasets.storage import Array, Column, Memory, StoredColumn
+from dlrecipes.datasets.storage import Array, Column, Memory, StoredColumn, in_one_piece
 
 ABANDONED = 86_400.0
 """Seconds after which a file that is not done was left by a process that was killed."""
@@ -41,7 +42,7 @@ def cached(name: str, state: str, make: Callable[[], Splits]) -> Splits:
     path = cache_file(name)
     with suppress(*UNREADABLE):
         return _read(path, state)
-    splits = make()
+    splits = {split: _in_one_piece(examples) for split, examples in make().items()}
     with suppress(OSError):  # A full disk or a folder that may not be written: it is only a cache.
         _write(path, state, splits)
     return splits
@@ -64,20 +65,29 @@ def _write(path: Path, state: str, splits: Splits) -> None:
         if examples.labels is not None:
             columns["labels"] = examples.labels
         for name, column in columns.items():
-            arrays |= _plain(f"{split}/{name}", np.asarray(column))
+            arrays |= _plain(f"{split}/{name}", column)
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
     remove_abandoned(path.parent, ABANDONED)
 
 
-def _plain(name: str, column: Array) -> dict[str, Array]:
+def _plain(name: str, column: Column) -> dict[str, Array]:
     """Return a column as arrays that need no pickle: texts as their UTF-8 and where each ends."""
-    if column.dtype.kind != "O":
+    if not isinstance(column, StoredColumn):
         return {name: column}
-    texts = [str(text).encode() for text in column]
-    ends = np.cumsum([len(text) for text in texts], dtype="int64")
-    return {f"{name}:text": np.frombuffer(b"".join(texts), "uint8"), f"{name}:ends": ends}
+    assert isinstance(column.content, Memory)
+    return {f"{name}:text": column.content.bytes, f"{name}:ends": np.asarray(column.ends)}
+
+
+def _in_one_piece(examples: Examples) -> Examples:
+    """Return examples whose texts stand in one piece, as those that are read from the cache."""
+    columns: dict[str, Column] = {
+        name: in_one_piece(np.asarray(column)) if column.dtype.kind == "O" else column
+        for name, column in examples.columns.items()
+    }
+    single = not isinstance(examples.features, Mapping)
+    return replace(examples, features=columns["features"] if single else columns)
 
 
 def _read(path: Path, state: str) -> Splits:

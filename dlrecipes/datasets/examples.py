@@ -130,7 +130,7 @@ class Examples:
 
         Args:
             function: From a batch of features, as tensors, to a tensor with one row an example.
-                Rows of token numbers may differ in length between batches: all are padded with 0.
+                Rows of token numbers may differ in length: `batches` pads them with 0.
             batch_size: Examples in a batch.
         """
         # Keras says None of a length that is not known before the texts are.

@@ -214,7 +214,7 @@ def _gatherer(columns: Any) -> Callable[[Any], Any]:
 def _is_read_by_python(column: Column) -> bool:
     """Tell whether TensorFlow cannot read the rows of a column by itself: texts, or in a file."""
     return isinstance(column, StoredColumn) and (
-        column.dtype.kind == "O" or not isinstance(column.file, Memory)
+        column.dtype.kind == "O" or not isinstance(column.content, Memory)
     )
 
 
@@ -226,13 +226,15 @@ def _gatherer_in_memory(column: Column) -> Callable[[Any], Any]:
     if not isinstance(column, StoredColumn):
         whole = tf.Variable(column, trainable=False)
         return lambda rows: tf.gather(whole, rows)
-    assert isinstance(column.file, Memory)
-    content = tf.Variable(column.file.content.view(column.dtype), trainable=False)
+    assert isinstance(column.content, Memory)
+    content = tf.Variable(column.content.bytes.view(column.dtype), trainable=False)
+    width = column.shape[1]
     starts, ends = (tf.constant(places) for places in column.places(slice(None)))
 
     def gather(rows: Any) -> Any:
         ranges = tf.ragged.range(tf.gather(starts, rows), tf.gather(ends, rows))
-        return ranges.with_flat_values(tf.gather(content, ranges.flat_values)).to_tensor()
+        found = ranges.with_flat_values(tf.gather(content, ranges.flat_values))
+        return found.to_tensor(shape=(None, width))
 
     return gather
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrecipes.errors import DlrecipesError
+from dlrecipes.errors import DlrecipesError, InputError
 
 Array = npt.NDArray[Any]
 
@@ -100,15 +100,11 @@ class Memory:
     """
 
     def __init__(self, content: Array) -> None:
-        self.content = content.reshape(-1).view("uint8")
-
-    def read(self, start: int, end: int) -> Array:
-        """Return the bytes from one place to before another, uint8 (bytes,)."""
-        return self.content[start:end]
+        self.bytes = content.reshape(-1).view("uint8")
 
     def read_pieces(self, starts: Array, ends: Array) -> Iterator[tuple[Array, int, Array]]:
         """Yield all pieces, the place that they are read from, and what stands there."""
-        yield np.arange(len(starts)), 0, self.content
+        yield np.arange(len(starts)), 0, self.bytes
 
 
 class StoredColumn:
@@ -117,25 +113,25 @@ class StoredColumn:
     It is read like an array: `column[rows]`, where rows are a slice or an array of row numbers.
 
     Args:
-        file: The rows, one after the other.
-        dtype: Of the numbers; `object` for texts, which are UTF-8 in the file.
-        row_shape: Shape of a row.
-        count: Rows in the file.
+        content: The rows, one after the other.
+        dtype: Of the numbers; `object` for texts, whose content is UTF-8.
+        row_shape: Shape of a row; of the longest, if they have lengths of their own.
+        count: Rows in the content.
         ends: Where each row of numbers or each text ends, as an index into the flat content
             (a column too, since it is as long); None if all rows have `row_shape`.
-        rows: The rows of the file that this column has, in order; None for all.
+        rows: The rows of the content that this column has, in order; None for all.
     """
 
     def __init__(
         self,
-        file: StoredFile | Memory,
+        content: StoredFile | Memory,
         dtype: np.dtype[Any],
         row_shape: tuple[int, ...],
         count: int,
         ends: "Column | None" = None,
         rows: Array | None = None,
     ) -> None:
-        self.file, self.dtype, self.row_shape = file, dtype, row_shape
+        self.content, self.dtype, self.row_shape = content, dtype, row_shape
         self.count, self.ends, self.rows = count, ends, rows
 
     def __len__(self) -> int:
@@ -152,8 +148,8 @@ class StoredColumn:
         return np.asarray(self[:], dtype=dtype)
 
     def with_rows(self, rows: Array) -> "StoredColumn":
-        """Return the column of these rows of the file, without reading them."""
-        return StoredColumn(self.file, self.dtype, self.row_shape, self.count, self.ends, rows)
+        """Return the column of these rows of the content, without reading them."""
+        return StoredColumn(self.content, self.dtype, self.row_shape, self.count, self.ends, rows)
 
     def places(self, rows: slice | Array) -> tuple[Array, Array]:
         """Return where these rows, of lengths of their own, begin in the flat content, and end."""
@@ -171,25 +167,27 @@ class StoredColumn:
             return self._texts(starts, ends)
         padded = np.zeros((len(starts), int((ends - starts).max(initial=0))), self.dtype)
         size = self.dtype.itemsize
-        for places, first, content in self.file.read_pieces(starts * size, ends * size):
+        for places, first, content in self.content.read_pieces(starts * size, ends * size):
             values = content.view(self.dtype)
             for place, start, end in _within(places, starts, ends, first // size):
                 padded[place, : end - start] = values[start:end]
         return padded
 
     def _numbers(self, rows: slice | Array) -> Array:
-        """Return the numbers in the file of these rows of the column."""
+        """Return the numbers in the content of these rows of the column."""
         if self.rows is not None:
             return self.rows[rows]
         return np.arange(self.count)[rows] if isinstance(rows, slice) else rows
 
     def _rows_of_one_shape(self, numbers: Array) -> Array:
-        """Return the rows of the file with these numbers."""
+        """Return the rows of the content with these numbers."""
         rows = np.empty((len(numbers), *self.row_shape), self.dtype)
         size = self.dtype.itemsize * math.prod(self.row_shape)
         if size == 0:
             return rows
-        for places, first, content in self.file.read_pieces(numbers * size, (numbers + 1) * size):
+        for places, first, content in self.content.read_pieces(
+            numbers * size, (numbers + 1) * size
+        ):
             found = content.view(self.dtype).reshape(-1, *self.row_shape)
             rows[places] = found[numbers[places] - first // size]
         return rows
@@ -197,7 +195,7 @@ class StoredColumn:
     def _texts(self, starts: Array, ends: Array) -> Array:
         """Return the texts that stand at these places."""
         texts = np.empty(len(starts), dtype=object)
-        for places, first, content in self.file.read_pieces(starts, ends):
+        for places, first, content in self.content.read_pieces(starts, ends):
             view = content.data
             for place, start, end in _within(places, starts, ends, first):
                 texts[place] = str(view[start:end], "utf-8")
@@ -221,13 +219,14 @@ def take(columns: Mapping[str, Column], rows: Array) -> dict[str, Column]:
         columns: Columns that have the same rows.
         rows: Row numbers.
     """
-    chosen: Array | None = None
+    chosen: dict[int, Array] = {}  # One array of row numbers serves all columns of the same rows.
     taken: dict[str, Column] = {}
     for name, column in columns.items():
         if isinstance(column, StoredColumn):
-            if chosen is None:  # One array of row numbers serves all columns.
-                chosen = rows if column.rows is None else column.rows[rows]
-            taken[name] = column.with_rows(chosen)
+            key = id(column.rows)
+            if key not in chosen:
+                chosen[key] = rows if column.rows is None else column.rows[rows]
+            taken[name] = column.with_rows(chosen[key])
         else:
             taken[name] = column[rows]
     return taken
@@ -257,8 +256,18 @@ class ColumnWriter:
         self.dtype = np.dtype("int64")
 
     def append(self, chunk: Array) -> None:
-        """Add rows: numbers (rows, …) of one type, or texts (rows,)."""
-        self.dtype, self.row_shape = chunk.dtype, chunk.shape[1:]
+        """Add rows: numbers (rows, …) of one type, or texts (rows,).
+
+        Raises:
+            InputError: if each row is several texts.
+        """
+        if chunk.dtype.kind == "O" and chunk.ndim > 1:
+            raise InputError(
+                f"A row may be one text, not texts of the shape {chunk.shape[1:]}.",
+                "Turn them into numbers at once, or into a column each.",
+            )
+        self.dtype = chunk.dtype
+        self.row_shape = max(self.row_shape, chunk.shape[1:]) if self.ragged else chunk.shape[1:]
         self.count += len(chunk)
         if self.ragged or chunk.dtype.kind == "O":
             chunk = self._in_one_piece(chunk)
@@ -271,10 +280,12 @@ class ColumnWriter:
     def _in_one_piece(self, rows: Array) -> Array:
         """Return the flat content of rows of different lengths, and note where each ends."""
         if rows.dtype.kind == "O":
-            texts = [text.encode() for text in rows]
+            texts = [text if isinstance(text, bytes) else text.encode() for text in rows]
             lengths = np.array([len(text) for text in texts], dtype="int64")
             content = np.frombuffer(b"".join(texts), "uint8")
         else:
+            if not rows.shape[1]:  # Every row has one number at least, as `row_lengths` says.
+                rows = np.zeros((len(rows), 1), rows.dtype)
             lengths = row_lengths(rows)
             content = rows[np.arange(rows.shape[1]) < lengths[:, np.newaxis]]
         if self.ends is None:
@@ -282,6 +293,8 @@ class ColumnWriter:
         ends = self.end + np.cumsum(lengths, dtype="int64")
         self.end += int(lengths.sum())
         self.ends.append(ends)
+        if self.file is None:
+            self.bytes += ends.nbytes
         return content
 
     def spill(self) -> None:
@@ -338,6 +351,15 @@ def row_lengths(rows: Array) -> Array:
     """Return the length of each row of numbers without the zeros behind its end; 1 at least."""
     behind = (rows[:, ::-1] != 0).argmax(axis=1)
     return np.where(rows.any(axis=1), rows.shape[1] - behind, 1)
+
+
+def in_one_piece(texts: Array) -> StoredColumn:
+    """Return texts (rows,) as a column in memory that takes half of theirs."""
+    writer = ColumnWriter()
+    writer.append(texts)
+    column = writer.finish()
+    assert isinstance(column, StoredColumn)
+    return column
 
 
 def column_lengths(column: Column) -> Array:
