@@ -5,7 +5,10 @@
     python benchmarks/compare.py run --data-dir FOLDER --only one-conv --repetitions 1
     python benchmarks/compare.py readme                   # the tables from compare.json alone
 
-Whole processes, from start to exit, in turn, on full data, in fresh processes. Four sides:
+Whole processes, from start to exit, in turn, on full data, in fresh processes. What each will read
+of its libraries and data is read before, so that none starts from a colder disk than another: the
+system forgets files that were not read for a minute, and a short process follows long ones. Four
+sides:
 
 - `script`: the tutorial's network as it is written in `scripts/keras_*.py`;
 - `torch`: the same network in PyTorch, in its best plain practice;
@@ -140,12 +143,28 @@ def environment(setting: Setting) -> dict[str, str]:
     }
 
 
-def timed(command: Iterable[str], setting: Setting) -> dict[str, Any]:
+def read_ahead(library: str, setting: Setting) -> None:
+    """Have the system read the files of a library and the data, so that it has them in memory."""
+    command = [sys.executable, "-c", f"import {library}"]
+    subprocess.run(command, env=environment(setting), check=True, stderr=subprocess.DEVNULL)
+    for folder in (setting.files, setting.data_dir):
+        for file in folder.rglob("*"):
+            if file.is_file():
+                file.read_bytes()
+
+
+def timed(command: Iterable[str], library: str, setting: Setting) -> dict[str, Any]:
     """Run a process to its end and return what it took, and the last line that it printed as JSON.
+
+    Args:
+        command: What is run.
+        library: What it imports.
+        setting: Where it runs.
 
     Returns:
         `wall` and `cpu` seconds, `peak_bytes` of memory, and the document.
     """
+    read_ahead(library, setting)
     started = time.time()
     env = environment(setting) | {"BENCHMARK_STARTED": repr(started)}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -169,7 +188,8 @@ def timed(command: Iterable[str], setting: Setting) -> dict[str, Any]:
 def script(arguments: Iterable[str], setting: Setting) -> dict[str, Any]:
     """Measure one of the scripts."""
     name, *rest = arguments
-    measured = timed([sys.executable, str(SCRIPTS / name), *rest], setting)
+    library = "torch" if name.startswith("torch") else "keras"
+    measured = timed([sys.executable, str(SCRIPTS / name), *rest], library, setting)
     return {**measured, **measured.pop("document")}
 
 
@@ -177,7 +197,7 @@ def dlrecipes_train(recipe: str, flags: Iterable[str], setting: Setting) -> dict
     """Run `dlrecipes train` and return what it took, and the JSON document that it printed."""
     data = ["--data", setting.rung, "--data-dir", str(setting.data_dir)]
     command = [sys.executable, "-m", "dlrecipes", "train", recipe, *flags, *data, "--json"]
-    return timed(command, setting)
+    return timed(command, "keras", setting)
 
 
 def plan(recipe: str, flags: Iterable[str], setting: Setting) -> dict[str, Any]:
