@@ -27,6 +27,17 @@ REPORT_INTERVAL = 0.1
 Logs = dict[str, float] | None
 
 
+def steps_done(batch: int, steps: int) -> int:
+    """Return how many steps of an epoch are done when Keras says that a batch ended.
+
+    Args:
+        batch: Number of the batch, from 0; of the last of several at once, of which the epoch's
+            last may be fewer.
+        steps: Steps of an epoch; 0 if that is not known.
+    """
+    return min(batch + 1, steps or batch + 1)
+
+
 class History(keras.callbacks.Callback):
     """Writes every epoch's metrics to `history.csv`.
 
@@ -80,7 +91,7 @@ class Report(keras.callbacks.Callback):
         if now - self.reported >= REPORT_INTERVAL:
             self.reported = now
             means = {name: float(value) for name, value in (logs or {}).items()}
-            self.listener.step_ends(self.epoch + 1, batch + 1, means)
+            self.listener.step_ends(self.epoch + 1, steps_done(batch, self.steps), means)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Report the epoch, and how fast the part of it was that was trained just now."""
@@ -109,7 +120,7 @@ class StopAtNaN(keras.callbacks.Callback):
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             first = batch + 2 - self.model.steps_per_execution
-            last = min(batch + 1, self.params["steps"] or batch + 1)
+            last = steps_done(batch, self.params["steps"] or 0)
             steps = f"step {last}" if first == last else f"steps {first} to {last}"
             place = f"epoch {self.epoch + 1}, {steps}"
             raise DivergedError("loss", loss, place, self.losses)
@@ -215,7 +226,7 @@ class Resumption(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Count the steps that were trained: the last ones of an epoch may be fewer at once."""
         self.clock.note("first_step")
-        done = min(batch + 1, self.epoch_steps or batch + 1)
+        done = steps_done(batch, self.epoch_steps)
         if not self.pending:
             self.trained_steps += done - self.step
         self.step = done

@@ -9,6 +9,8 @@ from typing import Any
 
 import keras
 
+from dlrecipes.callbacks import steps_done
+
 
 @dataclass
 class Execution:
@@ -102,7 +104,7 @@ class StepTimer(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Time the execution that ended, and end the epoch if enough were timed."""
         now, timing = time.perf_counter(), self.timings[-1]
-        done = min(batch + 1, self.steps or batch + 1)
+        done = steps_done(batch, self.steps)
         execution = Execution(done - self.step, now - self.last)
         if timing.first is not None:
             timing.later.append(execution)

@@ -237,6 +237,8 @@ def test_two_recipes_of_one_name_are_an_error_until_one_is_named_with_its_packag
     [
         (["describe", "mnist-cn"], "mnist-cnn"),
         (["train", "sentimental-lstm"], "sentiment-lstm"),
+        (["train", "mnist-cn", "--data", "sample", "--epochs", "2"], "Did you mean mnist-cnn?"),
+        (["benchmark", "--seconds", "1", "mnist-cn"], "Did you mean mnist-cnn?"),
         (["copy", "regresion-mlp"], "regression-mlp"),
         (["describe", "text_generation_lsmt"], "text-generation-lstm"),
         (["lst"], "list"),
@@ -249,6 +251,12 @@ def test_a_misspelt_name_offers_the_nearest(
     arguments: list[str], meant: str, tmp_path: Path
 ) -> None:
     assert meant in dlrecipes(*arguments, cwd=tmp_path, code=2).err
+
+
+def test_the_help_that_a_wrong_flag_points_to_is_that_of_the_file(tmp_path: Path) -> None:
+    dlrecipes("copy", MNIST, "my own.py", cwd=tmp_path)
+    shown = dlrecipes("train", "my own.py", "--epochz", "1", cwd=tmp_path, code=2).err
+    assert "See: dlrecipes train 'my own.py' --help" in shown
 
 
 def test_a_recipes_file_name_with_underscores_names_it_too(tmp_path: Path) -> None:

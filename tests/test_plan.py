@@ -16,6 +16,8 @@ from support import (
     side_by_side,
 )
 
+from dlrecipes.backend import load_tensorflow
+
 PARTS = ("start", "load", "build", "fit", "evaluate", "save")
 
 NO_NETWORK = dict.fromkeys(
@@ -128,6 +130,14 @@ def test_of_short_epochs_more_than_two_are_timed(tmp_path: Path, at_once: str) -
     arguments = ("train", REGRESSION, "--data", "sample", "--steps-per-execution", at_once)
     plan = dlrecipes(*arguments, "--plan", "--json", cwd=tmp_path).document
     assert plan["measured_steps"] > 2 * plan["steps_per_epoch"]
+
+
+def test_the_last_steps_of_an_epoch_may_be_fewer_than_are_taken_at_once() -> None:
+    load_tensorflow()
+    from dlrecipes.callbacks import steps_done
+
+    assert [steps_done(batch, 30) for batch in (19, 39)] == [20, 30]
+    assert [steps_done(batch, 0) for batch in (19, 39)] == [20, 40]
 
 
 def test_a_plan_of_settings_that_cannot_be_built_is_refused(tmp_path: Path) -> None:

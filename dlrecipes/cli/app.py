@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from shlex import quote
 from typing import Annotated, NamedTuple
 
 import typer
@@ -165,5 +166,6 @@ def _usage_hint(words: Sequence[str]) -> str:
         from dlrecipes.cli.training import recipe_of_arguments
 
         facts = recipe_of_arguments(words[words.index(commands[0]) + 1 :])
-        recipe = f" {facts.name}" if facts else ""
+        named = next((quote(word) for word in words if word.endswith(".py")), "")
+        recipe = f" {named or facts.name}" if facts else ""
     return f"See: dlrecipes {commands[0]}{recipe} --help"

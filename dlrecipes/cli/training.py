@@ -450,7 +450,7 @@ def recipe_of_arguments(arguments: Sequence[str]) -> Facts | None:
         try:
             return find_recipe(word)
         except InputError as error:
-            failure = error
+            failure = failure or error
     if failure and names:
         raise failure
     split = [part for word in arguments for part in word.split("=", 1)]
