@@ -102,6 +102,16 @@ def test_a_column_in_a_file_reads_as_an_array_does(
     np.testing.assert_array_equal(np.asarray(column), whole)
 
 
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_row_of_a_column_in_a_file_is_that_of_an_array(
+    name: str, stored: dict[str, Column]
+) -> None:
+    for row in (0, 7, -1, np.int64(-ROWS)):
+        np.testing.assert_array_equal(stored[name][row], COLUMNS[name][row])
+    with pytest.raises(IndexError):
+        stored[name][ROWS]
+
+
 def test_views_of_views_read_the_rows_that_they_are_of(stored: dict[str, Column]) -> None:
     first, second = np.array([400, 7, 3, 99, 7]), np.array([4, 0, 1])
     views = storage.take(storage.take(stored, first), second)

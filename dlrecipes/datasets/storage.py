@@ -110,7 +110,7 @@ class Memory:
 class StoredColumn:
     """A column in one piece: rows of numbers, of one shape or of lengths of their own, or texts.
 
-    It is read like an array: `column[rows]`, where rows are a slice or an array of row numbers.
+    It is read like an array: `column[rows]`, where rows are a number, a slice or row numbers.
 
     Args:
         content: The rows, one after the other.
@@ -158,8 +158,11 @@ class StoredColumn:
         ends = self.ends[numbers]
         return np.where(numbers > 0, self.ends[np.maximum(numbers - 1, 0)], 0), ends
 
-    def __getitem__(self, rows: slice | Array) -> Array:
-        """Return these rows in memory; shorter rows of numbers are padded with zeros."""
+    def __getitem__(self, rows: int | slice | Array) -> Array:
+        """Return these rows in memory, or one; shorter rows of numbers are padded with zeros."""
+        if isinstance(rows, int | np.integer):
+            row: Array = self[slice(rows, rows + 1 or None)][0]
+            return row
         if self.ends is None:
             return self._rows_of_one_shape(self._numbers(rows))
         starts, ends = self.places(rows)
