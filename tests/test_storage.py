@@ -45,6 +45,13 @@ def token_rows(count: int, start: int = 0) -> Array:
     return rows
 
 
+@pytest.fixture(params=["in memory", "in files"])
+def anywhere(request: pytest.FixtureRequest, in_files: Callable[[], None]) -> None:
+    """Run a test twice: where everything fits into memory, and where nothing does."""
+    if request.param == "in files":
+        in_files()
+
+
 ROWS = 500
 COLUMNS: dict[str, Array] = {
     "numbers": np.linspace(-5, 5, ROWS, dtype="float32"),
@@ -144,22 +151,18 @@ def test_views_of_different_rows_stay_apart(stored: dict[str, Column]) -> None:
     assert taken["labels"][:].tolist() == COLUMNS["labels"][[ROWS - 4, ROWS - 2]].tolist()
 
 
-@pytest.mark.parametrize("memory", [0, 2**20])
-def test_texts_made_of_texts_are_texts(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("anywhere")
+def test_texts_made_of_texts_are_texts() -> None:
     import tensorflow as tf
 
-    monkeypatch.setattr(storage, "MEMORY_BYTES", memory)
     lower = Examples(np.array(["Ä One", "two"], dtype=object)).transform(tf.strings.lower)
     assert lower.arrays().tolist() == ["Ä one", "two"]
     with pytest.raises(InputError, match=r"not texts of the shape \(2,\)"):
         lower.transform(lambda texts: tf.stack([texts, texts], axis=1))
 
 
-@pytest.mark.parametrize("memory", [0, 2**20])
-def test_batches_without_a_token_have_rows_of_padding(
-    memory: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(storage, "MEMORY_BYTES", memory)
+@pytest.mark.usefixtures("anywhere")
+def test_batches_without_a_token_have_rows_of_padding() -> None:
     writer = ColumnsWriter(ragged=True)
     for chunk in (np.empty((2, 0), "int64"), np.array([[5, 6, 0]]), np.empty((1, 0), "int64")):
         writer.append({"tokens": chunk})
@@ -175,11 +178,8 @@ def test_far_and_near_rows_are_read_alike(in_files: Callable[[], None]) -> None:
     np.testing.assert_array_equal(column[order], rows[order])
 
 
-@pytest.mark.parametrize("memory", [0, 2**20])
-def test_rows_of_different_lengths_are_padded_to_the_longest_that_is_read(
-    memory: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(storage, "MEMORY_BYTES", memory)
+@pytest.mark.usefixtures("anywhere")
+def test_rows_of_different_lengths_are_padded_to_the_longest_that_is_read() -> None:
     writer = ColumnsWriter(ragged=True)
     parts = [token_rows(40), token_rows(3, 40), token_rows(60, 43)]
     for part in parts:

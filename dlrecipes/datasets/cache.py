@@ -6,16 +6,15 @@ files lie in the user's cache folder: deleting them costs nothing but that time.
 
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dlrecipes.atomic import remove_abandoned, whole_file
 from dlrecipes.datasets.examples import Examples, Splits
-from dlrecipes.datasets.storage import Array, Column, Memory, StoredColumn, in_one_piece
+from dlrecipes.datasets.storage import Array, Column, Memory, StoredColumn
 
 ABANDONED = 86_400.0
 """Seconds after which a file that is not done was left by a process that was killed."""
@@ -42,7 +41,7 @@ def cached(name: str, state: str, make: Callable[[], Splits]) -> Splits:
     path = cache_file(name)
     with suppress(*UNREADABLE):
         return _read(path, state)
-    splits = {split: _in_one_piece(examples) for split, examples in make().items()}
+    splits = {split: examples.in_one_piece() for split, examples in make().items()}
     with suppress(OSError):  # A full disk or a folder that may not be written: it is only a cache.
         _write(path, state, splits)
     return splits
@@ -78,16 +77,6 @@ def _plain(name: str, column: Column) -> dict[str, Array]:
         return {name: column}
     assert isinstance(column.content, Memory)
     return {f"{name}:text": column.content.bytes, f"{name}:ends": np.asarray(column.ends)}
-
-
-def _in_one_piece(examples: Examples) -> Examples:
-    """Return examples whose texts stand in one piece, as those that are read from the cache."""
-    columns: dict[str, Column] = {
-        name: in_one_piece(np.asarray(column)) if column.dtype.kind == "O" else column
-        for name, column in examples.columns.items()
-    }
-    single = not isinstance(examples.features, Mapping)
-    return replace(examples, features=columns["features"] if single else columns)
 
 
 def _read(path: Path, state: str) -> Splits:
