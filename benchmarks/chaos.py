@@ -28,11 +28,12 @@ from typing import Any
 
 import readme
 
-from dlrecipes import checkpoints, runs
-from dlrecipes.comparison import compare, largest_difference
 from dlrecipes.errors import InputError
-from dlrecipes.provenance import here
-from dlrecipes.runs import Run, read_run
+from dlrecipes.runs import checkpoints
+from dlrecipes.runs import record as runs
+from dlrecipes.runs.compare import compare, largest_difference
+from dlrecipes.runs.provenance import here
+from dlrecipes.runs.record import Run, read_run
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks" / "chaos.json"

@@ -6,7 +6,7 @@ What stands here is what a recipe imports. Importing it does not import TensorFl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrecipes.config import (
+from dlrecipes.catalog.settings import (
     Fraction,
     NonNegativeFloat,
     NonNegativeInt,
@@ -17,14 +17,14 @@ from dlrecipes.config import (
 if TYPE_CHECKING:
     from dlrecipes.datasets.examples import Data, Examples, Source
     from dlrecipes.datasets.statistics import Categories, Numbers, column_statistics
-    from dlrecipes.metrics import (
+    from dlrecipes.kit.metrics import (
         Metrics,
         classification_metrics,
         regression_metrics,
         text_generation_metrics,
     )
-    from dlrecipes.practices import class_weights, early_stopping, make_optimizer
-    from dlrecipes.vocabulary import (
+    from dlrecipes.kit.practices import class_weights, early_stopping, make_optimizer
+    from dlrecipes.kit.vocabulary import (
         character_vectorization,
         character_windows,
         word_vectorization,
@@ -64,19 +64,19 @@ _HOMES = {
     "Data": "datasets.examples",
     "Examples": "datasets.examples",
     "Source": "datasets.examples",
-    "Metrics": "metrics",
-    "classification_metrics": "metrics",
-    "regression_metrics": "metrics",
-    "text_generation_metrics": "metrics",
-    "class_weights": "practices",
-    "early_stopping": "practices",
-    "make_optimizer": "practices",
+    "Metrics": "kit.metrics",
+    "classification_metrics": "kit.metrics",
+    "regression_metrics": "kit.metrics",
+    "text_generation_metrics": "kit.metrics",
+    "class_weights": "kit.practices",
+    "early_stopping": "kit.practices",
+    "make_optimizer": "kit.practices",
     "Categories": "datasets.statistics",
     "Numbers": "datasets.statistics",
     "column_statistics": "datasets.statistics",
-    "character_vectorization": "vocabulary",
-    "character_windows": "vocabulary",
-    "word_vectorization": "vocabulary",
+    "character_vectorization": "kit.vocabulary",
+    "character_windows": "kit.vocabulary",
+    "word_vectorization": "kit.vocabulary",
 }
 
 

@@ -25,7 +25,7 @@ from support import (
     write_image,
 )
 
-from dlrecipes.runs import read_run
+from dlrecipes.runs.record import read_run
 
 RunOf = Callable[[str], dict[str, Any]]
 
@@ -670,7 +670,7 @@ def test_a_recipe_too_large_to_be_one_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_image_that_was_damaged_above_can_be_read_whole(tmp_path: Path) -> None:
-    from dlrecipes.datasets.images import read_image
+    from dlrecipes.datasets.own.images import read_image
 
     write_image(tmp_path / "a.png", mnist_test_images()[0][0])
     assert (tmp_path / "a.png").read_bytes() == png()

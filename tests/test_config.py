@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dlrecipes.catalog import find_recipe
-from dlrecipes.config import (
+from dlrecipes.catalog.find import find_recipe
+from dlrecipes.catalog.settings import (
     ConfigFile,
     Setting,
     ValueType,

@@ -23,12 +23,12 @@ from support import (
     run_python,
 )
 
-from dlrecipes.catalog import find_recipe, read_facts
+from dlrecipes.catalog.contract import RESERVED_SETTINGS, missing_documentation
+from dlrecipes.catalog.find import find_recipe, read_facts
+from dlrecipes.catalog.settings import resolve_settings
 from dlrecipes.cli.benchmark import benchmark
-from dlrecipes.cli.training import train
-from dlrecipes.config import resolve_settings
-from dlrecipes.contract import RESERVED_SETTINGS, missing_documentation
-from dlrecipes.datasets.catalog import find_data_set
+from dlrecipes.cli.train import train
+from dlrecipes.datasets.published.catalog import find_data_set
 from dlrecipes.tasks import find_task
 
 # Weights of each network by preset ("" for the default settings), added up by hand. A convolution
@@ -87,11 +87,11 @@ PARAMETERS = {
 
 COUNT_PARAMETERS = """
 import json, sys
-from dlrecipes.backend import load_tensorflow
+from dlrecipes.system.backend import load_tensorflow
 load_tensorflow()
-from dlrecipes.catalog import find_recipe
-from dlrecipes.config import resolve_settings
-from dlrecipes.contract import import_recipe
+from dlrecipes.catalog.find import find_recipe
+from dlrecipes.catalog.settings import resolve_settings
+from dlrecipes.catalog.contract import import_recipe
 from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.datasets.ladder import open_data_set
 

@@ -33,9 +33,9 @@ from support import (
     side_by_side,
 )
 
-from dlrecipes.datasets.catalog import DATA_SETS
-from dlrecipes.datasets.download import DownloadError, RemoteFile, download
-from dlrecipes.datasets.fetch import Unavailable, prepare
+from dlrecipes.datasets.published.catalog import DATA_SETS
+from dlrecipes.datasets.published.download import DownloadError, RemoteFile, download
+from dlrecipes.datasets.published.fetch import Unavailable, prepare
 
 TINY = "tiny_shakespeare"
 TINY_BYTES = 1_115_394

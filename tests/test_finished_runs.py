@@ -213,7 +213,7 @@ def test_a_run_is_named_by_its_name_its_path_its_recipe_or_both(
 
 
 def test_a_recipes_name_is_its_latest_finished_run(run_of: RunOf, tmp_path: Path) -> None:
-    from dlrecipes.runs import read_run
+    from dlrecipes.runs.record import read_run
 
     folder = tmp_path / "runs" / REGRESSION
     for name, hour, status in (("c", 1, "finished"), ("a", 2, "finished"), ("b", 3, "failed")):

@@ -11,7 +11,7 @@ OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://12
 
 COUNT_ROWS = """
 import json, sys
-from dlrecipes.datasets.catalog import DATA_SETS
+from dlrecipes.datasets.published.catalog import DATA_SETS
 from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.datasets.ladder import open_data_set
 counts = {}

@@ -111,7 +111,7 @@ def test_version_is_printed(tmp_path: Path) -> None:
 
 SPARED_LATER = """
 import sys
-from dlrecipes.backend import SPARED, load_tensorflow
+from dlrecipes.system.backend import SPARED, load_tensorflow
 load_tensorflow()
 assert not set(SPARED) & set(sys.modules), "imported beside Keras"
 import keras, pandas, sklearn

@@ -11,19 +11,19 @@ import pytest
 import sklearn.metrics as reference
 from support import run_python
 
-from dlrecipes import vocabulary
-from dlrecipes.backend import load_tensorflow, quiet_stderr
 from dlrecipes.datasets.examples import Examples, Source
 from dlrecipes.datasets.pipelines import Order
 from dlrecipes.errors import DlrecipesError
-from dlrecipes.metrics import (
+from dlrecipes.kit import vocabulary
+from dlrecipes.kit.metrics import (
     classification_metrics,
     regression_metrics,
     text_generation_metrics,
 )
-from dlrecipes.practices import class_weights, early_stopping, make_optimizer
-from dlrecipes.provenance import expected_band, judge
-from dlrecipes.vocabulary import character_vectorization, word_vectorization
+from dlrecipes.kit.practices import class_weights, early_stopping, make_optimizer
+from dlrecipes.kit.vocabulary import character_vectorization, word_vectorization
+from dlrecipes.runs.provenance import expected_band, judge
+from dlrecipes.system.backend import load_tensorflow, quiet_stderr
 
 
 def echo(shape: tuple[int | None, ...]) -> Any:
@@ -399,7 +399,7 @@ def test_native_log_lines_are_held_back_unless_the_block_fails(
 
 # TensorFlow, asked which devices it would use: a test machine has no GPU to hide.
 HIDE_GPUS = """
-from dlrecipes import backend
+from dlrecipes.system import backend
 
 tf = backend.load_tensorflow()
 hidden = []

@@ -28,7 +28,7 @@ from support import (
 )
 
 from dlrecipes.datasets.examples import Source
-from dlrecipes.datasets.files import FileOptions, Report
+from dlrecipes.datasets.own.files import FileOptions, Report
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import find_task
 
@@ -373,7 +373,7 @@ def test_the_same_data_in_another_form_is_the_same_to_the_bit(folder: Path) -> N
 def test_a_table_in_the_form_of_a_runs_data_is_read_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlrecipes.datasets.tables import DelimitedTable
+    from dlrecipes.datasets.own.tables import DelimitedTable
 
     task = find_task("tabular-regression")
     like = read(folder, task.name, "houses.csv", target="price")

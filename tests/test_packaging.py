@@ -69,8 +69,8 @@ def test_the_wheel_holds_the_recipes_and_the_samples(distributions: Path) -> Non
         names = set(archive.namelist())
     wanted = {f"dlrecipes/recipes/{recipe.replace('-', '_')}.py" for recipe in RECIPES}
     wanted |= {f"dlrecipes/data/{name}" for name in (*SAMPLES, "README.md")}
-    wanted |= {"dlrecipes/py.typed", "dlrecipes/cli/app.py", "dlrecipes/export/verify.py"}
-    wanted |= {"dlrecipes/datasets/checksums/diamonds.txt"}
+    wanted |= {"dlrecipes/py.typed", "dlrecipes/cli/app.py", "dlrecipes/use/export/verify.py"}
+    wanted |= {"dlrecipes/datasets/published/checksums/diamonds.txt"}
     assert wanted - names == set()
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"dlrecipes"}

@@ -16,7 +16,7 @@ from support import (
     side_by_side,
 )
 
-from dlrecipes.backend import load_tensorflow
+from dlrecipes.system.backend import load_tensorflow
 
 PARTS = ("start", "load", "build", "fit", "evaluate", "save")
 
@@ -134,7 +134,7 @@ def test_of_short_epochs_more_than_two_are_timed(tmp_path: Path, at_once: str) -
 
 def test_the_last_steps_of_an_epoch_may_be_fewer_than_are_taken_at_once() -> None:
     load_tensorflow()
-    from dlrecipes.callbacks import steps_done
+    from dlrecipes.training.callbacks import steps_done
 
     assert [steps_done(batch, 30) for batch in (19, 39)] == [20, 30]
     assert [steps_done(batch, 0) for batch in (19, 39)] == [20, 40]

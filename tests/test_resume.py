@@ -34,9 +34,9 @@ from support import (
     unmount,
 )
 
-from dlrecipes import checkpoints
-from dlrecipes.comparison import compare, largest_difference
-from dlrecipes.runs import Run, digest, read_run
+from dlrecipes.runs import checkpoints
+from dlrecipes.runs.compare import compare, largest_difference
+from dlrecipes.runs.record import Run, digest, read_run
 
 SHORT = (
     *("--data", "sample", "--epochs", "40", "--schedule", "constant", "--dropout", "0.1"),

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import REGRESSION, dlrecipes
 
-from dlrecipes import checkpoints
-from dlrecipes.comparison import compare, largest_difference
 from dlrecipes.errors import DlrecipesError, InputError
-from dlrecipes.golden import read_golden_inputs
-from dlrecipes.runs import Run, is_folder_name, read_run
+from dlrecipes.runs import checkpoints
+from dlrecipes.runs.compare import compare, largest_difference
+from dlrecipes.runs.golden import read_golden_inputs
+from dlrecipes.runs.record import Run, is_folder_name, read_run
 
 FILES = (
     *("run.json", "recipe.py", "history.csv", "model.keras", "serving.keras", "golden.npz"),
@@ -177,8 +177,8 @@ def test_a_checkpoint_that_could_run_code_or_unpack_to_more_is_refused(
 
     import numpy as np
 
-    from dlrecipes.atomic import file_sha256
-    from dlrecipes.runs import digest
+    from dlrecipes.runs.record import digest
+    from dlrecipes.system.atomic import file_sha256
 
     last = sorted((whole.path / "checkpoints").iterdir())[-1]
     for number, write in enumerate(

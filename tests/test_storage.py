@@ -16,7 +16,7 @@ from support import Array
 from dlrecipes.datasets import storage
 from dlrecipes.datasets.duplicates import count_leaks, example_digests
 from dlrecipes.datasets.examples import Examples, ExamplesWriter, Source
-from dlrecipes.datasets.files import FileOptions, Report
+from dlrecipes.datasets.own.files import FileOptions, Report
 from dlrecipes.datasets.statistics import column_statistics
 from dlrecipes.datasets.storage import Column, ColumnsWriter, StoredColumn
 from dlrecipes.errors import InputError
@@ -339,7 +339,7 @@ def test_splits_statistics_digests_and_fingerprints_do_not_depend_on_where_colum
 def test_windows_of_characters_are_the_same_however_a_text_is_cut(
     in_files: Callable[[], None],
 ) -> None:
-    from dlrecipes.vocabulary import character_vectorization, character_windows
+    from dlrecipes.kit.vocabulary import character_vectorization, character_windows
 
     text = "".join(chr(97 + number * number % 13) for number in range(1000)) + "ä€"
     whole = Examples(np.array([text], dtype=object))

@@ -38,8 +38,8 @@ from support import (
     write_image_folders,
 )
 
-from dlrecipes.atomic import file_sha256
-from dlrecipes.runs import read_run
+from dlrecipes.runs.record import read_run
+from dlrecipes.system.atomic import file_sha256
 
 RunOf = Callable[[str], dict[str, Any]]
 TrainApart = Callable[..., dict[str, Any]]

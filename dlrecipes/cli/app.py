@@ -21,19 +21,19 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "list": Command("recipes", "list_recipes", "dlrecipes list"),
-    "describe": Command("recipes", "describe", "dlrecipes describe mnist-cnn"),
-    "train": Command("training", "train", "dlrecipes train mnist-cnn --data sample"),
-    "resume": Command("training", "resume", "dlrecipes resume mnist-cnn"),
-    "reproduce": Command("training", "reproduce", "dlrecipes reproduce mnist-cnn"),
-    "evaluate": Command("finished", "evaluate", "dlrecipes evaluate mnist-cnn"),
-    "predict": Command("finished", "predict", "dlrecipes predict mnist-cnn digit.png"),
-    "export": Command("finished", "export", "dlrecipes export mnist-cnn --format saved-model"),
+    "list": Command("list", "list_recipes", "dlrecipes list"),
+    "describe": Command("list", "describe", "dlrecipes describe mnist-cnn"),
+    "train": Command("train", "train", "dlrecipes train mnist-cnn --data sample"),
+    "resume": Command("train", "resume", "dlrecipes resume mnist-cnn"),
+    "reproduce": Command("train", "reproduce", "dlrecipes reproduce mnist-cnn"),
+    "evaluate": Command("evaluate", "evaluate", "dlrecipes evaluate mnist-cnn"),
+    "predict": Command("evaluate", "predict", "dlrecipes predict mnist-cnn digit.png"),
+    "export": Command("evaluate", "export", "dlrecipes export mnist-cnn --format saved-model"),
     "benchmark": Command("benchmark", "benchmark", "dlrecipes benchmark mnist-cnn"),
     "data": Command("data", "make_data_app", "dlrecipes data list"),
-    "runs": Command("history", "make_runs_app", "dlrecipes runs --json"),
-    "copy": Command("recipes", "copy", "dlrecipes copy mnist-cnn my_recipe.py"),
-    "check": Command("recipes", "check", "dlrecipes check my_recipe.py"),
+    "runs": Command("runs", "make_runs_app", "dlrecipes runs --json"),
+    "copy": Command("list", "copy", "dlrecipes copy mnist-cnn my_recipe.py"),
+    "check": Command("list", "check", "dlrecipes check my_recipe.py"),
     "doctor": Command("doctor", "doctor", "dlrecipes doctor"),
 }
 
@@ -93,7 +93,7 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
         function = getattr(module, command.function)
         example = f"Example: {command.example}"
         if name in WITH_SETTINGS:
-            from dlrecipes.cli.training import recipe_of_arguments, with_settings
+            from dlrecipes.cli.train import recipe_of_arguments, with_settings
 
             after = list(arguments)[list(arguments).index(word) + 1 :] if word == name else []
             facts = recipe_of_arguments(after)
@@ -163,7 +163,7 @@ def _usage_hint(words: Sequence[str]) -> str:
     if commands[0] in ("data", "runs") and len(commands) > 1:
         recipe = f" {commands[1]}"
     if commands[0] in WITH_SETTINGS:
-        from dlrecipes.cli.training import recipe_of_arguments
+        from dlrecipes.cli.train import recipe_of_arguments
 
         facts = recipe_of_arguments(words[words.index(commands[0]) + 1 :])
         named = next((quote(word) for word in words if word.endswith(".py")), "")

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from dlrecipes.catalog import all_recipes, find_recipe
+from dlrecipes.catalog.find import all_recipes, find_recipe
+from dlrecipes.catalog.settings import resolve_settings
 from dlrecipes.cli import options, output
 from dlrecipes.cli.display import Display
-from dlrecipes.cli.training import given_flags, preset_settings
-from dlrecipes.config import resolve_settings
+from dlrecipes.cli.train import given_flags, preset_settings
 from dlrecipes.errors import DlrecipesError, InputError
 
 MAX_SECONDS = 3600.0
@@ -48,7 +48,7 @@ def benchmark(
     The network is asked as an export is: raw input in, answer out. dlrecipes benchmark RECIPE
     --help shows the settings of that recipe.
     """
-    from dlrecipes.backend import check_device_name
+    from dlrecipes.system.backend import check_device_name
 
     check_device_name(device)
     if not 0 < seconds <= MAX_SECONDS:
@@ -59,9 +59,9 @@ def benchmark(
         asked = ["--data", data, "--seconds", str(seconds), "--device", device]
         documents = _measure_all([*asked, *(["--data-dir", data_dir] if data_dir else [])])
     else:
-        from dlrecipes.benchmark import measure
         from dlrecipes.datasets.ladder import DataRequest
-        from dlrecipes.trainer import Request
+        from dlrecipes.training.trainer import Request
+        from dlrecipes.use.benchmark import measure
 
         facts = find_recipe(recipe)
         request = Request(

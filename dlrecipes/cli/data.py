@@ -10,16 +10,16 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from dlrecipes.catalog import Facts, all_recipes
+from dlrecipes.catalog.find import Facts, all_recipes
 from dlrecipes.cli import options, output
 from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.cli.preflight import check
 from dlrecipes.datasets.cache import cache_file
-from dlrecipes.datasets.catalog import DATA_SETS, find_data_set
-from dlrecipes.datasets.disk import Place, clear_place, size_of, sole_writer
-from dlrecipes.datasets.download import shown_bytes
-from dlrecipes.datasets.fetch import prepare
 from dlrecipes.datasets.ladder import data_folder
+from dlrecipes.datasets.published.catalog import DATA_SETS, find_data_set
+from dlrecipes.datasets.published.disk import Place, clear_place, size_of, sole_writer
+from dlrecipes.datasets.published.download import shown_bytes
+from dlrecipes.datasets.published.fetch import prepare
 from dlrecipes.datasets.sources import remote_files
 from dlrecipes.errors import DlrecipesError, InputError
 

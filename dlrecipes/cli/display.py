@@ -17,8 +17,8 @@ from rich.progress import (
 from rich.text import Text
 
 from dlrecipes.cli import output
-from dlrecipes.datasets.download import shown_bytes
-from dlrecipes.runs import Run
+from dlrecipes.datasets.published.download import shown_bytes
+from dlrecipes.runs.record import Run
 
 
 class SamplesPerSecond(ProgressColumn):
@@ -40,7 +40,7 @@ def shown_metrics(logs: Mapping[str, float], *, validation: bool) -> str:
 
 
 class FetchDisplay:
-    """Shows on standard error how data is fetched; a `dlrecipes.datasets.download.FetchListener`.
+    """Shows on standard error how data is fetched: a `FetchListener` of `published.download`.
 
     Args:
         quiet: Whether to show warnings alone.
@@ -95,7 +95,7 @@ class FetchDisplay:
 
 
 class Display(FetchDisplay):
-    """Shows a training to people; a `dlrecipes.listener.Listener`.
+    """Shows a training to people; a `dlrecipes.training.listener.Listener`.
 
     Args:
         console: Where to show it.

@@ -5,7 +5,7 @@ from dlrecipes.cli import options, output
 
 def doctor(data_dir: options.DataDir = None, json: options.Json = False) -> None:
     """Show versions, devices, processor features, the data folder, and why a GPU is not seen."""
-    from dlrecipes.diagnosis import diagnose
+    from dlrecipes.use.doctor import diagnose
 
     document = diagnose(data_dir)
     if json:

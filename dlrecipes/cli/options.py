@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlrecipes.config import FILE_OPTIONS
+from dlrecipes.catalog.settings import FILE_OPTIONS
 from dlrecipes.errors import InputError
 
 if TYPE_CHECKING:
-    from dlrecipes.runs import Run
+    from dlrecipes.runs.record import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 RunsDir = Annotated[

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dlrecipes.datasets.files import shortened
+from dlrecipes.datasets.own.files import shortened
 from dlrecipes.errors import DlrecipesError
 
 MAX_MATRIX_CLASSES = 20

@@ -11,7 +11,7 @@ from dlrecipes.cli import options, output
 from dlrecipes.errors import InputError
 
 if TYPE_CHECKING:
-    from dlrecipes.preflight import Findings
+    from dlrecipes.catalog.preflight import Findings
 
 CLASSES_SHOWN = 50
 """Classes whose examples are counted in the table; `--json` has all."""
@@ -34,9 +34,9 @@ def check(
 
     Exits with 2 if the data cannot be used.
     """
-    from dlrecipes.catalog import all_recipes
-    from dlrecipes.datasets.files import FileOptions, existing_path, nearest_path
-    from dlrecipes.preflight import look_at
+    from dlrecipes.catalog.find import all_recipes
+    from dlrecipes.catalog.preflight import look_at
+    from dlrecipes.datasets.own.files import FileOptions, existing_path, nearest_path
     from dlrecipes.tasks import find_task
 
     recipes = {facts.name: facts for facts in all_recipes()}
@@ -60,8 +60,8 @@ def check(
 
 def _show(findings: "Findings") -> None:
     """Print what was found, for people."""
-    from dlrecipes.datasets.files import printable, shortened
-    from dlrecipes.preflight import repeated_sentence
+    from dlrecipes.catalog.preflight import repeated_sentence
+    from dlrecipes.datasets.own.files import printable, shortened
 
     target = output.console()
     verdict = "[green]can be used[/]" if findings.usable else "[red]cannot be used[/]"

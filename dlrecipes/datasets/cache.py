@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dlrecipes.atomic import remove_abandoned, whole_file
 from dlrecipes.datasets.examples import Examples, Splits
 from dlrecipes.datasets.storage import Array, Column, Memory, StoredColumn
+from dlrecipes.system.atomic import remove_abandoned, whole_file
 
 ABANDONED = 86_400.0
 """Seconds after which a file that is not done was left by a process that was killed."""

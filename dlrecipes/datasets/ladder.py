@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlrecipes.backend import hide_gpus
 from dlrecipes.datasets.cache import cached, is_cached
-from dlrecipes.datasets.catalog import DataSet, find_data_set
-from dlrecipes.datasets.disk import Place
-from dlrecipes.datasets.download import FetchListener
 from dlrecipes.datasets.examples import Examples, Source, Splits
-from dlrecipes.datasets.fetch import Unavailable, download_sources, prepare
-from dlrecipes.datasets.files import FileOptions
+from dlrecipes.datasets.own.files import FileOptions
+from dlrecipes.datasets.published.catalog import DataSet, find_data_set
+from dlrecipes.datasets.published.disk import Place
+from dlrecipes.datasets.published.download import FetchListener
+from dlrecipes.datasets.published.fetch import Unavailable, download_sources, prepare
+from dlrecipes.system.backend import hide_gpus
 
 RUNGS = ("auto", "full", "sample")
 

@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dlrecipes.datasets.catalog import DataSet
-from dlrecipes.datasets.download import RemoteFile
+from dlrecipes.datasets.published.catalog import DataSet
+from dlrecipes.datasets.published.download import RemoteFile
 from dlrecipes.errors import DlrecipesError, InputError
 
 MIRROR_VARIABLE = "DLRECIPES_MIRROR"

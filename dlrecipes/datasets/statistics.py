@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlrecipes.datasets.examples import Examples
+from dlrecipes.datasets.own.tables import MAX_CATEGORIES
 from dlrecipes.datasets.storage import Column, chunks
-from dlrecipes.datasets.tables import MAX_CATEGORIES
 
 MAX_COUNTED = 100 * MAX_CATEGORIES
 """Different texts that are counted at a time."""

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.examples import Examples, Rows, Source, Splits
-from dlrecipes.datasets.files import FileOptions, Report, shortened
+from dlrecipes.datasets.own.files import FileOptions, Report, shortened
+from dlrecipes.datasets.own.tables import Wanted
 from dlrecipes.datasets.storage import Array
-from dlrecipes.datasets.tables import Wanted
 from dlrecipes.errors import InputError
-from dlrecipes.metrics import class_probabilities
+from dlrecipes.kit.metrics import class_probabilities
 
 BATCH_SIZE = 256
 GOLDEN_EXAMPLES = 8

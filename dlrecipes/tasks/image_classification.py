@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from dlrecipes.datasets.examples import Source
-from dlrecipes.datasets.files import (
+from dlrecipes.datasets.own.files import (
     FileOptions,
     Report,
     files_below,
     nearest_path,
     printable,
 )
-from dlrecipes.datasets.images import IMAGE_SUFFIXES, common_shape, read_images
-from dlrecipes.datasets.labelled import LabelledWriter, labelled_files, labelled_rows
-from dlrecipes.datasets.tables import TABLE_SUFFIXES, Wanted, is_table
+from dlrecipes.datasets.own.images import IMAGE_SUFFIXES, common_shape, read_images
+from dlrecipes.datasets.own.labelled import LabelledWriter, labelled_files, labelled_rows
+from dlrecipes.datasets.own.tables import TABLE_SUFFIXES, Wanted, is_table
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
 

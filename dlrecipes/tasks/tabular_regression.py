@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.examples import Examples, ExamplesWriter, Source, Splits
-from dlrecipes.datasets.files import FileOptions, Report, shortened
-from dlrecipes.datasets.storage import Array
-from dlrecipes.datasets.tables import (
+from dlrecipes.datasets.own.files import FileOptions, Report, shortened
+from dlrecipes.datasets.own.tables import (
     MAX_CATEGORIES,
     MOSTLY,
     NO_NUMBER_HINT,
@@ -25,6 +24,7 @@ from dlrecipes.datasets.tables import (
     safe_names,
     splits_of,
 )
+from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError, nearest
 from dlrecipes.tasks import base
 

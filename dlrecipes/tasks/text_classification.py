@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.examples import Source
-from dlrecipes.datasets.files import (
+from dlrecipes.datasets.own.files import (
     FileOptions,
     Report,
     nearest_path,
@@ -18,9 +18,8 @@ from dlrecipes.datasets.files import (
     read_text,
     shortened,
 )
-from dlrecipes.datasets.labelled import LabelledWriter, labelled_files, labelled_rows
-from dlrecipes.datasets.storage import CHUNK, Array
-from dlrecipes.datasets.tables import (
+from dlrecipes.datasets.own.labelled import LabelledWriter, labelled_files, labelled_rows
+from dlrecipes.datasets.own.tables import (
     TABLE_SUFFIXES,
     Wanted,
     as_texts,
@@ -28,6 +27,7 @@ from dlrecipes.datasets.tables import (
     is_table,
     open_table,
 )
+from dlrecipes.datasets.storage import CHUNK, Array
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import base
 

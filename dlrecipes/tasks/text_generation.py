@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.examples import Examples, ExamplesWriter, Rows, Source
-from dlrecipes.datasets.files import FileOptions, Report, files_below, text_pieces
+from dlrecipes.datasets.own.files import FileOptions, Report, files_below, text_pieces
+from dlrecipes.kit.vocabulary import character_counts
 from dlrecipes.tasks import base
 from dlrecipes.tasks.text_classification import text_array, texts_of
-from dlrecipes.vocabulary import character_counts
 
 CONTEXT = 100
 """Characters that the generator reads before it writes the next one."""

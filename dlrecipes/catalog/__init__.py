@@ -1,0 +1,1 @@
+"""Finding recipes, their settings and their contract."""

@@ -1,0 +1,1 @@
+"""Finished runs: their record, files, lookup and comparison."""

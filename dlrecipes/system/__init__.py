@@ -1,0 +1,1 @@
+"""What Python and the operating system give, under one roof."""
