@@ -1,10 +1,10 @@
 """Measure what checkpoints cost: mnist-cnn on all of MNIST, with one an epoch and with none.
 
-    python benchmarks/checkpoint_cost.py --data-dir FOLDER     # about ten minutes; writes README
+    python benchmarks/checkpoint_cost.py --data-dir FOLDER     # about ten minutes
 
 The two take turns, so that other work on the machine meets both alike. Each is the real command in
 a fresh process; what is compared is the wall time of the fit, as the run records it, and of the
-whole process.
+whole process. `python docs/generate.py` then puts the result into the documentation.
 """
 
 import argparse
@@ -16,8 +16,6 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
-
-import readme
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks" / "checkpoint_cost.json"
@@ -44,7 +42,7 @@ def measure(every: str, data_dir: Path) -> dict[str, Any]:
 
 
 def summary(document: dict[str, Any]) -> str:
-    """Return the README's sentence."""
+    """Return the result in a sentence."""
     medians = {
         part: {
             every: statistics.median(
@@ -81,7 +79,6 @@ def main() -> None:
             print(f"{every}: fit {one['fit']:.2f} s, wall {one['wall']:.2f} s", flush=True)
     document = {"times": times, "machine": run["machine"], "versions": run["versions"]}
     RESULT.write_text(json.dumps(document, indent=1) + "\n")
-    readme.write("checkpoint cost", summary(document))
     print(summary(document))
 
 

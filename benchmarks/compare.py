@@ -1,9 +1,9 @@
 """Time to the same accuracy: a tutorial's plain Keras script, the same in PyTorch, and dlrecipes.
 
     python -m pip install '.[bench]'                      # PyTorch
-    python benchmarks/compare.py run --data-dir FOLDER    # about three hours; writes README
+    python benchmarks/compare.py run --data-dir FOLDER    # about three hours
     python benchmarks/compare.py run --data-dir FOLDER --only one-conv --repetitions 1
-    python benchmarks/compare.py readme                   # the tables from compare.json alone
+    python benchmarks/compare.py show                     # print the tables of compare.json
 
 Whole processes, from start to exit, in turn, on full data, in fresh processes. What each will read
 of its libraries and data is read before, so that none starts from a colder disk than another: the
@@ -21,6 +21,7 @@ And apart from these, for each recipe, `dlrecipes train RECIPE` with its default
 against what `--plan` says just before that it will take.
 Then, what a single fast path gives: the preset `fast` with and without it.
 The floor of a figure is its network's arithmetic over this machine's rate of multiplying matrices.
+`python docs/generate.py` puts the tables into the documentation.
 """
 
 import argparse
@@ -38,7 +39,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import floor
-import readme
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS = HERE / "scripts"
@@ -446,7 +446,7 @@ def table_of_paths(found: dict[str, Any]) -> list[str]:
 
 
 def tables(found: dict[str, Any]) -> str:
-    """Return the tables of the README, in Markdown."""
+    """Return all tables, in Markdown."""
     parts = (table_of_rows, table_of_sides, table_of_bare, table_of_paths)
     shown = (part(found) for part in parts)
     return "\n\n".join("\n".join(lines) for lines in shown if len(lines) > 2)
@@ -465,7 +465,7 @@ def main() -> None:
     measured.add_argument("--seeds", type=int, default=5, help="of dlrecipes, at least")
     measured.add_argument("--bare", type=int, default=3, help="repetitions against a bare script")
     measured.add_argument("--paths", type=int, default=3, help="repetitions of each fast path")
-    shown = commands.add_parser("readme", help="write the tables into README.md")
+    shown = commands.add_parser("show", help="print the tables")
     for one in (measured, shown):
         one.add_argument("--result", type=Path, default=RESULT, help="file of the measurements")
     arguments = parser.parse_args()
@@ -473,8 +473,6 @@ def main() -> None:
         run(arguments)
     found = json.loads(arguments.result.read_text())
     print(tables(found))
-    if arguments.result == RESULT:
-        readme.write("compare", tables(found))
 
 
 if __name__ == "__main__":

@@ -7,20 +7,20 @@ TensorFlow Datasets and Keras do before `model.fit`, and `dlrecipes train --data
 its cache of decoded data empty and otherwise as it is after the first training. All train the
 network that the recipe builds (of reviews, about that) with its batch size, and are stopped after
 their first step.
-Prints medians in seconds, and ratios, and writes `first_step.json` beside this file and the README.
+Prints medians in seconds, and ratios, and writes `first_step.json`. `python docs/generate.py` then
+puts the table into the documentation.
 """
 
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-
-import readme
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "first_step.json"
@@ -182,10 +182,10 @@ def measure(recipe: str, data_dir: str, repetitions: int) -> dict[str, list[floa
         folder = Path(scratch)
         script, ours = write_programs(recipe, folder)
         cache = folder / "cache"
-        kept = cache / "dlrecipes" / f"{DATA_SETS[recipe]}.npz"
+        kept = cache / "dlrecipes" / DATA_SETS[recipe]
         for _ in range(repetitions):
             found["script"].append(seconds_to_first_step([*script, data_dir], folder, cache))
-            kept.unlink(missing_ok=True)
+            shutil.rmtree(kept, ignore_errors=True)
             for name in ("first", "later"):
                 command = [*ours, "--data-dir", data_dir]
                 found[name].append(seconds_to_first_step(command, folder, cache))
@@ -193,7 +193,7 @@ def measure(recipe: str, data_dir: str, repetitions: int) -> dict[str, list[floa
 
 
 def table(results: dict[str, dict[str, list[float]]]) -> str:
-    """Return the table of the README, in Markdown: medians in seconds, and ratios."""
+    """Return the table in Markdown: medians in seconds, and ratios."""
     lines = [
         "| recipe | plain script | first training | ratio | later trainings | ratio |",
         "|---|---|---|---|---|---|",
@@ -220,7 +220,6 @@ def main() -> None:
     for recipe in arguments.only or PLAIN:
         results[recipe] = measure(recipe, str(arguments.data_dir.resolve()), arguments.repetitions)
         RESULT.write_text(json.dumps(results, indent=1) + "\n")
-    readme.write("first step", table(results))
     print(table(results))
 
 

@@ -1,16 +1,17 @@
-"""Measure every recipe and preset as a user runs it, and write the results into the README.
+"""Measure every recipe and preset as a user runs it.
 
-    python benchmarks/measure.py run --data-dir FOLDER      # trains all of it: about an hour
-    python benchmarks/measure.py run --only mnist-cnn/full --data-dir FOLDER
-    python benchmarks/measure.py readme                     # writes the table from results.json
+    python benchmarks/measure.py --data-dir FOLDER                           # about an hour
+    python benchmarks/measure.py --data-dir FOLDER --only mnist-cnn/full
 
-`run` calls the real command, `dlrecipes train … --json`, once a seed, one after another, and keeps
-what each run recorded in `benchmarks/results.json`. The table gives the mean over the seeds, the
-lowest and highest, and the median of the whole process's wall time.
+It runs the real command, `dlrecipes train … --json`, once a seed, one after another, and keeps what
+each run recorded in `benchmarks/results.json`. The tables give the mean over the seeds, the lowest
+and the highest, and the median wall time of the whole process. `python docs/generate.py` puts them
+into the documentation, and seconds and scores into the docstring of each recipe.
 """
 
 import argparse
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -19,8 +20,8 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import own_data
-import readme
+from dlrecipes.catalog.facts import read_facts
+from dlrecipes.tasks import find_task
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -58,23 +59,12 @@ class Row(NamedTuple):
 
 
 RECIPES = {
-    "mnist-cnn": ("one-conv", "three-conv", "two-conv"),
-    "sentiment-lstm": ("lstm-128", "lstm-64"),
-    "text-generation-lstm": ("lstm-128",),
-    "regression-mlp": ("dense-32",),
+    facts.name: tuple(facts.presets)
+    for facts in map(read_facts, sorted((ROOT / "recipes").glob("[!_]*.py")))
 }
-HEADLINES = {
-    "mnist-cnn": "accuracy",
-    "sentiment-lstm": "accuracy",
-    "text-generation-lstm": "loss",
-    "regression-mlp": "mae",
-}
-UNITS = {
-    "mnist-cnn": "accuracy",
-    "sentiment-lstm": "accuracy",
-    "text-generation-lstm": "nats per character",
-    "regression-mlp": "US$ mean absolute error",
-}
+"""The built-in recipes and their presets."""
+UNITS = {"text-generation-lstm": "nats per character", "regression-mlp": "US$ mean absolute error"}
+"""What results are counted in, where the metric's name does not say it."""
 OWN_ROWS = [
     Row("mnist-cnn", "", "digits", 5),
     Row("sentiment-lstm", "", "amazon_reviews.csv", 5, "--epochs 4"),
@@ -87,6 +77,17 @@ ROWS = [
     *(Row(recipe, preset, "full", 1) for recipe, presets in RECIPES.items() for preset in presets),
     *OWN_ROWS,
 ]
+
+
+def headline(recipe: str) -> str:
+    """Return the name of the metric that a recipe is judged by."""
+    facts = read_facts(ROOT / "recipes" / f"{recipe.replace('-', '_')}.py")
+    return find_task(facts.task).headline.name
+
+
+def unit(recipe: str) -> str:
+    """Return what the results of a recipe are counted in."""
+    return UNITS.get(recipe, headline(recipe).replace("_", " "))
 
 
 def measure(row: Row, seed: int, data_dir: str, own_dir: Path) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def measure(row: Row, seed: int, data_dir: str, own_dir: Path) -> dict[str, Any]
         "wall_seconds": round(wall, 1),
         "seconds": run["seconds"],
         "data": {key: run["data"][key] for key in ("name", "rung", "fingerprint", "rows")},
-        "baseline": run["data"]["baseline"],
+        "baseline": run["baseline"],
         "parameters": run["parameters"],
         "machine": run["machine"],
         "device": run["device"],
@@ -136,13 +137,15 @@ def run_all(only: list[str], data_dir: str) -> None:
     wanted = [row for row in ROWS if not only or row.key in only]
     with tempfile.TemporaryDirectory() as own_dir:
         if any(row in OWN_ROWS for row in wanted):
+            import own_data
+
             own_data.make(Path(own_dir))
         for row in wanted:
             results[row.key] = []
             for seed in range(row.seeds):
                 measured = measure(row, seed, data_dir, Path(own_dir))
                 results[row.key].append(measured)
-                value = measured["metrics"][HEADLINES[row.recipe]]
+                value = measured["metrics"][headline(row.recipe)]
                 seconds = measured["wall_seconds"]
                 print(f"{row.key} seed {seed}: {value:.4f}, {seconds} s", flush=True)
             RESULTS.write_text(json.dumps(results, indent=1) + "\n")
@@ -150,7 +153,7 @@ def run_all(only: list[str], data_dir: str) -> None:
 
 def shown_result(row: Row, runs: list[dict[str, Any]]) -> str:
     """Return the mean of the headline metric over the seeds, and its range."""
-    values = [run["metrics"][HEADLINES[row.recipe]] for run in runs]
+    values = [run["metrics"][headline(row.recipe)] for run in runs]
     digits = 1 if row.recipe == "regression-mlp" else 4
     result = f"{statistics.mean(values):,.{digits}f}"
     if len(values) > 1:
@@ -159,9 +162,9 @@ def shown_result(row: Row, runs: list[dict[str, Any]]) -> str:
 
 
 def own_table(results: dict[str, list[dict[str, Any]]]) -> str:
-    """Return the README's table of results on data that is not shipped, in Markdown."""
+    """Return the table of results on data that is not shipped, in Markdown."""
     lines = [
-        "| command | training rows | test result | without a network | seconds |",
+        "| command | training rows | test result | baseline | seconds |",
         "|---|---|---|---|---|",
     ]
     for row in OWN_ROWS:
@@ -169,69 +172,90 @@ def own_table(results: dict[str, list[dict[str, Any]]]) -> str:
         if not runs:
             continue
         digits = 1 if row.recipe == "regression-mlp" else 4
-        baseline = f"{runs[0]['baseline']['value']:,.{digits}f}"
+        value = runs[0]["baseline"]["metrics"][headline(row.recipe)]
+        baseline = f"{value:,.{digits}f}"
         seconds = statistics.median(run["wall_seconds"] for run in runs)
         lines.append(
             f"| `{row.command}` | {runs[0]['data']['rows']['train']:,} "
-            f"| {shown_result(row, runs)} {UNITS[row.recipe]} "
-            f"| {baseline}: {runs[0]['baseline']['answer']} | {seconds:.0f} |"
+            f"| {shown_result(row, runs)} {unit(row.recipe)} "
+            f"| {baseline}: {runs[0]['baseline']['name']} | {seconds:.0f} |"
         )
     return "\n".join(lines)
 
 
-def table(results: dict[str, list[dict[str, Any]]]) -> str:
-    """Return the README's table of results, in Markdown."""
+def table(results: dict[str, list[dict[str, Any]]], only: str = "") -> str:
+    """Return the table of results, in Markdown.
+
+    Args:
+        results: What was measured.
+        only: The recipe to show; empty for all.
+    """
     lines = [
         "| command | parameters | training rows | test result | seeds | seconds |",
         "|---|---|---|---|---|---|",
     ]
-    measured = [row for row in ROWS if results.get(row.key) and row not in OWN_ROWS]
-    for row in measured:
-        runs = results[row.key]
+    for row in ROWS:
+        runs = results.get(row.key)
+        if not runs or row in OWN_ROWS or only not in ("", row.recipe):
+            continue
         seconds = statistics.median(run["wall_seconds"] for run in runs)
         lines.append(
             f"| `{row.command}` | {runs[0]['parameters']:,} "
             f"| {runs[0]['data']['rows']['train']:,} | {shown_result(row, runs)} "
-            f"{UNITS[row.recipe]} "
+            f"{unit(row.recipe)} "
             f"| {len(runs)} | {seconds:.0f} |"
         )
-    last = results[measured[0].key][-1]
+    return "\n".join(lines)
+
+
+def machine(results: dict[str, list[dict[str, Any]]]) -> str:
+    """Return where the results were measured, in a sentence."""
+    last = next(iter(results.values()))[-1]
     machine, versions = last["machine"], last["versions"]
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"Measured by `python benchmarks/measure.py run` on {machine['system']}, "
-            f"{machine['processor']}, {machine['cores']} cores, on the {last['device']}, Python "
-            f"{versions['python']}, TensorFlow {versions['tensorflow']}, Keras "
-            f"{versions['keras']}. The test result is the mean over the seeds, with the lowest "
-            "and the highest; seconds are the median wall time of the whole process, from start to "
-            "exit. A training row of `text-generation-lstm` is a window of characters.",
-        ]
+    return (
+        f"Measured by `python benchmarks/measure.py` on {machine['system']}, "
+        f"{machine['processor']}, {machine['cores']} cores, on the {last['device']}, Python "
+        f"{versions['python']}, TensorFlow {versions['tensorflow']}, Keras {versions['keras']}."
     )
 
 
-def readme_with(results: dict[str, list[dict[str, Any]]], text: str) -> str:
-    """Return the README's text with the tables in their places."""
-    text = readme.text_with(text, "results", table(results))
-    return readme.text_with(text, "own", own_table(results))
+COMMAND = re.compile(r"^    (dlrecipes train (\S+)((?: --\S+ \S+)*))(?: +\d.*)?$", re.MULTILINE)
+"""A line of a recipe's docstring: a command, and its seconds and score once it was measured."""
+
+
+def docstring_with(results: dict[str, list[dict[str, Any]]], text: str) -> str:
+    """Return the text of a recipe whose docstring gives the seconds and scores that were measured.
+
+    A command that was not measured is given without.
+    """
+    width = max((len(command[1]) for command in COMMAND.finditer(text)), default=0)
+
+    def measured(command: re.Match[str]) -> str:
+        words = command[3].split()
+        flags = dict(zip(words[::2], words[1::2], strict=True))
+        data, preset = flags.pop("--data", "full"), flags.pop("--preset", "")
+        row = Row(command[2], preset, data, 0, " ".join(map(" ".join, flags.items())))
+        runs = results.get(row.key)
+        if not runs:
+            return f"    {command[1]}"
+        seconds = statistics.median(run["wall_seconds"] for run in runs)
+        metric = headline(row.recipe)
+        score = statistics.mean(run["metrics"][metric] for run in runs)
+        digits = 1 if score >= 100 else 3
+        return f"    {command[1]:<{width}}  {seconds:>3.0f} s  {metric} {score:.{digits}f}"
+
+    return COMMAND.sub(measured, text)
 
 
 def main() -> None:
-    """Run what the command line asks for."""
+    """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description="Measure the recipes.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="train and measure")
-    run.add_argument("--only", nargs="*", default=[], help="rows, such as mnist-cnn/full")
-    run.add_argument(
+    parser.add_argument("--only", nargs="*", default=[], help="rows, such as mnist-cnn/full")
+    parser.add_argument(
         "--data-dir", required=True, type=Path, help="the folder of prepared data sets"
     )
-    commands.add_parser("readme", help="write the table into README.md")
     arguments = parser.parse_args()
-    if arguments.command == "run":
-        run_all(arguments.only, str(arguments.data_dir.resolve()))
-    text = readme_with(json.loads(RESULTS.read_text()), readme.README.read_text())
-    readme.README.write_text(text)
+    run_all(arguments.only, str(arguments.data_dir.resolve()))
 
 
 if __name__ == "__main__":

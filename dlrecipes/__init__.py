@@ -6,53 +6,69 @@ What stands here is what a recipe imports. Importing it does not import TensorFl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrecipes.catalog.settings import (
-    Fraction,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-)
-
 if TYPE_CHECKING:
     from dlrecipes.datasets.examples import Data, Examples, Source
-    from dlrecipes.datasets.statistics import Categories, Numbers, column_statistics
+    from dlrecipes.kit.columns import standardised_columns
+    from dlrecipes.kit.config import Interval, TrainingConfig
+    from dlrecipes.kit.generated_images import generated_image_metrics
+    from dlrecipes.kit.members import (
+        error_of_members,
+        for_each_member,
+        mae_of_mean,
+        mean_of_members,
+        member_outputs,
+        number_waves,
+        surprise_of_members,
+    )
     from dlrecipes.kit.metrics import (
         Metrics,
         classification_metrics,
         regression_metrics,
         text_generation_metrics,
     )
-    from dlrecipes.kit.practices import class_weights, early_stopping, make_optimizer
+    from dlrecipes.kit.mirrors import can_be_mirrored
+    from dlrecipes.kit.practices import early_stopping, make_optimizer, normalization
+    from dlrecipes.kit.rare_classes import rare_class_metrics, resampled
     from dlrecipes.kit.vocabulary import (
         character_vectorization,
         character_windows,
-        word_vectorization,
+        next_character,
+        ngram_numbers,
+        texts_with,
+        word_numbers,
     )
 
 __all__ = [
-    "Categories",
     "Data",
     "Examples",
-    "Fraction",
+    "Interval",
     "Metrics",
-    "NonNegativeFloat",
-    "NonNegativeInt",
-    "Numbers",
-    "PositiveFloat",
-    "PositiveInt",
     "Source",
+    "TrainingConfig",
+    "can_be_mirrored",
     "character_vectorization",
     "character_windows",
-    "class_weights",
     "classification_metrics",
-    "column_statistics",
     "early_stopping",
+    "error_of_members",
+    "for_each_member",
+    "generated_image_metrics",
+    "mae_of_mean",
     "make_optimizer",
+    "mean_of_members",
+    "member_outputs",
+    "next_character",
+    "ngram_numbers",
+    "normalization",
+    "number_waves",
+    "rare_class_metrics",
     "regression_metrics",
-    "run_recipe",
+    "resampled",
+    "standardised_columns",
+    "surprise_of_members",
     "text_generation_metrics",
-    "word_vectorization",
+    "texts_with",
+    "word_numbers",
 ]
 
 if not (Path(__path__[0]) / "data").is_dir():
@@ -60,43 +76,44 @@ if not (Path(__path__[0]) / "data").is_dir():
     # whose parts recipes/ and data/ lie beside it until they are installed.
     __path__.append(str(Path(__path__[0]).parent))
 
-_HOMES = {
+HOMES = {
     "Data": "datasets.examples",
     "Examples": "datasets.examples",
     "Source": "datasets.examples",
+    "Interval": "kit.config",
+    "TrainingConfig": "kit.config",
     "Metrics": "kit.metrics",
     "classification_metrics": "kit.metrics",
     "regression_metrics": "kit.metrics",
     "text_generation_metrics": "kit.metrics",
-    "class_weights": "kit.practices",
+    "can_be_mirrored": "kit.mirrors",
     "early_stopping": "kit.practices",
+    "error_of_members": "kit.members",
+    "for_each_member": "kit.members",
+    "mae_of_mean": "kit.members",
+    "mean_of_members": "kit.members",
+    "member_outputs": "kit.members",
+    "number_waves": "kit.members",
+    "surprise_of_members": "kit.members",
+    "generated_image_metrics": "kit.generated_images",
     "make_optimizer": "kit.practices",
-    "Categories": "datasets.statistics",
-    "Numbers": "datasets.statistics",
-    "column_statistics": "datasets.statistics",
+    "normalization": "kit.practices",
+    "rare_class_metrics": "kit.rare_classes",
+    "resampled": "kit.rare_classes",
+    "standardised_columns": "kit.columns",
     "character_vectorization": "kit.vocabulary",
     "character_windows": "kit.vocabulary",
-    "word_vectorization": "kit.vocabulary",
+    "next_character": "kit.vocabulary",
+    "ngram_numbers": "kit.vocabulary",
+    "texts_with": "kit.vocabulary",
+    "word_numbers": "kit.vocabulary",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Return a public name from the module it lives in, imported when first used."""
-    if name not in _HOMES:
+    if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def run_recipe(path: str) -> None:
-    """Train the recipe in a file with the flags of the command line: `python FILE --epochs 3`.
-
-    Args:
-        path: The recipe's `__file__`.
-    """
-    import sys
-
-    from dlrecipes.cli import main
-
-    sys.exit(main(["train", path, *sys.argv[1:]]))
+    return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)

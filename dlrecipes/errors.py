@@ -32,7 +32,7 @@ class Interrupted(DlrecipesError):
     exit_code = 130
 
 
-def most_like(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
+def most_like(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """Return the known name most like `name`, or an empty string.
 
     Args:

@@ -1,16 +1,29 @@
 """Fixtures of the whole suite: every recipe is trained once, and the run is shared."""
 
+import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import CHEAP, CHECKOUT, SHARED, Outcome, dlrecipes, mount, unmount
+from filelock import FileLock
+from support import (
+    CHEAP,
+    CHECKOUT,
+    SHARED,
+    Outcome,
+    dlrecipes,
+    mount,
+    run_process,
+    unmount,
+)
 
 # `python -m pytest` puts the checkout first on sys.path. Its folder dlrecipes/ would hide the
 # installed package, and lacks dlrecipes.recipes and dlrecipes.data: those lie in recipes/ and
@@ -20,8 +33,10 @@ sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != CH
 # A shell that runs tests in the background has them ignore Ctrl-C, and so all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Seals of runs are made with a key in the user's configuration: tests have one of their own.
-os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="dlrecipes-tests-")
+# Seals of runs are made with a key in the user's configuration: tests have one of their own, which
+# the processes that pytest-xdist starts inherit.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="dlrecipes-tests-")
 
 Train = Callable[..., Outcome]
 
@@ -37,6 +52,8 @@ def _lacking() -> dict[str, str]:
             unmount(Path(folder))
         else:
             lacking["mount"] = "a file system of its own can be mounted by root alone"
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        lacking["user"] = "only root can become another user, with setpriv"
     return lacking
 
 
@@ -59,9 +76,31 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def runs_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that the processes of a test run share: each tests some files."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "common"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tfds_folder(common: Path) -> Path:
+    """Return a folder with small prepared data sets under the names of real ones."""
+    folder, done = common / "tfds", common / "tfds.done"
+    with FileLock(common / "tfds.lock"):
+        if not done.exists():
+            folder.mkdir()
+            program = Path(__file__).with_name("prepared.py")
+            run_process([sys.executable, program, folder], cwd=folder)
+            done.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def runs_dir(common: Path) -> Path:
     """Return the folder of the runs that tests share: read them, copy them, never change them."""
-    return tmp_path_factory.mktemp("shared") / "runs"
+    return common / "runs"
 
 
 @pytest.fixture(scope="session")
@@ -70,11 +109,16 @@ def train_once(runs_dir: Path) -> Train:
 
     @cache
     def train(recipe: str) -> Outcome:
-        return dlrecipes(
-            *("train", recipe, "--data", "sample", "--runs-dir", runs_dir, "--json"),
-            *CHEAP[recipe],
-            cwd=runs_dir.parent,
-        )
+        printed = runs_dir.parent / f"{recipe}.json"
+        with FileLock(printed.with_suffix(".lock")):
+            if not printed.exists():
+                outcome = dlrecipes(
+                    *("train", recipe, "--data", "sample", "--runs-dir", runs_dir, "--json"),
+                    *CHEAP[recipe],
+                    cwd=runs_dir.parent,
+                )
+                printed.write_text(json.dumps(asdict(outcome)))
+        return Outcome(**json.loads(printed.read_text()))
 
     return train
 

@@ -2,9 +2,13 @@
 
 import json
 import os
+import re
 import shutil
+import site
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +20,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pytest
+
+from recipes import BY_NAME
 
 Array = npt.NDArray[Any]
 Item = TypeVar("Item", bound=Hashable)
@@ -27,18 +34,20 @@ SHARED = CHECKOUT.parent / "shared" / "data" / "tfds"
 SCRIPTS = Path(sys.executable).parent
 COMMAND = SCRIPTS / "dlrecipes"
 
-MNIST, TEXT, REGRESSION, SENTIMENT = RECIPES = (
+MNIST, TEXT, REGRESSION, SENTIMENT = (
     "mnist-cnn",
     "text-generation-lstm",
     "regression-mlp",
     "sentiment-lstm",
 )
-CHEAP = {
-    MNIST: (),
-    TEXT: ("--epochs", "1", "--lstm-units", "32", "--batch-size", "256"),
-    REGRESSION: (),
-    SENTIMENT: ("--epochs", "1", "--vocabulary-size", "5000"),
-}
+RECIPES = tuple(BY_NAME)
+"""Every built-in recipe: what is expected of each is in `recipes/`."""
+OFTEN = (MNIST, TEXT, REGRESSION, SENTIMENT)
+EACH = [
+    pytest.param(name, marks=() if name in OFTEN else pytest.mark.long, id=name) for name in RECIPES
+]
+"""Every built-in recipe, for a test that trains: three only among the tests that take long."""
+CHEAP = {name: expected.cheap for name, expected in BY_NAME.items()}
 """Settings with which each recipe still learns, in a few seconds."""
 
 FOREIGN_VARIABLES = (
@@ -58,13 +67,32 @@ sys.exit(code)
 """The command as a program for `run_python`, which fails if it needed TensorFlow."""
 
 
+PHASE = re.compile(
+    r"(Starting TensorFlow|(Loading|Preparing) the data|Building the model|Tracing the first step)"
+    r" …|(Started TensorFlow|(Loaded|Prepared) the data|Built the model|Traced the first step)"
+    r" in [\d.]+ s"
+)
+"""A line that says what is being done, or how long it took."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a process ended, and what it printed."""
 
     code: int
     out: str
-    err: str
+    stderr: str
+
+    @property
+    def err(self) -> str:
+        """Return what was printed on standard error besides what is being done."""
+        lines = self.stderr.splitlines(keepends=True)
+        return "".join(line for line in lines if not PHASE.fullmatch(line.rstrip("\n")))
+
+    @property
+    def error(self) -> str:
+        """Return the same without the line that says which run is used."""
+        return re.sub(r"^Using run .*\n", "", self.err)
 
     @property
     def document(self) -> Any:
@@ -101,14 +129,46 @@ def run_process(
     return outcome
 
 
-def dlrecipes(*arguments: str | Path, **options: Any) -> Outcome:
-    """Run the real command, as `run_process` does."""
-    return run_process([COMMAND, *arguments], **options)
+def dlrecipes(*arguments: str | Path, baseline: bool = False, **options: Any) -> Outcome:
+    """Run the real command, as `run_process` does.
+
+    Args:
+        arguments: What is typed behind its name.
+        baseline: Whether `train` fits a plain baseline: that is a process more, and needless where
+            it is not what is tested.
+        options: As `run_process` has them.
+    """
+    left_out = arguments[:1] == ("train",) and len(arguments) > 1 and not baseline
+    return run_process([COMMAND, *arguments, *["--no-baseline"] * left_out], **options)
 
 
 def run_python(program: str, *arguments: str | Path, **options: Any) -> Outcome:
     """Run a program text in a fresh Python, as `run_process` does."""
     return run_process([sys.executable, "-c", program, *arguments], **options)
+
+
+def install(wheel: Path, folder: Path) -> Path:
+    """Install a wheel into a new virtual environment in a folder, and return its Python.
+
+    All else in it is that of the environment that runs the tests: TensorFlow is large.
+    """
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
+    pip = (sys.executable, "-m", "pip", "--python", python)
+    run_process([*pip, "install", "--quiet", "--no-deps", "--no-index", wheel], cwd=folder)
+    (packages,) = folder.glob("lib/python3*/site-packages")
+    places = dict.fromkeys([sysconfig.get_path("purelib"), *site.getsitepackages()])
+    lines = "".join(f"site.addsitedir({place!r}); " for place in places)
+    (packages / "dependencies.pth").write_text(f"import site; {lines}\n")
+    return python
+
+
+def build_wheel(source: Path, folder: Path) -> Path:
+    """Build the wheel of a project into a folder, without a network, and return it."""
+    command = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation")
+    run_process([*command, "-w", folder, source], cwd=folder)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
 def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> dict[Item, Result]:
@@ -138,6 +198,23 @@ def files_below(folder: Path) -> dict[str, bytes]:
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b"(folder)"
         for path in sorted(folder.rglob("*"))
     }
+
+
+def read_own(task: str, path: Path, **options: Any) -> Any:
+    """Return a user's own data as training reads it, a `Source`.
+
+    Args:
+        task: Name of the task.
+        path: The file or folder.
+        options: Flags that say how to read it, and `like`, the data of an earlier run.
+    """
+    from dlrecipes.datasets.own.files import FileOptions
+    from dlrecipes.tasks import find_task
+    from dlrecipes.tasks.reading import Reading, own_source
+
+    like = options.pop("like", None)
+    reading = Reading(path, FileOptions(**options), like=like)
+    return own_source(reading, find_task(task).read(reading))
 
 
 def sample_file(name: str) -> bytes:
@@ -217,3 +294,10 @@ def same_weights(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
     return one.keys() == other.keys() and all(
         one[name].tobytes() == other[name].tobytes() for name in one
     )
+
+
+def selected(request: pytest.FixtureRequest, name: str = "recipe") -> list[str]:
+    """Return the values of a parameter that the selected tests of a module have, each once."""
+    items = [item for item in request.session.items if item.path == request.path]
+    found = [getattr(item, "callspec", None) for item in items]
+    return list(dict.fromkeys(one.params[name] for one in found if one and name in one.params))

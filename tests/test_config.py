@@ -8,17 +8,14 @@ from typing import Any
 
 import pytest
 
+from dlrecipes.catalog.config_files import ConfigFile, read_config_file, resolve_settings
 from dlrecipes.catalog.find import find_recipe
-from dlrecipes.catalog.settings import (
-    ConfigFile,
-    Setting,
-    ValueType,
-    parse_annotation,
-    read_config_file,
-    resolve_settings,
-    show_value,
-)
+from dlrecipes.catalog.settings import Setting, ValueType, parse_annotation, show_value
 from dlrecipes.errors import InputError
+
+AT_LEAST_ONE = "Annotated[int, Interval(minimum=1)]"
+ABOVE_ZERO = "Annotated[float, Interval(minimum=0, open_minimum=True)]"
+FRACTION = "Annotated[float, Interval(minimum=0, maximum=1, open_maximum=True)]"
 
 
 def value_type(annotation: str) -> ValueType:
@@ -35,17 +32,14 @@ def value_type(annotation: str) -> ValueType:
         ("str", "a, b", "a, b"),
         ("bool", "true", True),
         ("bool", "False", False),
-        ("PositiveInt", "1", 1),
-        ("NonNegativeInt", "0", 0),
-        ("PositiveFloat", "1e-30", 1e-30),
-        ("NonNegativeFloat", "0", 0.0),
-        ("Fraction", "0", 0.0),
-        ("Fraction", "0.999", 0.999),
-        ("dlrecipes.Fraction", "0.5", 0.5),
+        (AT_LEAST_ONE, "1", 1),
+        (ABOVE_ZERO, "1e-30", 1e-30),
+        (FRACTION, "0", 0.0),
+        (FRACTION, "0.999", 0.999),
         ("Literal['adam', 'sgd']", "sgd", "sgd"),
         ("Literal[1, 2]", "2", 2),
         ("tuple[int, ...]", "32", (32,)),
-        ("tuple[PositiveInt, ...]", "32, 64,128", (32, 64, 128)),
+        (f"tuple[{AT_LEAST_ONE}, ...]", "32, 64,128", (32, 64, 128)),
         ("tuple[float, ...]", "", ()),
         ("int | None", "none", None),
         ("int | None", "3", 3),
@@ -72,14 +66,12 @@ def test_a_flags_text_becomes_a_value_of_the_settings_type(
         ("float", "inf", "a number"),
         ("float", "1e999", "a number"),
         ("bool", "maybe", "true or false"),
-        ("PositiveInt", "0", "an integer at least 1"),
-        ("NonNegativeInt", "-1", "an integer at least 0"),
-        ("PositiveFloat", "0", "a number above 0"),
-        ("NonNegativeFloat", "-0.1", "a number at least 0"),
-        ("Fraction", "1", "a number at least 0 and below 1"),
-        ("Fraction", "-0.1", "a number at least 0 and below 1"),
+        (AT_LEAST_ONE, "0", "an integer at least 1"),
+        (ABOVE_ZERO, "0", "a number above 0"),
+        (FRACTION, "1", "a number at least 0 and below 1"),
+        (FRACTION, "-0.1", "a number at least 0 and below 1"),
         ("Literal['adam', 'sgd']", "Adam", "one of adam, sgd"),
-        ("tuple[PositiveInt, ...]", "32,0", "a comma-separated list, each item an integer"),
+        (f"tuple[{AT_LEAST_ONE}, ...]", "32,0", "a comma-separated list, each item an integer"),
         ("int | None", "null", "an integer, or none"),
     ],
 )
@@ -130,10 +122,11 @@ def test_a_files_value_is_held_against_the_settings_type(
 
 
 @pytest.mark.parametrize(
-    "annotation", ["list[int]", "dict", "tuple[int, int]", "int | str", "Path", "'int'", "Any"]
+    "annotation",
+    ["list[int]", "dict", "tuple[int, int]", "int | str", "Path", "'int'", "Any", "PositiveInt"],
 )
 def test_a_type_that_no_flag_can_have_is_refused(annotation: str) -> None:
-    with pytest.raises(ValueError, match="is not a type that a setting can have"):
+    with pytest.raises(ValueError, match="cannot be the type of a setting"):
         value_type(annotation)
 
 
@@ -145,10 +138,10 @@ def test_a_value_is_shown_as_it_can_be_typed_again(value: Any) -> None:
 
 
 SETTINGS = (
-    Setting("epochs", value_type("PositiveInt"), 3),
-    Setting("rate", value_type("PositiveFloat"), 0.1),
-    Setting("filters", value_type("tuple[PositiveInt, ...]"), (16,)),
-    Setting("dropout", value_type("Fraction"), 0.0),
+    Setting("epochs", value_type(AT_LEAST_ONE), 3),
+    Setting("rate", value_type(ABOVE_ZERO), 0.1),
+    Setting("filters", value_type("tuple[int, ...]"), (16,)),
+    Setting("dropout", value_type(FRACTION), 0.0),
 )
 
 
@@ -200,6 +193,25 @@ def test_a_runs_own_record_asks_for_all_that_the_run_was_asked_for(tmp_path: Pat
         assert (file.recipe, file.preset, file.seed) == ("mnist-cnn", "one-conv", 11)
         assert (file.data, file.data_dir) == ("sample", "/prepared")
         assert resolve_settings(SETTINGS, file=file) == {**settings, "filters": (8,)}
+
+
+@pytest.mark.parametrize(
+    ("requested", "rung", "data"),
+    [
+        ("auto", "sample", "sample"),
+        ("auto", "full", "full"),
+        ("full", "full", "full"),
+        ("tfds:cifar10", "full", "tfds:cifar10"),
+        ("/home/me/photos", "own", "/home/me/photos"),
+    ],
+)
+def test_a_runs_own_record_asks_for_the_data_that_it_was_trained_on(
+    requested: str, rung: str, data: str, tmp_path: Path
+) -> None:
+    stamp = {"requested": requested, "rung": rung, "fingerprint": "0123456789abcdef"}
+    record = {"schema": 1, "recipe": "mnist-cnn", "config": {}, "data": stamp}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert read_config_file(tmp_path).data == data
 
 
 @pytest.mark.parametrize(

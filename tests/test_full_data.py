@@ -1,43 +1,38 @@
 """The data ladder: full data sets that are prepared, and what happens where there are none."""
 
-import json
 from pathlib import Path
 
 import pytest
-from support import MNIST, REGRESSION, SHARED, dlrecipes, files_below, run_python
+from support import MNIST, REGRESSION, SENTIMENT, SHARED, TEXT, dlrecipes, files_below
+
+from dlrecipes.catalog.find import find_recipe
+from dlrecipes.tasks import find_task
+from dlrecipes.tasks.opening import DataRequest, RecipeData, open_source
+from dlrecipes.training.listener import Silence
 
 OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9")
 """Sends every request to a port where nobody answers."""
 
-COUNT_ROWS = """
-import json, sys
-from dlrecipes.datasets.published.catalog import DATA_SETS
-from dlrecipes.cli.display import FetchDisplay
-from dlrecipes.datasets.ladder import open_data_set
-counts = {}
-for name in DATA_SETS:
-    source = open_data_set(name, "full", sys.argv[1], FetchDisplay(quiet=True))
-    assert source.rung == "full" and source.name == name
-    splits = source.splits()
-    if name == "tiny_shakespeare":
-        counts[name] = {split: len(rows.features[0]) for split, rows in splits.items()}
-    else:
-        counts[name] = {split: len(rows) for split, rows in splits.items()}
-print(json.dumps(counts))
-"""
-
 
 @pytest.mark.shared
-def test_full_data_sets_open_with_all_their_rows(tmp_path: Path) -> None:
-    counts = json.loads(run_python(COUNT_ROWS, SHARED, cwd=tmp_path).out.splitlines()[-1])
-    assert counts == {
-        "mnist": {"train": 60_000, "test": 10_000},
-        "imdb_reviews": {"train": 25_000, "test": 25_000},
-        # In characters.
-        "tiny_shakespeare": {"train": 1_003_854, "validation": 55_770, "test": 55_770},
+@pytest.mark.parametrize(
+    ("recipe", "rows"),
+    [
+        (MNIST, {"train": 60_000, "test": 10_000}),
+        (SENTIMENT, {"train": 25_000, "test": 25_000}),
+        # One text each.
+        (TEXT, {"train": 1, "validation": 1, "test": 1}),
         # A fixed random tenth of its one split is held out.
-        "diamonds": {"train": 48_546, "test": 5_394},
-    }
+        (REGRESSION, {"train": 48_546, "test": 5_394}),
+    ],
+)
+def test_full_data_sets_open_with_all_their_rows(recipe: str, rows: dict[str, int]) -> None:
+    facts = find_recipe(recipe)
+    data = RecipeData(find_task(facts.task), facts.dataset, None, facts.features)
+    source = open_source(data, DataRequest("full", str(SHARED)), 0, Silence())
+    assert source.rung == "full"
+    assert source.name == facts.dataset
+    assert {split: len(examples) for split, examples in source.splits().items()} == rows
 
 
 @pytest.mark.shared
@@ -96,5 +91,5 @@ def test_auto_without_a_network_trains_on_the_sample_and_says_so_in_one_line(
     assert outcome.document["data"]["rung"] == "sample"
     assert outcome.document["data"]["requested"] == "auto"
     (note,) = outcome.err.splitlines()
-    assert "Training on the bundled sample instead (diamonds-sample)." in note
+    assert "Training on the sample instead (diamonds.csv)." in note
     assert not (tmp_path / "data").exists()

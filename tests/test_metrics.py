@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,21 +10,25 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.metrics as reference
-from support import run_python
+from support import MNIST, recipe_source, run_python
 
-from dlrecipes.datasets.examples import Examples, Source
+from dlrecipes.catalog.config_files import resolve_settings
+from dlrecipes.catalog.facts import read_facts
+from dlrecipes.datasets.examples import Examples, Source, class_weights
 from dlrecipes.datasets.pipelines import Order
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.kit import vocabulary
+from dlrecipes.kit.config import TrainingConfig
 from dlrecipes.kit.metrics import (
     classification_metrics,
     regression_metrics,
     text_generation_metrics,
 )
-from dlrecipes.kit.practices import class_weights, early_stopping, make_optimizer
+from dlrecipes.kit.practices import OPTIMIZERS, early_stopping, make_optimizer
 from dlrecipes.kit.vocabulary import character_vectorization, word_vectorization
-from dlrecipes.runs.provenance import expected_band, judge
+from dlrecipes.runs.verdict import expectation, judge
 from dlrecipes.system.backend import load_tensorflow, quiet_stderr
+from dlrecipes.tasks.answers.category import CategoryForm
 
 
 def echo(shape: tuple[int | None, ...]) -> Any:
@@ -114,10 +119,10 @@ def test_regression_metrics_are_those_of_scikit_learn() -> None:
 
 def test_an_answer_that_is_not_a_number_is_no_result() -> None:
     answers = batches([[0.1, 0.9], [math.nan, math.nan], [0.2, 0.8]], [0, 1, 1])
-    with pytest.raises(DlrecipesError, match="some test examples is no finite number"):
+    with pytest.raises(DlrecipesError, match="NaN or infinity for some test examples"):
         classification_metrics(echo((2,)), answers, "ab")
     characters = batches([[[math.nan, 1.0]]], [[1]])
-    with pytest.raises(DlrecipesError, match="some test examples is no finite number"):
+    with pytest.raises(DlrecipesError, match="NaN or infinity for some test examples"):
         text_generation_metrics(echo((None, 2)), characters)
 
 
@@ -179,49 +184,75 @@ def test_text_generation_metrics_leave_out_padding() -> None:
 @pytest.mark.parametrize(
     ("value", "band", "higher_is_better", "verdict"),
     [
-        (0.97, [0.96, 0.98], True, "normal"),
-        (0.96, [0.96, 0.98], True, "normal"),
-        (0.95, [0.96, 0.98], True, "low"),
-        (0.99, [0.96, 0.98], True, "suspiciously high"),
-        (290.0, [255.0, 280.0], False, "low"),
-        (200.0, [255.0, 280.0], False, "suspiciously high"),
-        (270.0, [255.0, 280.0], False, "normal"),
-        (0.97, [], True, "unknown"),
+        (0.97, [0.96, 0.98], True, "as expected"),
+        (0.96, [0.96, 0.98], True, "as expected"),
+        (0.95, [0.96, 0.98], True, "worse than expected"),
+        (0.99, [0.96, 0.98], True, "better than expected"),
+        (290.0, [255.0, 280.0], False, "worse than expected"),
+        (200.0, [255.0, 280.0], False, "better than expected"),
+        (270.0, [255.0, 280.0], False, "as expected"),
+        (0.97, [], True, "better than the baseline"),
+        (0.97, [], False, "worse than the baseline"),
+        (0.5, [], True, "a tie with the baseline"),
+        (0.5, [], False, "a tie with the baseline"),
+        (0.4, [], True, "worse than the baseline"),
+        (0.4, [], False, "better than the baseline"),
         (None, [0.9, 1.0], True, "unknown"),
     ],
 )
-def test_verdict_follows_from_the_band_and_the_direction_of_the_metric(
+def test_verdict_says_how_good_a_result_is_for_a_score_and_for_an_error(
     value: float | None, band: list[float], higher_is_better: bool, verdict: str
 ) -> None:
     assert judge(value, band, 0.5, higher_is_better=higher_is_better) == verdict
 
 
-def test_expected_band_is_that_of_the_preset_and_the_data() -> None:
-    facts: Any = SimpleNamespace(
-        expected={"mnist": {"accuracy": (0.9, 1.0)}, "mnist:small": {"accuracy": (0.8, 0.9)}}
-    )
-    assert expected_band(facts, "", "mnist", "accuracy") == [0.9, 1.0]
-    assert expected_band(facts, "small", "mnist", "accuracy") == [0.8, 0.9]
-    assert expected_band(facts, "large", "mnist", "accuracy") == []
-    assert expected_band(facts, "", "other", "accuracy") == []
-    assert expected_band(facts, "", "mnist", "loss") == []
+@pytest.mark.parametrize(
+    ("preset", "changes", "data", "why_none"),
+    [
+        ("", {}, {"rung": "full", "name": "mnist"}, ""),
+        ("fast", {}, {"rung": "full", "name": "mnist"}, ""),
+        ("", {"epochs": 1}, {"rung": "full", "name": "mnist"}, "not the default settings"),
+        ("fast", {"epochs": 2}, {"rung": "full", "name": "mnist"}, "settings of the preset fast"),
+        ("", {}, {"rung": "own", "name": "mnist"}, "your own data"),
+        ("", {}, {"rung": "full", "name": "kmnist"}, "none has been measured for kmnist"),
+    ],
+)
+def test_a_band_is_for_our_data_and_settings_alone(
+    preset: str, changes: dict[str, Any], data: dict[str, str], why_none: str
+) -> None:
+    facts = read_facts(Path(str(files("dlrecipes.recipes").joinpath("mnist_cnn.py"))))
+    config = resolve_settings(facts.settings, preset=facts.presets.get(preset, {})) | changes
+    found = expectation(facts, preset, config, data, "accuracy")
+    assert why_none in found.why_none
+    assert bool(found.band) != bool(found.why_none)
+
+
+def test_a_band_is_for_the_installed_recipe_alone(tmp_path: Path) -> None:
+    source = recipe_source(MNIST)
+    for name, text, is_ours in (("same", source, True), ("changed", source + "\n# mine\n", False)):
+        path = tmp_path / f"{name}.py"
+        path.write_text(text)
+        facts = read_facts(path)
+        data = {"rung": "full", "name": "mnist"}
+        found = expectation(facts, "", resolve_settings(facts.settings), data, "accuracy")
+        assert bool(found.band) == is_ours
+        assert ("your own, or changed" in found.why_none) != is_ours
 
 
 def test_class_weights_make_rare_classes_count_as_much() -> None:
-    assert class_weights(np.array([0, 0, 0, 1]), balance=True) == pytest.approx({0: 2 / 3, 1: 2.0})
-    assert class_weights(np.array([0, 0, 0, 1]), balance=False) is None
+    assert class_weights(np.array([0, 0, 0, 1])) == pytest.approx({0: 2 / 3, 1: 2.0})
 
 
 def test_early_stopping_takes_the_best_weights_back_and_can_be_off() -> None:
     load_tensorflow()
-    assert early_stopping(0) == []
-    (callback,) = early_stopping(3)
+    assert early_stopping(TrainingConfig(early_stopping=0)) == []
+    (callback,) = early_stopping(TrainingConfig(early_stopping=3))
     assert callback.patience == 3
     assert callback.monitor == "val_loss"
     assert callback.restore_best_weights
 
 
-@pytest.mark.parametrize("name", ["adam", "rmsprop", "sgd"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizer_is_the_one_that_was_asked_for(name: str) -> None:
     load_tensorflow()
     config = SimpleNamespace(optimizer=name, learning_rate=0.01, schedule="constant", epochs=2)
@@ -307,7 +338,7 @@ def test_batches_by_length_hold_every_example_once_cut_to_the_longest() -> None:
     load_tensorflow()
     lengths = np.random.default_rng(0).integers(1, 30, size=200)
     tokens = (np.arange(30) < lengths[:, None]).astype("int32")
-    dataset = Examples(tokens, np.arange(200)).batches_by_length(8, shuffle=True)
+    dataset = Examples(tokens, np.arange(200)).batches(8, shuffle=True, by_length=True)
     seen = []
     for rows, labels in dataset:
         assert rows.shape[1] == max(lengths[labels.numpy()])
@@ -361,10 +392,10 @@ def test_examples_are_held_out_of_each_class(
 def test_only_own_data_is_held_out_by_class() -> None:
     labels = np.repeat([0, 1], [95, 5])
     train = Examples(np.arange(100), labels)
-    for rung in ("sample", "full", "path"):
-        source = Source("x", rung, "x", train, train, classes=("a", "b"))
+    for rung in ("sample", "full", "own"):
+        source = Source("x", rung, "x", train, train, answer=CategoryForm(("a", "b")))
         of_source = source.train_and_validation(0.05)[1].features.tolist()
-        assert (of_source == train.split(0.05)[1].features.tolist()) == (rung != "path")
+        assert (of_source == train.split(0.05)[1].features.tolist()) == (rung != "own")
     assert labels[of_source].tolist() == [0, 0, 0, 0, 1]
 
 
@@ -372,7 +403,7 @@ def test_fingerprint_tells_data_apart_and_nothing_else() -> None:
     def source(first: str, name: str = "a", seed: int = 0) -> Source:
         texts = np.array([first, "b"], dtype=object)
         rows = Examples(texts, np.array([0, 1]), order=Order(seed))
-        return Source(name, "path", name, rows, rows)
+        return Source(name, "own", name, rows, rows)
 
     assert source("x").fingerprint == source("x", name="b", seed=3).fingerprint
     assert source("x").fingerprint != source("y").fingerprint

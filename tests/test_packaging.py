@@ -4,12 +4,9 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import sys
-import sysconfig
 import tarfile
 import tomllib
-import venv
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,13 +16,17 @@ from support import (
     CHECKOUT,
     RECIPES,
     REGRESSION,
-    environment,
+    install,
     run_process,
     sample_file,
 )
 
 BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "dlrecipes", "recipes")
-SAMPLES = ("mnist.npz", "movie_reviews.csv", "diamonds.csv", "prose.txt")
+SAMPLES = tuple(
+    path.name
+    for path in (CHECKOUT / "data").iterdir()
+    if path.suffix in (".csv", ".npz") or path.name == "prose.txt"
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,28 +49,19 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the scripts of a new virtual environment with the wheel installed in it.
-
-    Its dependencies are those of the environment that runs the tests: TensorFlow is large.
-    """
-    folder = tmp_path_factory.mktemp("installed") / "environment"
-    venv.create(folder, with_pip=False)
-    python = folder / "bin" / "python"
+    """Return the scripts of a new virtual environment with the wheel installed in it."""
     (wheel,) = distributions.glob("*.whl")
-    command = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", wheel]
-    subprocess.run(command, check=True, capture_output=True, env=environment())
-    (packages,) = folder.glob("lib/python*/site-packages")
-    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return python.parent
+    return install(wheel, tmp_path_factory.mktemp("installed") / "environment").parent
 
 
-def test_the_wheel_holds_the_recipes_and_the_samples(distributions: Path) -> None:
+def test_the_wheel_holds_every_module_the_recipes_and_the_samples(distributions: Path) -> None:
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     wanted = {f"dlrecipes/recipes/{recipe.replace('-', '_')}.py" for recipe in RECIPES}
     wanted |= {f"dlrecipes/data/{name}" for name in (*SAMPLES, "README.md")}
-    wanted |= {"dlrecipes/py.typed", "dlrecipes/cli/app.py", "dlrecipes/use/export/verify.py"}
+    wanted |= {str(path.relative_to(CHECKOUT)) for path in CHECKOUT.glob("dlrecipes/**/*.py")}
+    wanted |= {"dlrecipes/py.typed"}
     wanted |= {"dlrecipes/datasets/published/checksums/diamonds.txt"}
     assert wanted - names == set()
     tops = {name.partition("/")[0] for name in names}
@@ -125,15 +117,15 @@ def test_the_project_names_the_versions_of_python_that_tensorflow_and_keras_supp
 def test_the_samples_are_those_that_their_readme_describes() -> None:
     text = sample_file("README.md").decode()
     rows = re.findall(r"^\| `(\S+)` \|.*\| ([\d,]+) \| `([0-9a-f]{64})` \|$", text, re.MULTILINE)
-    assert [name for name, *_ in rows] == list(SAMPLES)
+    assert {name for name, *_ in rows} == set(SAMPLES)
     for name, size, digest in rows:
         content = sample_file(name)
         assert len(content) == int(size.replace(",", ""))
         assert hashlib.sha256(content).hexdigest() == digest
 
 
-def test_the_samples_are_under_four_megabytes_in_all() -> None:
-    assert sum(len(sample_file(name)) for name in SAMPLES) < 4_000_000
+def test_the_samples_are_under_nine_megabytes_in_all() -> None:
+    assert sum(len(sample_file(name)) for name in SAMPLES) < 9_000_000
 
 
 def test_the_licence_of_every_sample_is_given() -> None:
@@ -145,12 +137,3 @@ def test_the_licence_of_every_sample_is_given() -> None:
 
 def test_the_tests_run_the_installed_package_rather_than_the_checkouts_folder() -> None:
     assert str(CHECKOUT) not in [os.path.realpath(entry or ".") for entry in sys.path]
-
-
-def test_readme_shows_the_results_that_were_measured() -> None:
-    program = "import json, sys; sys.path.insert(0, sys.argv[1]); import measure as m;"
-    program += "text = m.readme.README.read_text();"
-    program += "assert m.readme_with(json.loads(m.RESULTS.read_text()), text) == text"
-    run_process(
-        [sys.executable, "-c", program, CHECKOUT / "benchmarks"], cwd=CHECKOUT / "benchmarks"
-    )

@@ -1,23 +1,17 @@
 """`train --plan`: what a training will take, without training."""
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import (
-    CHEAP,
-    MNIST,
-    RECIPES,
-    REGRESSION,
-    SENTIMENT,
-    TEXT,
-    dlrecipes,
-    files_below,
-    side_by_side,
-)
+from support import CHEAP, EACH, MNIST, REGRESSION, dlrecipes, files_below, selected, side_by_side
 
 from dlrecipes.system.backend import load_tensorflow
+from recipes import BY_NAME
 
+RunOf = Callable[[str], dict[str, Any]]
 PARTS = ("start", "load", "build", "fit", "evaluate", "save")
 
 NO_NETWORK = dict.fromkeys(
@@ -27,7 +21,9 @@ NO_NETWORK = dict.fromkeys(
 
 
 @pytest.fixture(scope="module")
-def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def plans(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     """Return the plan of each recipe on its sample, and what is left in its folder."""
 
     def plan(recipe: str) -> Any:
@@ -36,10 +32,10 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         document = dlrecipes(*asked, "--plan", "--json", cwd=folder).document
         return document, files_below(folder)
 
-    return side_by_side(plan, RECIPES)
+    return side_by_side(plan, selected(request))
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", EACH)
 def test_a_plan_has_all_its_figures_and_leaves_nothing(plans: dict[str, Any], recipe: str) -> None:
     plan, left = plans[recipe]
     assert left == {}
@@ -57,22 +53,23 @@ def test_a_plan_has_all_its_figures_and_leaves_nothing(plans: dict[str, Any], re
     assert plan["measured_steps"] > 0
 
 
-def test_a_plan_counts_the_steps_and_epochs_that_training_has(plans: dict[str, Any]) -> None:
-    counts = {name: (plan["epochs"], plan["steps_per_epoch"]) for name, (plan, _) in plans.items()}
-    assert counts == {
-        MNIST: (4, -(-3800 // 64)),
-        REGRESSION: (30, -(-4275 // 256)),
-        SENTIMENT: (1, -(-8030 // 64)),
-        TEXT: (1, -(-12_356 // 256)),
-    }
-    rows = {name: plan["rows"]["train"] for name, (plan, _) in plans.items()}
-    assert rows == {MNIST: 3800, REGRESSION: 4275, SENTIMENT: 8030, TEXT: 12_356}
+@pytest.mark.parametrize("recipe", EACH)
+def test_a_plan_counts_the_rows_steps_and_epochs_that_training_has(
+    plans: dict[str, Any], recipe: str, run_of: RunOf
+) -> None:
+    plan, run = plans[recipe][0], run_of(recipe)
+    assert plan["rows"] == run["data"]["rows"] == BY_NAME[recipe].rows
+    assert plan["epochs"] == run["config"]["epochs"]
+    assert plan["steps_per_epoch"] == math.ceil(plan["rows"]["train"] / run["config"]["batch_size"])
+    assert plan["parameters"] == run["parameters"]
 
 
+@pytest.mark.long
 def test_more_epochs_take_longer_and_the_files_of_a_run_are_foreseen(
-    plans: dict[str, Any], tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     asked = {
+        "short": (*CHEAP[REGRESSION], "--plan"),
         "plan": ("--epochs", "3000", "--hidden-units", "8", "--plan"),
         "run": ("--epochs", "5"),
     }
@@ -84,15 +81,16 @@ def test_more_epochs_take_longer_and_the_files_of_a_run_are_foreseen(
         ),
         asked,
     )
-    longer, run = documents["plan"], documents["run"]
+    short, longer, run = documents["short"], documents["plan"], documents["run"]
     assert longer["epochs"] == 3000
     assert longer["config"]["hidden_units"] == [8]
-    assert longer["seconds"]["fit"] > 10 * plans[REGRESSION][0]["seconds"]["fit"]
+    assert longer["seconds"]["fit"] > 10 * short["seconds"]["fit"]
     taken = sum(len(content) for content in files_below(tmp_path / run["path"]).values())
     # The best checkpoint may be among the last ones; TensorBoard's logs grow with the epochs.
-    assert taken == pytest.approx(plans[REGRESSION][0]["bytes"]["disk"], rel=0.5)
+    assert taken == pytest.approx(short["bytes"]["disk"], rel=0.5)
 
 
+@pytest.mark.long
 def test_full_data_that_is_not_here_is_not_downloaded_but_its_bytes_are_named(
     tmp_path: Path,
 ) -> None:
@@ -107,13 +105,15 @@ def test_full_data_that_is_not_here_is_not_downloaded_but_its_bytes_are_named(
     assert plan["data"] == {"name": "diamonds", "rung": "full", "measured": "sample"}
     assert plan["rows"]["train"] == pytest.approx(46_119, rel=0.01)
     assert plan["steps_per_epoch"] == pytest.approx(46_119 / 256, rel=0.05)
-    assert any("Estimated on the bundled sample" in note for note in plan["notes"])
+    assert any(
+        "Estimated on the sample (diamonds-sample), scaled" in note for note in plan["notes"]
+    )
     people = ("--preset", "dense-32")
     for words in (
-        "regression-mlp on diamonds (full: 46,",
+        "regression-mlp on diamonds (full): 46,",
         "hidden_units 32",
-        "10 x 1,4",
-        "in all, from start to exit",
+        "10 epochs of 1,4",
+        "total, from start to exit",
         "Memory: ",
         "Disk: ",
         "Download: 2.8 MB",
@@ -125,6 +125,7 @@ def test_full_data_that_is_not_here_is_not_downloaded_but_its_bytes_are_named(
     assert files_below(tmp_path) == {}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at_once", ["1", "20"])
 def test_of_short_epochs_more_than_two_are_timed(tmp_path: Path, at_once: str) -> None:
     arguments = ("train", REGRESSION, "--data", "sample", "--steps-per-execution", at_once)
@@ -134,7 +135,7 @@ def test_of_short_epochs_more_than_two_are_timed(tmp_path: Path, at_once: str) -
 
 def test_the_last_steps_of_an_epoch_may_be_fewer_than_are_taken_at_once() -> None:
     load_tensorflow()
-    from dlrecipes.training.callbacks import steps_done
+    from dlrecipes.training.logs import steps_done
 
     assert [steps_done(batch, 30) for batch in (19, 39)] == [20, 30]
     assert [steps_done(batch, 0) for batch in (19, 39)] == [20, 40]
@@ -143,7 +144,7 @@ def test_the_last_steps_of_an_epoch_may_be_fewer_than_are_taken_at_once() -> Non
 def test_a_plan_of_settings_that_cannot_be_built_is_refused(tmp_path: Path) -> None:
     flags = ("--data", "sample", "--filters", "4,4,4,4,4,4,4")
     outcome = dlrecipes("train", MNIST, *flags, "--plan", "--json", cwd=tmp_path, code=2)
-    assert "network cannot be built" in outcome.document["error"]
+    assert "model cannot be built" in outcome.document["error"]
     assert files_below(tmp_path) == {}
 
 

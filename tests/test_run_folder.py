@@ -14,7 +14,8 @@ from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.runs import checkpoints
 from dlrecipes.runs.compare import compare, largest_difference
 from dlrecipes.runs.golden import read_golden_inputs
-from dlrecipes.runs.record import Run, is_folder_name, read_run
+from dlrecipes.runs.lookup import read_run
+from dlrecipes.runs.record import Run, is_folder_name
 
 FILES = (
     *("run.json", "recipe.py", "history.csv", "model.keras", "serving.keras", "golden.npz"),
@@ -87,6 +88,7 @@ def readings(path: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

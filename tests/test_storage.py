@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import Array
+from support import Array, read_own
 
-from dlrecipes.datasets import storage
-from dlrecipes.datasets.duplicates import count_leaks, example_digests
+from dlrecipes.datasets import content, storage
+from dlrecipes.datasets.digests import example_digests
+from dlrecipes.datasets.duplicates import count_leaks
 from dlrecipes.datasets.examples import Examples, ExamplesWriter, Source
-from dlrecipes.datasets.own.files import FileOptions, Report
-from dlrecipes.datasets.statistics import column_statistics
 from dlrecipes.datasets.storage import Column, ColumnsWriter, StoredColumn
 from dlrecipes.errors import InputError
-from dlrecipes.tasks import find_task
+from dlrecipes.kit.columns import column_statistics
 
 
 @pytest.fixture
@@ -74,7 +73,7 @@ SELECTIONS: dict[str, slice | Array] = {
 
 def is_in_file(column: object) -> bool:
     """Tell whether a column is read from a file."""
-    return isinstance(column, StoredColumn) and isinstance(column.content, storage.StoredFile)
+    return isinstance(column, StoredColumn) and isinstance(column.content, content.StoredFile)
 
 
 def written(chunk_rows: int = 64, **columns: Array) -> dict[str, Column]:
@@ -132,7 +131,7 @@ def test_columns_that_fit_stay_in_memory() -> None:
     for name, column in written(**COLUMNS).items():
         if isinstance(column, StoredColumn):
             assert name == "texts"
-            assert isinstance(column.content, storage.Memory)
+            assert isinstance(column.content, content.Memory)
         np.testing.assert_array_equal(column[:], COLUMNS[name])
 
 
@@ -201,7 +200,7 @@ def test_rows_of_different_lengths_are_padded_to_the_longest_that_is_read() -> N
 def test_no_file_is_left_behind(tmp_path: Path) -> None:
     program = """
 import numpy as np
-from dlrecipes.datasets import storage
+from dlrecipes.datasets import content, storage
 storage.MEMORY_BYTES = 0
 writer = storage.ColumnsWriter()
 writer.append({"x": np.arange(100_000)})
@@ -219,7 +218,7 @@ def test_no_folder_for_temporary_files_is_an_error_that_says_what_to_set(
 ) -> None:
     in_files()
     monkeypatch.setenv("TMPDIR", "/nowhere")
-    with pytest.raises(Exception, match="There can be no temporary file in /nowhere") as raised:
+    with pytest.raises(Exception, match="A temporary file cannot be created in /nowhere") as raised:
         written(**COLUMNS)
     assert "TMPDIR" in raised.value.hint
 
@@ -234,9 +233,9 @@ class FullDisk(FileIO):
 def test_a_full_disk_is_an_error_that_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(storage, "_temporary_file", lambda: FullDisk(tmp_path / "file", "wb"))
+    monkeypatch.setattr(content, "temporary_file", lambda: FullDisk(tmp_path / "file", "wb"))
     with pytest.raises(Exception, match="fits neither into memory nor into the folder") as raised:
-        storage.StoredFile().write(b"x")
+        content.StoredFile().write(b"x")
     assert "TMPDIR" in raised.value.hint
 
 
@@ -297,8 +296,8 @@ def test_batches_by_length_from_files_are_those_from_memory(in_files: Callable[[
         assert labels.shape == (50,)
     for shuffle in (False, True):
         pairs = zip(
-            memory.batches_by_length(16, shuffle=shuffle),
-            file.batches_by_length(16, shuffle=shuffle),
+            memory.batches(16, shuffle=shuffle, by_length=True),
+            file.batches(16, shuffle=shuffle, by_length=True),
             strict=True,
         )
         for (tokens, labels), (same_tokens, same_labels) in pairs:
@@ -327,7 +326,7 @@ def test_splits_statistics_digests_and_fingerprints_do_not_depend_on_where_colum
 ) -> None:
     def facts() -> tuple[Any, ...]:
         train, test = examples().split(0.2)
-        source = Source("x", "path", "x", train, test, target="y")
+        source = Source("x", "own", "x", train, test)
         digests = example_digests(train, with_labels=True)
         statistics = column_statistics(train)
         return source.fingerprint, digests.tolist(), statistics, count_leaks(source)
@@ -403,7 +402,7 @@ def test_a_users_data_is_the_same_whether_or_not_it_fits_into_memory(
     path = write(tmp_path)
 
     def make() -> Source:
-        return find_task(task).read_path(path, FileOptions(), None, Report())
+        return read_own(task, path)
 
     memory, file = both(make, in_files)
     assert all(map(is_in_file, file.train.columns.values()))

@@ -25,19 +25,22 @@ def write_all(rung: str, data_dir: str) -> None:
     import keras
     import pandas as pd
 
+    from dlrecipes.catalog.find import find_recipe
     from dlrecipes.cli.display import FetchDisplay
-    from dlrecipes.datasets.ladder import open_data_set
+    from dlrecipes.tasks.opening import open_source
+    from dlrecipes.training.request import Flags, Request
 
-    def splits(name):
-        source = open_data_set(name, rung, data_dir, FetchDisplay(quiet=True))
+    def splits(recipe):
+        request = Request.from_flags(find_recipe(recipe), Flags(data=rung, data_dir=data_dir))
+        source = open_source(request.recipe_data, request.data, 0, FetchDisplay(quiet=True))
         return {"train": source.train, "test": source.test}
 
     arrays = {}
-    for split, images in splits("mnist").items():
+    for split, images in splits("mnist-cnn").items():
         arrays |= {f"x_{split}": images.features[:], f"y_{split}": images.labels[:]}
     np.savez(FOLDER / "mnist.npz", **arrays)
 
-    reviews = splits("imdb_reviews")
+    reviews = splits("sentiment-lstm")
     numbering = keras.layers.TextVectorization(WORDS)
     numbering.adapt(reviews["train"].features[:].astype(str), batch_size=1024)
     arrays = {}
@@ -51,10 +54,10 @@ def write_all(rung: str, data_dir: str) -> None:
         }
     np.savez(FOLDER / "imdb.npz", **arrays)
 
-    for split, texts in splits("tiny_shakespeare").items():
+    for split, texts in splits("text-generation-lstm").items():
         (FOLDER / f"shakespeare-{split}.txt").write_text("".join(texts.features[:]))
 
-    for split, rows in splits("diamonds").items():
+    for split, rows in splits("regression-mlp").items():
         table = pd.DataFrame({name: column[:] for name, column in rows.features.items()})
         table["price"] = rows.labels[:]
         table.to_csv(FOLDER / f"diamonds-{split}.csv", index=False)

@@ -1,1 +1,1 @@
-"""Finding recipes, their settings and their contract."""
+"""Recipes as files: where they are, and what their text says."""

@@ -1,18 +1,23 @@
-"""Hold a recipe against the contract: by its syntax tree first, and only then by importing it."""
+"""Check that a recipe is valid: by its syntax tree, and only then by importing it."""
 
 import hashlib
 import importlib.util
 import sys
-import traceback
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from shlex import quote
 from types import ModuleType
+from typing import Any
 
-from dlrecipes.catalog.find import Facts
-from dlrecipes.catalog.settings import FILE_OPTIONS
-from dlrecipes.datasets.published.catalog import DATA_SETS
+from dlrecipes.catalog import mistakes
+from dlrecipes.catalog.config_class import shared_settings
+from dlrecipes.catalog.facts import Facts
+from dlrecipes.catalog.metrics import lacks_headline
+from dlrecipes.datasets.published.disk import data_folder
+from dlrecipes.datasets.published.names import find_data_set
 from dlrecipes.errors import InputError
-from dlrecipes.tasks import TASKS
+from dlrecipes.kit.practices import OPTIMIZERS
+from dlrecipes.tasks import TASKS, task_names
 
 FUNCTIONS = {
     "load": ("config", "source"),
@@ -20,15 +25,11 @@ FUNCTIONS = {
     "train": ("model", "data", "config", "callbacks"),
     "evaluate": ("model", "data", "config"),
 }
-RESERVED_SETTINGS = (
-    *("recipe", "preset", "config", "data", "data_dir", "seed", "device", "plan", "seconds"),
-    *("runs_dir", "name", "json", "quiet", "help", "debug"),
-    *("checkpoint_every", "keep_checkpoints", "on_nan", "trust_recipe"),
-    *FILE_OPTIONS,
-)
-"""Names of the own flags of `train` and `benchmark`, which a setting cannot have."""
-
 OPTIONAL_FUNCTIONS = {"serving": ("model", "data")}
+HOW_TO_WRITE = (
+    "Start from a recipe: dlrecipes copy mnist-cnn my_recipe.py. "
+    "To see what a recipe needs, read docs/guides/write-a-recipe.md."
+)
 
 
 def missing_parts(facts: Facts) -> list[str]:
@@ -47,32 +48,94 @@ def missing_parts(facts: Facts) -> list[str]:
     if not facts.settings and not facts.problems:
         problems.append("it has no dataclass Config with settings")
     problems += [
-        f"the setting {setting.name!r} has the name of a command's own flag: call it otherwise"
-        for setting in facts.settings
-        if setting.name in RESERVED_SETTINGS
+        f"the setting {name!r} has no effect: no line of the recipe reads it"
+        for name in facts.unread
     ]
-    for name, value, known in (("TASK", facts.task, TASKS), ("DATASET", facts.dataset, DATA_SETS)):
-        if value not in known:
-            problems.append(f"{name} must be one of {', '.join(known)}, not {value!r}")
-    return problems + _bad_presets(facts) + _bad_bands(facts)
+    problems += [
+        one
+        for where, values in _named_values(facts).items()
+        for one in _bad_values(facts, where, values)
+    ]
+    return problems + _bad_constants(facts) + _bad_choices(facts) + _bad_bands(facts)
 
 
-def _bad_presets(facts: Facts) -> list[str]:
-    """Return what is wrong with the presets."""
+def unknown_data(facts: Facts) -> list[str]:
+    """Return why there is no data by the names of `DATASET` and `SAMPLE`, a sentence each."""
+    problems = []
+    if facts.sample and Path(facts.sample).name == facts.sample and facts.sample_path is None:
+        problems.append(f"SAMPLE: {facts.sample} is not beside the recipe, nor in a folder data")
+    if facts.error or not facts.dataset:
+        return problems
+    try:
+        find_data_set(facts.dataset, data_folder())
+    except InputError as error:
+        problems.append(f"DATASET: {error.message} {error.hint or ''}".strip())
+    return problems
+
+
+def _bad_constants(facts: Facts) -> list[str]:
+    """Return what is wrong with `TASK`, `DATASET`, `SAMPLE` and `FEATURES`."""
+    problems = []
+    tasks = task_names()
+    if facts.task not in tasks:
+        problems.append(f"TASK must be one of {', '.join(tasks)}, not {facts.task!r}")
+    elif facts.task in TASKS and (why := lacks_headline(facts, TASKS[facts.task].headline.name)):
+        problems.append(why)
+    if not facts.dataset:
+        problems.append("DATASET must name the data set that it trains on")
+    if facts.sample and Path(facts.sample).name != facts.sample:
+        problems.append(
+            f"SAMPLE must be the name of a file or folder, without a path, not {facts.sample!r}"
+        )
+    for name, features in facts.features.items():
+        listed = features if isinstance(features, tuple) else (features,)
+        if not all(isinstance(one, str) for one in (name, *listed)):
+            problems.append("FEATURES must be {what the task needs: name of the feature, or names}")
+    return problems
+
+
+def _bad_choices(facts: Facts) -> list[str]:
+    """Return what is wrong with `RATES`, `OWN_STEPS` and `OWN_SETTINGS`."""
+    problems = []
+    for name, rate in facts.rates.items():
+        if name not in OPTIMIZERS or not isinstance(rate, int | float) or not rate > 0:
+            problems.append(
+                f"RATES must be {{optimizer: learning rate}}, of {', '.join(OPTIMIZERS)}, "
+                f"not {name!r}: {rate!r}"
+            )
+    if facts.own_steps < 0:
+        problems.append(f"OWN_STEPS must be at least 0, not {facts.own_steps}")
+    if not all(isinstance(rows, int) for rows in facts.own_settings):
+        problems.append("OWN_SETTINGS must be {rows at most: {setting: value}}")
+    return problems
+
+
+def _named_values(facts: Facts) -> dict[str, Any]:
+    """Return the values that presets and `OWN_SETTINGS` give to settings, by where they stand."""
+    presets = {f"the preset {name!r}": values for name, values in facts.presets.items()}
+    own = {f"OWN_SETTINGS[{rows!r}]": values for rows, values in facts.own_settings.items()}
+    return presets | own
+
+
+def _bad_values(facts: Facts, where: str, values: Any) -> list[str]:
+    """Return what is wrong with the settings that a preset, or another part, gives values.
+
+    A shared setting that no line reads any more is no problem: who takes a layer out of a recipe
+    need not change its presets.
+    """
+    if not isinstance(values, dict):
+        return [f"{where} must be a dict of settings"]
     problems = []
     settings = {setting.name: setting for setting in facts.settings}
-    for preset, values in facts.presets.items():
-        if not isinstance(values, dict):
-            problems.append(f"the preset {preset!r} must be a dict of settings")
+    for name, value in values.items():
+        if name not in settings:
+            if name not in shared_settings():
+                problems.append(f"{where} sets {name!r}, which Config lacks")
             continue
-        for name, value in values.items():
-            if name not in settings:
-                problems.append(f"the preset {preset!r} sets {name!r}, which Config lacks")
-                continue
-            try:
-                settings[name].check(value, f"the preset {preset!r}")
-            except InputError as error:
-                problems.append(error.message)
+        try:
+            settings[name].check(value, where)
+        except InputError as error:
+            problems.append(error.message)
     return problems
 
 
@@ -92,6 +155,11 @@ def _bad_bands(facts: Facts) -> list[str]:
     return problems
 
 
+def is_plain_script(facts: Facts) -> bool:
+    """Tell whether a file is valid Python, but none that was written as a recipe."""
+    return not any((facts.error, facts.task, facts.dataset, facts.settings, facts.problems))
+
+
 def missing_documentation(facts: Facts) -> list[str]:
     """Return what a reader would miss in a recipe, a sentence each."""
     problems = []
@@ -102,6 +170,13 @@ def missing_documentation(facts: Facts) -> list[str]:
         for setting in facts.settings
         if not setting.help
     ]
+    read = {setting.name for setting in facts.settings}
+    problems += [
+        f"{where} sets {name!r}, which has no effect: no line of the recipe reads it"
+        for where, values in _named_values(facts).items()
+        for name in values
+        if name not in read
+    ]
     if not facts.expected:
         problems.append("it has no EXPECTED band of the test metric")
     return problems
@@ -110,11 +185,23 @@ def missing_documentation(facts: Facts) -> list[str]:
 def require_contract(facts: Facts) -> None:
     """Raise InputError unless the recipe can be trained, as far as its text tells."""
     problems = missing_parts(facts)
+    if problems and is_plain_script(facts):
+        raise InputError(
+            f"{facts.path} is a Python script, not a recipe: {'; '.join(problems)}.",
+            f"{HOW_TO_WRITE} To run the script as it is: python {quote(str(facts.path))}",
+        )
     if problems:
         raise InputError(
-            f"{facts.path} is not a recipe that can be trained: {'; '.join(problems)}.",
-            f"Check it as you change it: dlrecipes check {quote(str(facts.path))}",
+            f"{facts.path} is not a valid recipe: {'; '.join(problems)}.",
+            f"To check it while you change it: dlrecipes check {quote(str(facts.path))}",
         )
+
+
+class _Loader(SourceFileLoader):
+    """Loads a Python file and leaves no `__pycache__` beside it: the folder is the user's."""
+
+    def set_data(self, *args: Any, **options: Any) -> None:
+        """Write no byte code."""
 
 
 def import_recipe(path: Path) -> ModuleType:
@@ -125,19 +212,14 @@ def import_recipe(path: Path) -> ModuleType:
     """
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
     name = f"dlrecipes_recipe_{digest}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{path} is not a Python file.")
+    loader = _Loader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # Dataclasses look up the module that they are defined in.
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        lines = [
-            frame.lineno
-            for frame in traceback.extract_tb(error.__traceback__)
-            if Path(frame.filename).resolve() == path.resolve()
-        ]
-        line = f" line {lines[-1]}:" if lines else ""
-        raise InputError(f"{path} cannot be run:{line} {type(error).__name__}: {error}") from error
+        loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        doing = "The recipe's file cannot be run"
+        raise mistakes.explain(error, path, doing, InputError) from error
     return module

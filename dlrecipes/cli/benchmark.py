@@ -1,6 +1,7 @@
 """The `benchmark` command: how fast the recipes are on this machine."""
 
 import json as json_module
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,10 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from dlrecipes.catalog.find import all_recipes, find_recipe
-from dlrecipes.catalog.settings import resolve_settings
-from dlrecipes.cli import options, output
-from dlrecipes.cli.display import Display
-from dlrecipes.cli.train import given_flags, preset_settings
+from dlrecipes.cli import completion, options, output
+from dlrecipes.cli.display import StartDisplay
+from dlrecipes.cli.train import NO_SETTINGS
 from dlrecipes.errors import DlrecipesError, InputError
 
 MAX_SECONDS = 3600.0
@@ -24,58 +24,50 @@ def benchmark(
         str | None,
         typer.Argument(
             metavar="[RECIPE|FILE.py]",
-            help="A recipe's name, or a file, whose code is run. Without it: all recipes, one "
-            "after another, each in a process of its own.",
+            help="Name of a recipe, or a recipe file. Its code is run.",
+            show_default="every recipe, each in its own process",
+            autocompletion=completion.recipes,
         ),
     ] = None,
-    preset: Annotated[
-        str, typer.Option("--preset", metavar="NAME", help="Begin with these named settings.")
-    ] = "",
+    preset: options.Preset = "",
     data: Annotated[
         str,
-        typer.Option("--data", metavar="sample|full|PATH", help="The data to measure with."),
+        typer.Option("--data", metavar="sample|full|PATH", help="Data to measure with."),
     ] = "sample",
     data_dir: options.DataDir = None,
     seconds: Annotated[
-        float, typer.Option("--seconds", help="How long each measurement takes, about.")
+        float, typer.Option("--seconds", help="Approximate duration of each measurement.")
     ] = 5.0,
     device: options.DeviceName = "auto",
     json: options.Json = False,
-    **flags: Any,
+    settings: Mapping[str, str] = NO_SETTINGS,
 ) -> None:
-    """Measure training, answers in bulk, and the latency of single calls. Leaves no run.
+    """Measure the speed of training and of prediction.
 
-    The network is asked as an export is: raw input in, answer out. dlrecipes benchmark RECIPE
-    --help shows the settings of that recipe.
+    Saves no run. Prediction is measured from raw input to answer, as in an export.
+
+    dlrecipes benchmark RECIPE --help shows the settings of that recipe.
     """
     from dlrecipes.system.backend import check_device_name
 
     check_device_name(device)
     if not 0 < seconds <= MAX_SECONDS:
-        raise InputError(f"--seconds must be above 0, up to {MAX_SECONDS:g}. Received: {seconds:g}")
+        raise InputError(
+            f"--seconds must be above 0 and at most {MAX_SECONDS:g}. Received: {seconds:g}"
+        )
     if recipe is None:
         if preset:
-            raise InputError(f"Which recipe has the preset {preset}?", "dlrecipes list")
+            raise InputError("--preset needs a recipe.", "List them: dlrecipes list")
         asked = ["--data", data, "--seconds", str(seconds), "--device", device]
         documents = _measure_all([*asked, *(["--data-dir", data_dir] if data_dir else [])])
     else:
-        from dlrecipes.datasets.ladder import DataRequest
-        from dlrecipes.training.trainer import Request
+        from dlrecipes.training.request import Flags, Request
         from dlrecipes.use.benchmark import measure
 
-        facts = find_recipe(recipe)
-        request = Request(
-            facts=facts,
-            config=resolve_settings(
-                facts.settings, preset=preset_settings(facts, preset), flags=given_flags(flags)
-            ),
-            preset=preset,
-            data=DataRequest(data=data, data_dir=data_dir),
-            device=device,
-        )
+        typed = Flags(preset, settings, data, data_dir, device=device)
+        request = Request.from_flags(find_recipe(recipe), typed)
         with output.only_json(json):
-            display = Display(output.console(stderr=True), quiet=True)
-            documents = [measure(request, seconds, display).document()]
+            documents = [measure(request, seconds, StartDisplay(quiet=False)).document()]
     if json:
         output.print_json(documents[0] if recipe else documents)
         return
@@ -92,17 +84,21 @@ def _measure_all(flags: Sequence[str]) -> list[dict[str, Any]]:
     documents = []
     for facts in all_recipes():
         if facts.error:
-            output.print_warning(f"{facts.path}: {facts.error}. It is not measured.")
+            output.print_warning(f"{facts.path} is skipped: {facts.error}.")
             continue
         # Without the folder it is started in, whose modules are not ours.
         command = [sys.executable, "-P", "-m", "dlrecipes", "benchmark", str(facts.path.resolve())]
         result = subprocess.run(
-            [*command, *flags, "--json"], stdout=subprocess.PIPE, text=True, check=False
+            [*command, *flags, "--json"],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+            encoding="utf-8",
+            check=False,
         )
         document = json_module.loads(result.stdout or "{}")
         if result.returncode:
             error = DlrecipesError(
-                f"{facts.name}: {document.get('error', 'its process said nothing.')}",
+                f"{facts.name}: {document.get('error', 'its process printed nothing.')}",
                 document.get("hint", ""),
             )
             error.exit_code = result.returncode
@@ -114,30 +110,33 @@ def _measure_all(flags: Sequence[str]) -> list[dict[str, Any]]:
 def _show(documents: Sequence[Mapping[str, Any]]) -> None:
     """Print what was measured, for people."""
     output.print_table(
-        [
-            *("recipe", "parameters", "training samples/s", "answers/s in bulk"),
-            *(f"{size} at once: p50 / p90 / p99 ms" for size in documents[0]["latency_ms"]),
-        ],
+        ["recipe", "parameters", "training samples/s", "predictions/s"],
         [
             [
                 document["recipe"],
                 f"{document['parameters']:,}",
                 f"{document['training_samples_per_second']:,.0f}",
                 f"{document['inference_samples_per_second']:,.0f}",
-                *(
-                    " / ".join(f"{latency[name]:.2f}" for name in ("p50", "p90", "p99"))
-                    for latency in document["latency_ms"].values()
-                ),
             ]
             for document in documents
+        ],
+    )
+    output.console().print()
+    percentiles = ("p50", "p90", "p99")
+    output.print_table(
+        ["recipe", "inputs in a call", *(f"{name} (ms)" for name in percentiles)],
+        [
+            [document["recipe"], size, *(f"{latency[name]:.2f}" for name in percentiles)]
+            for document in documents
+            for size, latency in document["latency_ms"].items()
         ],
     )
     first = documents[0]
     machine, versions = first["machine"], first["versions"]
     names = ", ".join(dict.fromkeys(document["data"]["name"] for document in documents))
     output.console().print(
-        f"\nOn {names}; {first['device']}, {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['system']}, Python {versions['python']}, TensorFlow {versions['tensorflow']}, "
-        f"Keras {versions['keras']}.",
+        f"\nMeasured on {names}; {first['device']}, {machine['processor']}, "
+        f"{machine['cores']} cores, {machine['system']}, Python {versions['python']}, "
+        f"TensorFlow {versions['tensorflow']}, Keras {versions['keras']}.",
         markup=False,
     )

@@ -1,46 +1,64 @@
-"""Show a download or a training as it goes: a live bar on a terminal, single lines elsewhere."""
+"""Show a download or a training as it goes: a live line on a terminal, plain lines elsewhere."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 from rich.text import Text
 
 from dlrecipes.cli import output
+from dlrecipes.cli.layout import Part, one_line
+from dlrecipes.cli.live import LiveLine, own_screen
+from dlrecipes.cli.moving import Moving, bar, time_left
 from dlrecipes.datasets.published.download import shown_bytes
-from dlrecipes.runs.record import Run
+from dlrecipes.runs.record import Run, shown_data
+from dlrecipes.system.progress import watch
+
+PHASES = {
+    "load": ("Loading the data", "Loaded the data"),
+    "start": ("Starting TensorFlow", "Started TensorFlow"),
+    "build": ("Building the model", "Built the model"),
+    "trace": ("Tracing the first step", "Traced the first step"),
+    "time training": ("Timing the training", ""),
+    "time serving": ("Timing predictions", ""),
+    "evaluate": ("Testing the model", ""),
+    "save": ("Saving the run", ""),
+    "baseline": ("Comparing with a plain baseline", ""),
+    "export": ("Writing the export", ""),
+    "prove": ("Checking the export in a fresh process", ""),
+}
+"""What is said while a part of the work is done and when it is done; of some, nothing is left."""
+PREPARING = ("Preparing the data", "Prepared the data")
+"""What is said of `load` the second time: a user's files are read before TensorFlow is started."""
+SHORT_NAMES = {"accuracy": "acc", "perplexity": "ppl", "bits_per_character": "bpc"}
 
 
-class SamplesPerSecond(ProgressColumn):
-    """Shows how many samples go through the network in a second."""
+def shown_metrics(logs: Mapping[str, float], *, validation: bool) -> list[Part]:
+    """Return the losses and metrics of a step or an epoch as parts of a line.
 
-    def render(self, task: Task) -> Text:
-        """Return the rate, once there is one."""
-        rate = (task.speed or 0.0) * float(task.fields["samples_per_step"])
-        return Text(f"{rate:,.0f} samples/s" if rate else "")
-
-
-def shown_metrics(logs: Mapping[str, float], *, validation: bool) -> str:
-    """Return the losses and metrics of a step or an epoch, for people."""
-    return "  ".join(
-        f"{name} {output.number(value)}"
-        for name, value in logs.items()
-        if name != "learning_rate" and (validation or not name.startswith("val_"))
-    )
+    Of a line that is too long, what was measured while training goes before what was measured on
+    the validation data, and the loss goes last of each.
+    """
+    parts = []
+    for name, value in logs.items():
+        held_out = name.startswith("val_")
+        if name == "learning_rate" or (held_out and not validation):
+            continue
+        metric = name.removeprefix("val_")
+        prefix = "val_" if held_out else ""
+        shown = output.number(value)
+        parts.append(
+            Part(
+                f"{name} {shown}",
+                f"{prefix}{SHORT_NAMES.get(metric, metric)} {shown}",
+                weight=2 + 2 * held_out + (metric == "loss"),
+            )
+        )
+    return parts
 
 
 class FetchDisplay:
-    """Shows on standard error how data is fetched: a `FetchListener` of `published.download`.
+    """Shows how data is fetched and what is being done, on standard error; a `FetchListener`.
 
     Args:
         quiet: Whether to show warnings alone.
@@ -48,50 +66,122 @@ class FetchDisplay:
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
-        self.transfer: Progress | None = None
+        self.line: LiveLine | None = None
+        """What is shown just now at the bottom of the terminal, if it is one."""
+        self.received = 0
+        self.loaded = False
 
     def warn(self, message: str) -> None:
         """Show something that the user should know."""
         output.print_warning(message)
 
+    def columns_found(self, columns: Sequence[tuple[str, str, str]]) -> None:
+        """Show how the columns of a user's table are understood."""
+        if not self.quiet:
+            output.print_columns(columns)
+
+    def clear(self) -> None:
+        """Take away the line at the bottom of the terminal."""
+        if self.line:
+            self.line.stop()
+            self.line = None
+
+    def _words(self, name: str) -> tuple[str, str]:
+        """Return what is said of a part of the work."""
+        return PREPARING if name == "load" and self.loaded else PHASES[name]
+
+    def phase_begins(self, name: str) -> None:
+        """Say what is being done."""
+        if self.quiet or name not in PHASES:
+            return
+        doing, done = self._words(name)
+        screen, started = own_screen(), time.perf_counter()
+        self.clear()
+        moving = Moving(screen)
+        watch(moving)
+        if screen.is_live:
+
+            def draw(width: int) -> Text:
+                seconds = int(time.perf_counter() - started)
+                parts = [Part(f"{doing} …", weight=1), Part(f"{seconds} s" if seconds else "")]
+                return one_line(moving.parts() or parts, width)
+
+            self.line = LiveLine(screen, draw)
+        elif done:
+            screen.print(f"{doing} …")
+
+    def phase_ends(self, name: str, seconds: float | None) -> None:
+        """Say how long it took."""
+        watch(None)
+        if self.quiet or name not in PHASES:
+            return
+        self.clear()
+        _, done = self._words(name)
+        self.loaded = self.loaded or name == "load"
+        if done and seconds is not None:
+            own_screen().print(f"[dim]{done} in {output.duration(seconds)}[/]")
+
     def download_begins(self, name: str, host: str, size: int, kept: int) -> None:
         """Start the bar of a file on a terminal, or print its line."""
-        target = output.console(stderr=True)
         if self.quiet:
             return
-        if not target.is_terminal:
-            rest = f", {shown_bytes(kept)} of which are here" if kept else ""
-            target.print(f"Downloading {name} from {host} ({shown_bytes(size)}{rest})")
+        self.clear()
+        screen = own_screen()
+        if not screen.is_live:
+            rest = f"; resuming after {shown_bytes(kept)}" if kept else ""
+            screen.print(
+                f"Downloading {name} from {host} ({shown_bytes(size)}{rest})", markup=False
+            )
             return
-        self.transfer = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=16),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=target,
-        )
-        self.transfer.add_task(name, total=size, completed=kept)
-        self.transfer.start()
+        self.received, started = kept, time.perf_counter()
+
+        def draw(width: int) -> Text:
+            seconds = time.perf_counter() - started
+            rate = (self.received - kept) / seconds if seconds > 1 else 0.0
+            left = (size - self.received) / rate if rate else 0.0
+            parts = [
+                Part(f"Downloading {name}", name, weight=2),
+                Part(bar(self.received, size, screen), weight=1),
+                Part(f"{shown_bytes(self.received)} of {shown_bytes(size)}", weight=4),
+                Part(f"{shown_bytes(round(rate))}/s" if rate else ""),
+                Part(time_left(left) if rate else "", weight=3),
+            ]
+            return one_line(parts, width)
+
+        self.line = LiveLine(screen, draw)
 
     def download_moves(self, received: int) -> None:
         """Move the bar."""
-        if self.transfer:
-            self.transfer.update(self.transfer.task_ids[0], completed=received)
+        self.received = received
 
     def download_ends(self) -> None:
-        """Let the bar stand as it is."""
-        if self.transfer:
-            self.transfer.stop()
-            self.transfer = None
+        """Take the bar away."""
+        self.clear()
 
     def preparation_begins(self, name: str) -> None:
         """Say what the next minutes are for."""
         if not self.quiet:
             output.console(stderr=True).print(
-                f"Preparing {name}, which is done once and may take minutes."
+                f"Preparing {name}. This is done once and can take minutes.", markup=False
             )
+
+
+class StartDisplay(FetchDisplay):
+    """Shows what is done before a training that is only tried, and nothing of its epochs."""
+
+    def fit_begins(self, run: Run, epochs: int, steps: int, samples: int) -> None:
+        """Show nothing."""
+
+    def step_ends(self, epoch: int, step: int, logs: Mapping[str, float]) -> None:
+        """Show nothing."""
+
+    def epoch_ends(
+        self, epoch: int, logs: Mapping[str, float], seconds: float, samples: int
+    ) -> None:
+        """Show nothing."""
+
+    def fit_ends(self) -> None:
+        """Show nothing."""
 
 
 class Display(FetchDisplay):
@@ -102,68 +192,79 @@ class Display(FetchDisplay):
         quiet: Whether to show warnings alone.
     """
 
-    def __init__(self, console: Console, *, quiet: bool) -> None:
+    def __init__(self, console: output.Screen, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
         self.console = console
         self.epochs = self.steps = self.samples = 0
-        self.progress: Progress | None = None
+        self.epoch = self.step = self.step_before = self.steps_before = 0
+        self.logs: Mapping[str, float] = {}
+        self.started = self.epoch_started = 0.0
 
     def fit_begins(self, run: Run, epochs: int, steps: int, samples: int) -> None:
-        """Show what is trained, and start the bar on a terminal."""
-        self.epochs, self.steps, self.samples = epochs, max(steps, 1), samples
+        """Show what is trained."""
+        self.epochs, self.steps, self.samples = epochs, steps, samples
+        self.epoch = self.step = self.steps_before = 0
         if self.quiet:
             return
         rows = ", ".join(f"{count:,} {split}" for split, count in run.data["rows"].items())
         self.console.print(
-            f"[bold]{run.recipe}[/] on {escape(run.data['name'])} ({run.data['rung']}: {rows}), "
+            f"[bold]{escape(run.recipe)}[/] on {escape(shown_data(run.data))}: {rows}; "
             f"{run.parameters:,} parameters, on {run.device}, seed {run.seed}"
         )
-        if self.console.is_terminal:
-            self.progress = Progress(
-                TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-                TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
-                BarColumn(bar_width=16),
-                TextColumn("{task.fields[metrics]}"),
-                SamplesPerSecond(),
-                TimeRemainingColumn(compact=True),
-                TextColumn("left"),
-                console=self.console,
-                transient=True,
-            )
-            self.progress.add_task(
-                "fit",
-                total=self.epochs * self.steps,
-                epoch=1,
-                epochs=epochs,
-                metrics="",
-                samples_per_step=samples / self.steps,
-            )
-            self.progress.start()
 
     def step_ends(self, epoch: int, step: int, logs: Mapping[str, float]) -> None:
-        """Move the bar."""
-        if self.progress:
-            self.progress.update(
-                self.progress.task_ids[0],
-                completed=(epoch - 1) * self.steps + step,
-                epoch=epoch,
-                metrics=shown_metrics(logs, validation=False),
-            )
+        """Move the bar of the epoch."""
+        if self.quiet or not self.console.is_live:
+            return
+        now = time.perf_counter()
+        if epoch != self.epoch:
+            if not self.epoch:
+                self.started, self.steps_before = now, self._trained(epoch, step)
+            self.epoch, self.epoch_started, self.step_before = epoch, now, step
+        self.step, self.logs = step, logs
+        if self.line is None:
+            self.line = LiveLine(self.console, self._draw)
 
     def epoch_ends(
         self, epoch: int, logs: Mapping[str, float], seconds: float, samples: int
     ) -> None:
-        """Print the epoch's line, above the bar if there is one."""
+        """Print the epoch's line, above the bar if it is there."""
         if self.quiet:
             return
-        self.step_ends(epoch, self.steps, logs)
-        self.console.print(
-            f"epoch {epoch}/{self.epochs}  {shown_metrics(logs, validation=True)}  "
-            f"{samples / seconds:,.0f} samples/s  {output.duration(seconds)}"
-        )
+        self.step_ends(epoch, self.steps or self.step, logs)
+        parts = [
+            Part(f"epoch {epoch}/{self.epochs}", weight=9),
+            *shown_metrics(logs, validation=True),
+            Part(f"{samples / seconds:,.0f} samples/s"),
+            Part(output.duration(seconds), weight=1),
+        ]
+        self.console.print(one_line(parts, self.console.limit), soft_wrap=True)
 
     def fit_ends(self) -> None:
         """Take the bar away."""
-        if self.progress:
-            self.progress.stop()
-            self.progress = None
+        self.clear()
+
+    def _trained(self, epoch: int, step: int) -> int:
+        """Return how many steps are done in all."""
+        return (epoch - 1) * self.steps + step
+
+    def _draw(self, width: int) -> Text:
+        """Return the bar as it is now."""
+        now = time.perf_counter()
+        of_all = f"/{self.steps:,}" if self.steps else ""
+        done = self.step - self.step_before
+        rate = done / (now - self.epoch_started) if done and now > self.epoch_started else 0.0
+        per_step = self.samples / self.steps if self.steps else 0.0
+        left = ""
+        if self.steps and (trained := self._trained(self.epoch, self.step) - self.steps_before):
+            rest = self.epochs * self.steps - self._trained(self.epoch, self.step)
+            left = time_left((now - self.started) * rest / trained)
+        parts = [
+            Part(f"epoch {self.epoch}/{self.epochs}", weight=9),
+            Part(f"step {self.step:,}{of_all}", weight=8),
+            Part(bar(self.step, self.steps, self.console), weight=6, style="green"),
+            *shown_metrics(self.logs, validation=False),
+            Part(f"{rate * per_step:,.0f} samples/s" if rate and per_step else "", weight=1),
+            Part(left, weight=7),
+        ]
+        return one_line(parts, width)

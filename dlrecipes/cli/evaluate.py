@@ -1,183 +1,141 @@
-"""Commands on a finished run: evaluate, predict, export."""
+"""The `evaluate` command."""
 
 from dataclasses import replace
-from pathlib import Path
-from shlex import quote
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+from rich.text import Text
 
-from dlrecipes.cli import options, output
+from dlrecipes.cli import limits, options, output, tested_rows
 from dlrecipes.cli.display import FetchDisplay
-from dlrecipes.errors import InputError
-from dlrecipes.runs.record import find_run, finite
+from dlrecipes.cli.result import compared, shown_comparison, shown_verdict
+from dlrecipes.runs.lookup import find_run
+from dlrecipes.runs.record import Run, finite, shown_data
+
+if TYPE_CHECKING:
+    from dlrecipes.use.evaluate import Evaluation
+    from dlrecipes.use.rows import Look
 
 
 def evaluate(
     run: options.RunArgument,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            metavar="full|sample|PATH",
-            help="Other data to test on.",
-            show_default="the run's own test split",
-        ),
-    ] = None,
+    data: options.TestData = None,
     data_dir: options.DataDir = None,
     target: options.Target = "",
     text_column: options.TextColumn = "",
     label_column: options.LabelColumn = "",
     encoding: options.Encoding = "",
+    strict: options.StrictFiles = False,
+    skip_damaged: options.SkipDamaged = False,
+    ignore: options.Ignore = None,
+    use: options.Use = None,
+    types: options.Types = "",
+    decimal: options.Decimal = "",
+    separator: options.Separator = "",
+    quoting: options.Quoting = "",
+    header: options.Header = "",
     device: options.DeviceName = "auto",
+    mistakes: tested_rows.Mistakes = None,
+    predictions: tested_rows.PredictionsFile = None,
+    by: tested_rows.ByColumn = "",
     trust_recipe: options.TrustRecipe = False,
     runs_dir: options.RunsDir = options.RUNS_DIR,
+    fail_below: limits.Below = None,
+    fail_above: limits.Above = None,
+    fail_on: limits.On = "",
     json: options.Json = False,
 ) -> None:
-    """Test a finished run. Runs the recipe's code that the run was trained with."""
+    """Test a finished run, on its own test split or on other data.
+
+    Runs the recipe code that the run was trained with.
+    """
     found = find_run(run, runs_dir)
-    from dlrecipes.runs.trust import trusted_recipe
+    wanted = limits.parse(fail_below, fail_above, fail_on)
+    wanted.check_names(found.metrics, f"The run {found.run}")
+    from dlrecipes.training.request import Changes, data_of
+    from dlrecipes.use.evaluate import evaluate as test
+    from dlrecipes.use.rows import Look
 
-    recipe_file = trusted_recipe(found, trust=trust_recipe)
-    from dlrecipes.training import trainer
-
+    look = Look(mistakes, predictions, by)
+    changes = Changes(device=device, data_dir=data_dir, trust_recipe=trust_recipe)
+    given = options.given_files(
+        target=target,
+        text_column=text_column,
+        label_column=label_column,
+        encoding=encoding,
+        strict=strict,
+        skip_damaged=skip_damaged,
+        ignore=ignore,
+        use=use,
+        types=types,
+        decimal=decimal,
+        separator=separator,
+        quoting=quoting,
+        header=header,
+    )
+    own = data_of(found, data_dir)
+    other = replace(own, data=data, files=replace(own.files, **given)) if data else None
     with output.only_json(json):
-        own = trainer.data_of(found, data_dir)
-        given = options.given_files(target, text_column, label_column, encoding)
-        other = replace(own, data=data, files=replace(own.files, **given)) if data else None
-        tested = trainer.evaluate(found, recipe_file, device, own, other, FetchDisplay(quiet=False))
-    details = getattr(tested.metrics, "details", {})
+        tested = test(found, changes, other, FetchDisplay(quiet=False), look)
     if json:
-        output.print_json(
-            {
-                "run": found.run,
-                "path": str(found.path),
-                "data": tested.data,
-                "metrics": finite(tested.metrics),
-                "details": finite(details),
-            }
-        )
-        return
-    rows = f"{tested.data['rows']['test']:,} test rows"
-    output.console().print(
-        f"{found.recipe} {found.run}  ({found.path})\n"
-        f"on {tested.data['name']} ({tested.data['rung']}: {rows}, {tested.data['fingerprint']})\n",
+        output.print_json(_document(found, tested, look))
+    else:
+        _show(found, tested)
+        tested_rows.show_groups(tested.groups, by, found.headline)
+        tested_rows.show_mistakes(tested.mistakes, mistakes or 0)
+        if predictions:
+            output.console().print(f"\nWrote {predictions}", markup=False)
+        output.print_next(f"dlrecipes export {options.typed_run(found, run)} --format saved-model")
+    wanted.enforce(tested.metrics, tested.verdict)
+
+
+def _document(run: Run, tested: "Evaluation", look: "Look") -> dict[str, Any]:
+    """Return what `--json` prints: what was not asked for has no key."""
+    asked: dict[str, Any] = {}
+    if look.by:
+        asked["by"] = {"column": look.by, "metric": run.headline, "groups": tested.groups}
+    if look.mistakes:
+        asked["mistakes"] = finite(tested.mistakes)
+    if look.predictions:
+        asked["predictions"] = str(look.predictions)
+    return {
+        "run": run.run,
+        "path": str(run.path),
+        "data": tested.data,
+        "metrics": finite(tested.metrics),
+        "baseline": finite(dict(tested.baseline)),
+        "plain_baseline": finite(dict(tested.plain_baseline)),
+        "verdict": tested.verdict,
+        "details": finite(getattr(tested.metrics, "details", {})),
+        **asked,
+    }
+
+
+def _show(run: Run, tested: "Evaluation") -> None:
+    """Print what a test found, for people."""
+    target = output.console()
+    target.print(
+        f"Run {run.run} of {run.recipe}  ({run.path})\n"
+        f"Tested on {shown_data(tested.data)}: {tested.data['rows']['test']:,} test rows, "
+        f"fingerprint {tested.data['fingerprint']}\n",
         markup=False,
     )
     output.print_table(
-        ["metric", "test", "when trained"],
+        ["metric", "now", "when trained"],
         [
-            [name, output.number(value), output.number(found.metrics.get(name))]
+            [name, output.number(value), output.number(run.metrics.get(name))]
             for name, value in tested.metrics.items()
         ],
     )
-    output.print_details(details)
-    output.print_next(f"dlrecipes export {options.typed_run(found, run)} --format saved-model")
+    output.print_details(getattr(tested.metrics, "details", {}))
+    target.print()
+    target.print(_verdict(run, tested))
 
 
-def predict(
-    run: options.RunArgument,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT…",
-            help="Image files or folders; texts, text files; CSV files; prompts. -: standard "
-            "input.",
-        ),
-    ],
-    length: Annotated[
-        int | None,
-        typer.Option("--length", help="Characters to generate.", show_default="200"),
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            "--temperature",
-            help="0: always the likeliest character; 1: as the network says.",
-            show_default="0.8",
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option("--seed", help="The same seed generates the same text.", show_default="0"),
-    ] = None,
-    device: options.DeviceName = "auto",
-    runs_dir: options.RunsDir = options.RUNS_DIR,
-    json: options.Json = False,
-) -> None:
-    """Ask a finished run about images, texts, rows or prompts."""
-    found = find_run(run, runs_dir)
-    given = {"length": length, "temperature": temperature, "seed": seed}
-    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if chosen and found.task != "text-generation":
-        raise InputError(
-            f"--{next(iter(chosen))} is for text generation; {found.run} is for {found.task}."
-        )
-    if not 1 <= chosen.get("length", 1) <= 100_000:
-        raise InputError(f"--length must be from 1 to 100000. Received: {length}")
-    if not 0 <= chosen.get("temperature", 0) <= 100:
-        raise InputError(f"--temperature must be from 0 to 100. Received: {temperature}")
-    if not 0 <= chosen.get("seed", 0) < 2**31:
-        raise InputError(f"--seed must be from 0 to {2**31 - 1}. Received: {seed}")
-    from dlrecipes.tasks import find_task
-    from dlrecipes.tasks.base import GenerationOptions
-    from dlrecipes.use import predict as inference
-
-    predictions = inference.predict(
-        found,
-        inputs,
-        device,
-        GenerationOptions(**chosen),
-    )
-    if json:
-        output.print_json({"run": found.run, "path": str(found.path), "predictions": predictions})
-        return
-    if found.task == "text-generation":
-        for prediction in predictions:
-            output.console().print(prediction["text"], markup=False, style=None)
-    else:
-        output.print_table(*find_task(found.task).table(predictions))
-    output.print_next(f"dlrecipes export {options.typed_run(found, run)} --format saved-model")
-
-
-def export(
-    run: options.RunArgument,
-    format_name: Annotated[
-        str, typer.Option("--format", metavar="saved-model|keras", help="What to write.")
-    ] = "saved-model",
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", metavar="DIR", help="The folder to make.", show_default="in the run"
-        ),
-    ] = None,
-    runs_dir: options.RunsDir = options.RUNS_DIR,
-    json: options.Json = False,
-) -> None:
-    """Write a finished run as raw input in, answer out, proven to predict the same."""
-    found = find_run(run, runs_dir)
-    from dlrecipes.use.export.writer import export as write_export
-
-    written = write_export(found, format_name, folder)
-    if json:
-        output.print_json(
-            {
-                "run": found.run,
-                "path": str(written.path),
-                "format": written.format,
-                "max_abs_difference": written.max_abs_difference,
-            }
-        )
-        return
-    target = output.console()
-    target.print(f"Exported {found.run} as {written.format}: {written.path}", markup=False)
-    target.print(
-        "Proven in a fresh process: the largest difference from predict is "
-        f"{written.max_abs_difference:.1e}."
-    )
-    follow_up = (
-        f"saved_model_cli show --dir {quote(str(written.path))} --all"
-        if written.format == "saved-model"
-        else f"python {quote(str(written.path / 'verify.py'))}"
-    )
-    output.print_next(follow_up)
+def _verdict(run: Run, tested: "Evaluation") -> Text:
+    """Return the verdict on a test, for people."""
+    verdict = Text("Verdict: ")
+    if tested.verdict == run.verdict and tested.data["fingerprint"] == run.data["fingerprint"]:
+        return verdict.append_text(shown_verdict(run))
+    value = tested.metrics.get(run.headline)
+    sentence = compared(run.headline, value, tested)
+    return verdict.append_text(shown_comparison(tested.verdict, f"{sentence}."))

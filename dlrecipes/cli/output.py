@@ -2,25 +2,102 @@
 
 import json
 import math
+import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from typing import Any
+from typing import IO, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
-from dlrecipes.datasets.own.files import shortened
-from dlrecipes.errors import DlrecipesError
+from dlrecipes.cli import layout
+from dlrecipes.cli.streams import forgiving
+from dlrecipes.datasets.own.files import printable, shortened
+from dlrecipes.errors import DlrecipesError, Interrupted
 
 MAX_MATRIX_CLASSES = 20
 """Classes up to which the confusion matrix fits a terminal; `--json` always has it."""
+COMMAND = "dlrecipes"
 
 
-def console(*, stderr: bool = False) -> Console:
-    """Return the console for people: standard output, or standard error."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
+COLUMNS_SHOWN = 15
+"""Columns of a user's table that are shown before training."""
+
+
+drawn: list[Callable[[], None]] = []
+"""Take away what is being drawn on the terminal just now."""
+
+
+class Screen(Console):
+    """A console for people: wraps prose between words on a terminal, and nowhere else."""
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether a person looks at it just now, and lines on it can be drawn again."""
+        return self.file.isatty() and not self.is_dumb_terminal
+
+    @property
+    def limit(self) -> int | None:
+        """Return the columns that a line has; None where lines are as long as they are."""
+        return self.width if self.file.isatty() else None
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as Rich does; texts are wrapped between words, and a long word stays whole."""
+        objects = tuple(
+            layout.visible(item)
+            if isinstance(item, str)
+            else layout.visible_text(item)
+            if isinstance(item, Text)
+            else item
+            for item in objects
+        )
+        limit = self.limit
+        if options.pop("soft_wrap", False) or limit is None:
+            limit = None
+        if limit and all(isinstance(item, str | Text) for item in objects):
+            objects = tuple(
+                layout.wrapped(
+                    item
+                    if isinstance(item, Text)
+                    else Text.from_markup(item, emoji=False)
+                    if options.get("markup") is not False
+                    else Text(item),
+                    limit,
+                )
+                for item in objects
+            )
+        super().print(*objects, soft_wrap=True, **options)
+
+
+def console(
+    *, stderr: bool = False, file: IO[str] | None = None, in_passing: bool = False
+) -> Screen:
+    """Return the console for people: standard output, standard error, or a file on a terminal.
+
+    Args:
+        stderr: Whether it is standard error; then what cannot be written is lost.
+        file: Another file on a terminal.
+        in_passing: Whether what cannot be written is lost on standard output, too.
+    """
+    system: Any = "auto"
+    if os.environ.get("NO_COLOR"):
+        system = None
+    elif os.environ.get("FORCE_COLOR") and os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+        system = "standard"
+    if file is None and (stderr or in_passing):
+        file = sys.stderr if stderr else sys.stdout
+    if stderr or in_passing:
+        file = forgiving(file or sys.stderr)
+    return Screen(stderr=stderr, file=file, highlight=False, emoji=False, color_system=system)
+
+
+def stop_drawing() -> None:
+    """Take away whatever is still drawn on the terminal: the work ended in the middle of it."""
+    for stop in [*drawn]:
+        stop()
 
 
 @contextmanager
@@ -32,7 +109,26 @@ def only_json(wanted: bool) -> Iterator[None]:
 
 def print_json(document: Any) -> None:
     """Print one JSON document on standard output."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(json_text(document, 0) + "\n")
+
+
+def json_text(document: Any, indent: int | None = None) -> str:
+    """Return a JSON document, with JSON's escapes for what standard output cannot show.
+
+    Control characters are escaped, too: they would act on a terminal.
+
+    Args:
+        document: The document.
+        indent: Spaces before each line after the first; None for one line.
+    """
+    spaces = None if indent is None else 2
+    text = json.dumps(document, indent=spaces, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=spaces, allow_nan=False)
+    text = layout.ACTING.sub(lambda sign: json.dumps(sign[0])[1:-1], text)
+    return text.replace("\n", "\n" + " " * indent) if indent else text
 
 
 def print_error(error: DlrecipesError, *, as_json: bool) -> None:
@@ -41,9 +137,15 @@ def print_error(error: DlrecipesError, *, as_json: bool) -> None:
         print_json({"error": error.message, "hint": error.hint})
         return
     target = console(stderr=True)
-    target.print(f"[bold red]Error:[/] {escape(error.message)}")
-    if error.hint:
-        target.print(escape(error.hint))
+    label = "" if isinstance(error, Interrupted) else "[bold red]Error:[/] "
+    target.print(f"{label}{escape(error.message)}")
+    words, colon, command = error.hint.partition(f": {COMMAND} ")
+    if colon and target.limit and cell_len(error.hint) > target.limit:
+        # The command stays on one line, however long, so that it can be copied.
+        target.print(f"{words}:", markup=False)
+        target.print(f"{COMMAND} {command}", markup=False, soft_wrap=True)
+    elif error.hint:
+        target.print(error.hint, markup=False)
 
 
 def print_warning(message: str) -> None:
@@ -52,21 +154,52 @@ def print_warning(message: str) -> None:
 
 
 def print_next(command: str) -> None:
-    """Print what to type next."""
-    console().print(f"Next: [bold]{escape(command)}[/]")
+    """Print what to type next: on one line, however long, so that it can be copied."""
+    console().print(f"Next: [bold]{escape(command)}[/]", soft_wrap=True)
 
 
-def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table: folded to the width of a terminal, as wide as it is elsewhere."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, title in enumerate(titles):
-        table.add_column(title, overflow="fold", no_wrap=number == 0)
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+def print_pairs(label: str, pairs: Sequence[str]) -> None:
+    """Print a label and names with their values, broken between the pairs where they do not fit."""
     target = console()
-    if not target.is_terminal:
-        target.width = 10_000
-    target.print(table, soft_wrap=False)
+    for number, line in enumerate(layout.pair_lines(label, pairs, target.limit)):
+        shown = escape(line.removeprefix(label) if not number else line)
+        target.print(f"{'' if number else f'[bold]{label}[/]'}{shown}", soft_wrap=True)
+
+
+def print_prose(text: str) -> None:
+    """Print paragraphs, wrapped anew to the width of a terminal."""
+    target = console()
+    shown = layout.reflowed(text, target.limit or layout.PROSE_WIDTH)
+    target.print(shown, markup=False, soft_wrap=True)
+
+
+def print_table(
+    titles: Sequence[str], rows: Iterable[Sequence[str]], *, optional: Sequence[str] = ()
+) -> None:
+    """Print a table: fitted to the width of a terminal, as wide as it is elsewhere.
+
+    Args:
+        titles: The title of each column.
+        rows: The cells of each row.
+        optional: Titles of columns that may be left out of a narrow terminal, the first one first.
+    """
+    target = console()
+    for line in layout.table(titles, list(rows), target.limit, optional):
+        target.print(line, soft_wrap=True)
+
+
+def print_columns(columns: Sequence[tuple[str, str, str]]) -> None:
+    """Print on standard error how the columns of a user's table are understood."""
+    target = console(stderr=True)
+    # The target, which comes last, is always among them.
+    shown = (
+        columns if len(columns) <= COLUMNS_SHOWN else [*columns[: COLUMNS_SHOWN - 1], columns[-1]]
+    )
+    rows = [[printable(shortened(name)), kind, printable(cells)] for name, kind, cells in shown]
+    for line in layout.table(["column", "kind", "such as"], rows, target.limit, ()):
+        target.print(line, soft_wrap=True)
+    if rest := len(columns) - len(shown):
+        target.print(f"and {rest:,} columns more")
 
 
 def print_details(details: dict[str, Any]) -> None:
@@ -86,16 +219,23 @@ def print_details(details: dict[str, Any]) -> None:
             for name, values in classes.items()
         ],
     )
-    if len(classes) > MAX_MATRIX_CLASSES:
-        return
-    console().print("\nrows: true class; columns: predicted class")
-    print_table(
-        ["", *map(shortened, classes)],
-        [
-            [shortened(name), *map(str, counts)]
-            for name, counts in zip(classes, details["confusion_matrix"], strict=True)
-        ],
-    )
+    if len(classes) <= MAX_MATRIX_CLASSES:
+        _print_matrix([shortened(name) for name in classes], details["confusion_matrix"])
+
+
+def _print_matrix(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> None:
+    """Print a confusion matrix; where the names are too long for columns, with numbers for them."""
+    target = console()
+    rows = [[name, *map(str, counts)] for name, counts in zip(names, matrix, strict=True)]
+    titles = ["", *names]
+    if not layout.fits(titles, rows, target.limit):
+        titles = ["", *(str(place) for place in range(1, len(names) + 1))]
+        rows = [[f"{place} {row[0]}", *row[1:]] for place, row in enumerate(rows, start=1)]
+    if layout.fits(titles, rows, target.limit):
+        target.print("\nConfusion matrix (rows: true class; columns: predicted class)")
+        print_table(titles, rows)
+    else:
+        target.print("\nThe confusion matrix needs a wider terminal; --json always shows it.")
 
 
 def number(value: float | None) -> str:

@@ -3,25 +3,27 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from dlrecipes.catalog.settings import resolve_settings, show_value
+from dlrecipes.catalog.config_files import resolve_settings
+from dlrecipes.catalog.settings import show_value
 from dlrecipes.cli import output
-from dlrecipes.cli.display import Display
+from dlrecipes.cli.display import StartDisplay
 from dlrecipes.datasets.published.download import shown_bytes
-from dlrecipes.runs.record import finite
+from dlrecipes.runs.record import finite, shown_data
+from dlrecipes.system.words import counted
 
 if TYPE_CHECKING:
     from dlrecipes.training.plan import Plan
-    from dlrecipes.training.trainer import Request
+    from dlrecipes.training.request import Request
 
 ALWAYS_SHOWN = ("batch_size",)
 """Settings that are shown also where they are the defaults."""
 PARTS = {
-    "start": "start: imports, device",
-    "load": "loading the data",
-    "build": "building the network",
-    "fit": "training",
-    "evaluate": "testing",
-    "save": "saving",
+    "start": "start TensorFlow",
+    "load": "load the data",
+    "build": "build the model",
+    "fit": "train",
+    "evaluate": "test",
+    "save": "save",
 }
 
 
@@ -30,7 +32,7 @@ def show(request: "Request", *, as_json: bool) -> None:
     from dlrecipes.training.plan import make_plan
 
     with output.only_json(as_json):
-        plan = make_plan(request, Display(output.console(stderr=True), quiet=True))
+        plan = make_plan(request, StartDisplay(quiet=False))
     if as_json:
         output.print_json(finite(asdict(plan)))
         return
@@ -48,18 +50,18 @@ def _show(plan: "Plan", request: "Request") -> None:
         if name in ALWAYS_SHOWN or (name != "epochs" and value != defaults[name])
     ]
     for line in (
-        f"{plan.recipe} on {plan.data['name']} ({plan.data['rung']}: {rows}), "
+        f"{plan.recipe} on {shown_data(plan.data)}: {rows}; "
         f"{plan.parameters:,} parameters, on {plan.device}",
         *([f"Settings: {', '.join(shown)}"] if shown else []),
-        f"{plan.epochs} x {plan.steps_per_epoch:,} steps (epochs x steps of each)\n",
+        f"{counted(plan.epochs, 'epoch')} of {counted(plan.steps_per_epoch, 'step')}\n",
     ):
         target.print(line, markup=False)
     output.print_table(
-        ["part", "wall time"],
+        ["part", "time"],
         [
             *([words, output.duration(plan.seconds[part])] for part, words in PARTS.items()),
             [
-                "in all, from start to exit",
+                "total, from start to exit",
                 f"{output.duration(plan.seconds['total'])} "
                 f"± {output.duration(plan.seconds['error'])}",
             ],
@@ -67,8 +69,8 @@ def _show(plan: "Plan", request: "Request") -> None:
     )
     sizes = {name: shown_bytes(count) for name, count in plan.bytes.items()}
     target.print(
-        f"\nMemory: {shown_bytes(plan.peak_memory_bytes)} at most\n"
-        f"Disk: {sizes['disk']} for the run ({sizes['checkpoints']} of it checkpoints)\n"
+        f"\nMemory: up to {shown_bytes(plan.peak_memory_bytes)}\n"
+        f"Disk: {sizes['disk']} for the run, including {sizes['checkpoints']} of checkpoints\n"
         f"Download: {sizes['download'] if plan.bytes['download'] else 'nothing'}",
         markup=False,
     )

@@ -1,7 +1,7 @@
 """Labelled examples: rows of features, what is to be predicted of them, and where they stand."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -9,25 +9,33 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets import pipelines
+from dlrecipes.datasets.fingerprints import add_to_digest
+from dlrecipes.datasets.forms import NOTHING, Form
+from dlrecipes.datasets.holding_out import (
+    class_counts,
+    held_out_by_class,
+    places_of,
+    random_order,
+)
 from dlrecipes.datasets.pipelines import Order
 from dlrecipes.datasets.storage import (
     CHUNK,
     Array,
     Column,
     ColumnsWriter,
-    chunks,
     in_one_piece,
     take,
 )
 from dlrecipes.errors import InputError
+from dlrecipes.system.progress import tracked
 
 Features = Column | Mapping[str, Column]
 """One column, or one for each name; each has one row an example."""
 Rows = Array | dict[str, Array]
 """Features in memory."""
 
-SPLIT_SEED = 0
-"""Held-out rows are the same whatever seed a run has, so that runs can be compared."""
+TEXTS_CHUNK = 512
+"""Texts that are transformed together: each becomes many numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +117,11 @@ class Examples:
             fraction: How much to hold out, from 0 to below 1; the same rows every time. One at
                 least, if it is not 0.
         """
-        order = np.random.default_rng(SPLIT_SEED).permutation(len(self))
+        order = random_order(len(self))
         held_out = max(round(len(self) * fraction), 1) if fraction else 0
-        return self.take(np.sort(order[held_out:])), self.take(np.sort(order[:held_out]))
+        order[held_out:].sort()
+        order[:held_out].sort()
+        return self.take(order[held_out:]), self.take(order[:held_out])
 
     def split_by_class(
         self, fraction: float, *, every_class: bool = False
@@ -125,71 +135,62 @@ class Examples:
             fraction: How much to hold out, as for `split`.
             every_class: Whether more may be held out, so that every class of two examples is in it.
         """
-        order = np.random.default_rng(SPLIT_SEED).permutation(len(self))
-        labels = np.asarray(self.labels)[order]
-        counts = np.bincount(labels)
-        # How many of the class of each example come before it in the random order.
-        before = np.empty(len(order), dtype="int64")
-        by_class = np.argsort(labels, kind="stable")
-        before[by_class] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-        free = np.flatnonzero(before < counts[labels] - 1)
-        if not fraction or not len(free):
+        assert self.labels is not None
+        counts = class_counts(self.labels)
+        if not fraction or counts.max() < 2:
             return self.split(fraction)
         wanted = max(round(len(self) * fraction), 1)
         if every_class:
             wanted = max(wanted, int((counts > 1).sum()))
-        # The first example of every class, then those that come first by their class's share.
-        share = before[free] / counts[labels[free]]
-        held_out = order[free[np.argsort(share, kind="stable")[:wanted]]]
-        return self.take(np.setdiff1d(order, held_out)), self.take(np.sort(held_out))
+        is_held_out = held_out_by_class(self.labels, counts, wanted)
+        return self.take(places_of(~is_held_out)), self.take(places_of(is_held_out))
 
-    def transform(self, function: Callable[[Any], Any], batch_size: int = CHUNK) -> "Examples":
+    def transform(
+        self, function: Callable[[Any], Any], batch_size: int | None = None
+    ) -> "Examples":
         """Return the examples with features that a function or a Keras model made of theirs.
 
         Args:
             function: From a batch of features, as tensors, to a tensor with one row an example.
                 Rows of token numbers may differ in length: `batches` pads them with 0.
-            batch_size: Examples in a batch.
+            batch_size: Examples in a batch; None for one that suits them.
         """
         # Keras says None of a length that is not known before the texts are.
         ragged = None in getattr(function, "output_shape", ())[1:]
         writer = ColumnsWriter(ragged=ragged)
+        is_text = not isinstance(self.features, Mapping) and self.features.dtype.kind == "O"
+        batch_size = batch_size or (TEXTS_CHUNK if is_text else CHUNK)
         # Numbers of words fit into half of what Keras gives them.
-        for rows in pipelines.converted(self.features, function, batch_size, narrow=ragged):
+        found = pipelines.converted(self.features, function, batch_size, narrow=ragged)
+        for rows in tracked(found, "Preparing examples", -(-len(self) // batch_size)):
             writer.append({"features": rows})
         return replace(self, features=writer.finish()["features"])
 
-    def batches(self, batch_size: int, *, shuffle: bool = False) -> Any:
+    def batches(self, batch_size: int, *, shuffle: bool = False, by_length: bool = False) -> Any:
         """Return a `tf.data.Dataset` of batches `(features, labels)`, or of features alone.
 
         Args:
             batch_size: Examples in a batch; the last may have fewer.
             shuffle: Whether to go through the examples in a random order of its own each epoch.
+            by_length: Whether to put token numbers of about one length together, cut to the longest
+                of each batch: padding is computed on like any token, so that saves most of the
+                work.
         """
-        return pipelines.batches(
-            self.features, self.labels, batch_size, self.order if shuffle else None
-        )
-
-    def batches_by_length(self, batch_size: int, *, shuffle: bool = False) -> Any:
-        """Return batches of token numbers of about one length, cut to the longest of each batch.
-
-        Padding is computed on like any token, so batches of like lengths save most of the work.
-
-        Args:
-            batch_size: Examples in a batch; the last of the longest may have fewer.
-            shuffle: Whether to go through the examples in a random order of its own each epoch.
-        """
-        assert not isinstance(self.features, Mapping)
-        return pipelines.batches_by_length(
-            self.features, self.labels, batch_size, self.order if shuffle else None
-        )
+        make = pipelines.batches_by_length if by_length else pipelines.batches
+        dataset = make(self.features, self.labels, batch_size, self.order if shuffle else None)
+        dataset.rows = len(self)
+        return dataset
 
 
 class ExamplesWriter:
-    """Gathers examples a chunk at a time, in memory as long as they fit there."""
+    """Gathers examples a chunk at a time, in memory as long as they fit there.
 
-    def __init__(self) -> None:
-        self.columns = ColumnsWriter()
+    Args:
+        coded: Whether texts may be few different ones, as in the columns of a table.
+    """
+
+    def __init__(self, *, coded: bool = False) -> None:
+        self.columns = ColumnsWriter(coded=coded)
         self.form: Examples | None = None
 
     def append(self, examples: Examples) -> None:
@@ -214,16 +215,13 @@ class Source:
 
     Args:
         name: Name of the data set, or the path of the user's own data.
-        rung: `full`, `sample` or `path`.
+        rung: `full`, `sample` or `own`.
         origin: Where the data came from, in words.
         train: Examples to train on.
         test: Examples to report on, never trained on.
         validation: Examples to watch while training; None if the recipe is to hold some out.
-        classes: Names of the classes, in the order of their numbers; empty if there are none.
-        image_shape: Height, width and channels of the images; empty if there are none.
-        target: Name of the column that is predicted; empty if there is none.
-        column_names: Names of the columns and the target in a user's table, by those that the
-            network's inputs can have; empty if they are the same.
+        input: What must be known of the inputs, such as the shape of the images.
+        answer: What must be known of the answers, such as the names of the classes.
         place: What the origins of the examples are places in, such as `rows.csv, line`; empty if
             they say that themselves.
     """
@@ -234,15 +232,41 @@ class Source:
     train: Examples
     test: Examples
     validation: Examples | None = None
-    classes: tuple[str, ...] = ()
-    image_shape: tuple[int, ...] = ()
-    target: str = ""
-    column_names: Mapping[str, str] = field(default_factory=dict)
+    input: Form = NOTHING
+    answer: Form = NOTHING
     place: str = ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the classes, in the order of their numbers; empty without classes."""
+        return tuple(getattr(self.answer, "classes", ()))
+
+    @property
+    def has_class_labels(self) -> bool:
+        """Tell whether each example is labelled with the number of one class."""
+        labels = self.train.labels
+        return bool(self.classes) and labels is not None and len(labels.shape) == 1
 
     def in_order_of(self, seed: int) -> "Source":
         """Return the source with training examples that are shuffled as a seed says."""
         return replace(self, train=replace(self.train, order=Order(seed)))
+
+    def with_classes(self, classes: Sequence[str]) -> "Source":
+        """Return the source with other names of classes: a vocabulary that a recipe has made.
+
+        Args:
+            classes: What the model tells apart, in the order of their numbers.
+        """
+        changes: dict[str, Any] = {"classes": tuple(map(str, classes))}
+        return replace(self, answer=replace(self.answer, **changes))
+
+    def with_input(self, **changes: Any) -> "Source":
+        """Return the source with a changed form of its inputs: what a recipe has chosen.
+
+        Args:
+            changes: Fields of the form with other values, such as `size` of noise.
+        """
+        return replace(self, input=replace(self.input, **changes))
 
     def train_and_validation(self, fraction: float) -> tuple[Examples, Examples]:
         """Return examples to train on and to watch, holding some out if there is no such split.
@@ -256,7 +280,7 @@ class Source:
         if self.validation is not None:
             return self.train, self.validation
         # The full data sets and the samples are large and even: they are split at random.
-        by_class = self.rung == "path" and self.classes
+        by_class = self.rung == "own" and self.has_class_labels
         split = self.train.split_by_class if by_class else self.train.split
         train, validation = split(fraction)
         if not len(train) or not len(validation):
@@ -276,8 +300,7 @@ class Source:
             labels = {} if examples.labels is None else {"": examples.labels}
             for name, column in {**examples.columns, **labels}.items():
                 digest.update(f"{name} {column.shape[1:]} {column.dtype.kind}".encode())
-                for rows in chunks(column):
-                    _update(digest, rows)
+                add_to_digest(digest, column)
         return digest.hexdigest()[:16]
 
     def splits(self) -> Splits:
@@ -287,7 +310,7 @@ class Source:
 
     def rows_per_class(self) -> dict[str, dict[str, int]]:
         """Return how many examples of each class each split has; empty without classes."""
-        if not self.classes:
+        if not self.has_class_labels:
             return {}
         return {
             split: dict(zip(self.classes, _counts(examples, len(self.classes)), strict=True))
@@ -303,25 +326,64 @@ class Source:
             "fingerprint": self.fingerprint,
             "rows": {split: len(examples) for split, examples in self.splits().items()},
             "rows_per_class": self.rows_per_class(),
-            "classes": list(self.classes),
-            "target": self.target,
-            "column_names": dict(self.column_names),
+            "input": self.input.document(),
+            "answer": self.answer.document(),
         }
+
+    def data(
+        self,
+        *,
+        train: Any,
+        validation: Any,
+        test: Any,
+        preprocessing: Any = None,
+        balance_classes: bool = False,
+        **extra: Any,
+    ) -> "Data":
+        """Return the pipelines of a recipe, with what its model must know of the data.
+
+        Args:
+            train: Batches to train on, a `tf.data.Dataset` made by `Examples.batches` or of it.
+            validation: Batches to watch while training.
+            test: Batches to report on.
+            preprocessing: Keras model or layer from raw input to what the network reads.
+            balance_classes: Whether rare classes weigh as much in the loss as common ones.
+            extra: Anything else that the recipe's functions share.
+        """
+        pipelines_of = {"train": train, "validation": validation, "test": test}
+        return Data(
+            **pipelines_of,
+            rows={split: pipelines.rows_of(dataset) for split, dataset in pipelines_of.items()},
+            input=self.input,
+            answer=self.answer,
+            preprocessing=preprocessing,
+            class_weight=class_weights(self.train.labels) if balance_classes else None,
+            extra=extra,
+        )
+
+
+def class_weights(labels: Column | None) -> dict[int, float] | None:
+    """Return the weight of each class in the loss with which rare classes count as much in all.
+
+    Args:
+        labels: Class number of each training example, (examples,).
+
+    Returns:
+        examples / (classes * examples of the class), by class number; None without labels.
+    """
+    if labels is None:
+        return None
+    counts = class_counts(labels)
+    numbers = np.flatnonzero(counts)
+    counts = counts[numbers]
+    weights = counts.sum() / (len(numbers) * counts)
+    return {int(number): float(weight) for number, weight in zip(numbers, weights, strict=True)}
 
 
 def _counts(examples: Examples, classes: int) -> list[int]:
     """Return how many examples each class has, by its number."""
-    return [int(count) for count in np.bincount(np.asarray(examples.labels), minlength=classes)]
-
-
-def _update(digest: Any, rows: Array) -> None:
-    """Add the content of an array to a digest."""
-    if rows.dtype.kind in "OUS":
-        content = [text if isinstance(text, bytes) else str(text).encode() for text in rows]
-        digest.update(np.array([len(text) for text in content], "int64").tobytes())
-        digest.update(b"".join(content))
-    else:
-        digest.update(np.ascontiguousarray(rows))
+    assert examples.labels is not None
+    return list(map(int, class_counts(examples.labels, classes)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -333,8 +395,8 @@ class Data:
         validation: Batches to watch while training.
         test: Batches to report on.
         rows: Examples in each split.
-        classes: Names of the classes, in the order of their numbers.
-        image_shape: Height, width and channels of the images.
+        input: What must be known of the inputs (see `Source`).
+        answer: What must be known of the answers.
         preprocessing: Keras model or layer from raw input (text, named columns) to what the
             network reads; None if it reads raw input.
         class_weight: Weight of each class in the loss; None for equal weights.
@@ -345,11 +407,21 @@ class Data:
     validation: Any
     test: Any
     rows: Mapping[str, int]
-    classes: tuple[str, ...] = ()
-    image_shape: tuple[int, ...] = ()
+    input: Form = NOTHING
+    answer: Form = NOTHING
     preprocessing: Any = None
     class_weight: dict[int, float] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the classes, in the order of their numbers; empty without classes."""
+        return tuple(getattr(self.answer, "classes", ()))
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Return height, width and channels of the images; empty without images."""
+        return tuple(getattr(self.input, "shape", ()))
 
     @property
     def steps(self) -> int:

@@ -9,10 +9,13 @@ is resumed within an epoch passes over the steps that are done: their batches ar
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
-from dlrecipes.datasets.storage import Column, Memory, StoredColumn, column_lengths
+import numpy as np
+
+from dlrecipes.datasets.content import Memory
+from dlrecipes.datasets.storage import Array, CodedColumn, Column, StoredColumn, column_lengths
 
 BATCHES_SORTED = 50
 """Batches whose examples are sorted by length together."""
@@ -91,11 +94,13 @@ def batches(features: Any, labels: Column | None, batch_size: int, order: Order 
         places = tf.range(step * batch_size, tf.minimum((step + 1) * batch_size, count))
         return gather(order.shuffled(order.needed(places, step), count) if order else places)
 
-    return with_fixed_pipeline(_mapped(_steps(-(-count // batch_size), order), batch))
+    dataset = _of_rows(_mapped(_steps(-(-count // batch_size), order), batch), count)
+    dataset.row_order = None if order else partial(np.arange, count)
+    return dataset
 
 
 def batches_by_length(
-    features: Column, labels: Column | None, batch_size: int, order: Order | None
+    features: Any, labels: Column | None, batch_size: int, order: Order | None
 ) -> Any:
     """Return batches of token numbers of about one length, cut to the longest of each batch.
 
@@ -127,7 +132,65 @@ def batches_by_length(
         tokens = tokens[:, : tf.reduce_max(tf.gather(lengths, rows))]
         return (tokens, *rest) if rest else tokens
 
-    return with_fixed_pipeline(_mapped(_steps(steps, order), batch))
+    def row_order() -> Array:
+        known = column_lengths(features)
+        groups = np.split(np.arange(count), range(group, count, group))
+        sorted_groups = [rows[np.argsort(known[rows], kind="stable")] for rows in groups]
+        return np.concatenate(sorted_groups)
+
+    dataset = _of_rows(_mapped(_steps(steps, order), batch), count)
+    dataset.row_order = None if order else row_order
+    return dataset
+
+
+def _of_rows(dataset: Any, count: int) -> Any:
+    """Return the fixed pipeline over a data set, which knows its rows."""
+    pipeline = with_fixed_pipeline(dataset)
+    pipeline.rows = count
+    return pipeline
+
+
+def rows_of(dataset: Any) -> int:
+    """Return the rows that a pipeline goes through, made by `batches` or of what that returned.
+
+    A `tf.data.Dataset` that was made otherwise is counted by its batches, as if each had the rows
+    of the first; 0 if even that cannot be told.
+    """
+    for one in _with_inputs(dataset):
+        if isinstance(rows := getattr(one, "rows", None), int):
+            return rows
+    steps = int(dataset.cardinality()) if hasattr(dataset, "cardinality") else 0
+    if steps <= 0:
+        return 0
+    import tensorflow as tf
+
+    (first,) = tf.nest.flatten(next(iter(dataset)))[:1]
+    return steps * int(first.shape[0])
+
+
+def row_order(dataset: Any) -> Array | None:
+    """Return the number of each row that a pipeline goes through, in its order.
+
+    Args:
+        dataset: Made by `batches` or `batches_by_length`, or of what those returned.
+
+    Returns:
+        The numbers, int64 (rows,); None for an order that changes, or that is not known.
+    """
+    for one in _with_inputs(dataset):
+        if hasattr(one, "row_order"):
+            order: Array | None = one.row_order() if one.row_order else None
+            return order
+    return None
+
+
+def _with_inputs(dataset: Any) -> Iterator[Any]:
+    """Yield a `tf.data.Dataset` and those that it was made of, the nearest first."""
+    pending = [dataset]
+    while pending:
+        one = pending.pop()
+        yield one
+        pending += one._inputs() if hasattr(one, "_inputs") else ()
 
 
 def _mapped(dataset: Any, function: Callable[..., Any], **options: Any) -> Any:
@@ -214,7 +277,9 @@ def _gatherer(columns: Any) -> Callable[[Any], Any]:
 def _is_read_by_python(column: Column) -> bool:
     """Tell whether TensorFlow cannot read the rows of a column by itself: texts, or in a file."""
     return isinstance(column, StoredColumn) and (
-        column.dtype.kind == "O" or not isinstance(column.content, Memory)
+        column.dtype.kind == "O"
+        or isinstance(column, CodedColumn)
+        or not isinstance(column.content, Memory)
     )
 
 

@@ -9,23 +9,15 @@ Rows of different lengths, which texts are too, stand one after the other, in me
 nearly three times.
 """
 
-import errno
 import math
-import os
-import tempfile
-import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from io import FileIO
-from threading import Lock
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from dlrecipes.errors import DlrecipesError, InputError
-
-Array = npt.NDArray[Any]
+from dlrecipes.datasets.content import Array as Array
+from dlrecipes.datasets.content import Memory, StoredFile, allow_many_files
+from dlrecipes.errors import InputError
 
 MEMORY_BYTES = 64 * 2**20
 """Columns that are written together are kept in memory up to this size, all in all. While they are
@@ -33,78 +25,12 @@ handed on, there are two or three copies of them: TensorFlow with a network take
 and data of any size should not add a third to that."""
 CHUNK = 4096
 """Rows that are read, converted or digested together."""
-NEAR_BYTES = 16 * 2**10
-"""Rows with no more than this between them are read at once: it takes as long as another read."""
-
-
-class StoredFile:
-    """A temporary file without a name, which several threads may read.
-
-    It is read rather than mapped into memory: a page that is touched brings fifteen others with
-    it, so that a batch of scattered rows would count for a hundred times its size.
-    """
-
-    def __init__(self) -> None:
-        self.file = _temporary_file()
-        self.lock = Lock()
-        weakref.finalize(self, self.file.close)
-
-    def write(self, content: bytes) -> None:
-        """Add content at the end.
-
-        Raises:
-            DlrecipesError: if there is no room for it.
-        """
-        rest = memoryview(content)
-        try:
-            while rest:
-                rest = rest[self.file.write(rest) :]
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise DlrecipesError(
-                "The data fits neither into memory nor into the folder for temporary files.",
-                "Name a folder with more room in the environment variable TMPDIR.",
-            ) from None
-
-    def read(self, start: int, end: int) -> Array:
-        """Return the bytes from one place to before another, uint8 (bytes,)."""
-        content = np.empty(end - start, "uint8")
-        rest = content.data
-        with self.lock:
-            self.file.seek(start)
-            while rest:
-                rest = rest[self.file.readinto(rest) :]
-        return content
-
-    def read_pieces(self, starts: Array, ends: Array) -> Iterator[tuple[Array, int, Array]]:
-        """Yield which pieces were read, the place that they were read from, and what stands there.
-
-        Args:
-            starts: Where each piece begins, int64 (pieces,), in any order.
-            ends: Where each ends.
-        """
-        order = np.argsort(starts, kind="stable")
-        far = starts[order[1:]] - ends[order[:-1]] > NEAR_BYTES
-        for pieces in np.split(order, np.flatnonzero(far) + 1):
-            if len(pieces):
-                start = int(starts[pieces[0]])
-                yield pieces, start, self.read(start, int(ends[pieces].max()))
-
-
-class Memory:
-    """Content in memory, which is read as a `StoredFile` is.
-
-    Args:
-        content: Any array, without gaps.
-    """
-
-    def __init__(self, content: Array) -> None:
-        self.bytes = content.reshape(-1).view("uint8")
-
-    def read_pieces(self, starts: Array, ends: Array) -> Iterator[tuple[Array, int, Array]]:
-        """Yield all pieces, the place that they are read from, and what stands there."""
-        yield np.arange(len(starts)), 0, self.bytes
+CHUNK_BYTES = 2**22
+"""That they are to take, about, where it does not matter how many rows they are."""
+FEW_OF_CHUNK = 0.1
+"""Different texts, of all in a chunk, up to which they are numbered."""
+MOST_CODED = 2**15
+"""Different texts of a column up to which they are."""
 
 
 class StoredColumn:
@@ -143,9 +69,30 @@ class StoredColumn:
         """Return the shape that the whole column would have as an array."""
         return (len(self), *self.row_shape)
 
+    @property
+    def holds_texts(self) -> bool:
+        """Tell whether its content are texts, one after the other."""
+        return self.dtype.kind == "O" and self.ends is not None
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """Return the whole column, in memory."""
-        return np.asarray(self[:], dtype=dtype)
+        if self.ends is not None:
+            return np.asarray(self[:], dtype=dtype)
+        whole = np.empty(self.shape, dtype or self.dtype)  # Nothing else of its size is needed.
+        for start in range(0, len(self), CHUNK):
+            whole[start : start + CHUNK] = self[start : start + CHUNK]
+        return whole
+
+    def mean(self, *, dtype: Any = None, **options: Any) -> Any:
+        """Return the mean of all numbers of a column: `np.mean` asks for it."""
+        total = sum(rows.sum(dtype="float64") for rows in chunks(self))
+        return np.asarray(total / max(math.prod(self.shape), 1), dtype)[()]
+
+    def std(self, *, dtype: Any = None, **options: Any) -> Any:
+        """Return the standard deviation of all numbers of a column: `np.std` asks for it."""
+        mean = self.mean(dtype="float64")
+        square = sum(np.square(rows - mean, dtype="float64").sum() for rows in chunks(self))
+        return np.asarray((square / max(math.prod(self.shape), 1)) ** 0.5, dtype)[()]
 
     def with_rows(self, rows: Array) -> "StoredColumn":
         """Return the column of these rows of the content, without reading them."""
@@ -177,10 +124,10 @@ class StoredColumn:
         return padded
 
     def _numbers(self, rows: slice | Array) -> Array:
-        """Return the numbers in the content of these rows of the column."""
+        """Return the numbers in the content of these rows of the column, int64."""
         if self.rows is not None:
-            return self.rows[rows]
-        return np.arange(self.count)[rows] if isinstance(rows, slice) else rows
+            return self.rows[rows].astype("int64")
+        return np.arange(*rows.indices(self.count)) if isinstance(rows, slice) else rows
 
     def _rows_of_one_shape(self, numbers: Array) -> Array:
         """Return the rows of the content with these numbers."""
@@ -188,6 +135,10 @@ class StoredColumn:
         size = self.dtype.itemsize * math.prod(self.row_shape)
         if size == 0:
             return rows
+        if isinstance(self.content, StoredFile):
+            far = self.content.read_far(numbers * size, size)
+            if far is not None:
+                return far.view(self.dtype).reshape(rows.shape)
         for places, first, content in self.content.read_pieces(
             numbers * size, (numbers + 1) * size
         ):
@@ -205,6 +156,30 @@ class StoredColumn:
         return texts
 
 
+class CodedColumn(StoredColumn):
+    """A column of few different values, of which the numbers are stored.
+
+    Args:
+        codes: For each row, the number of its value, or several; all rows of what was written.
+        values: The values: texts, or numbers.
+        rows: The rows of the codes that this column has, in order; None for all.
+    """
+
+    def __init__(self, codes: "Column", values: Array, rows: Array | None = None) -> None:
+        content = codes.content if isinstance(codes, StoredColumn) else Memory(codes)
+        super().__init__(content, values.dtype, codes.shape[1:], len(codes), rows=rows)
+        self.codes, self.values = codes, values
+
+    def with_rows(self, rows: Array) -> "CodedColumn":
+        """Return the column of these rows of the codes, without reading them."""
+        return CodedColumn(self.codes, self.values, rows)
+
+    def _rows_of_one_shape(self, numbers: Array) -> Array:
+        """Return the values of the rows with these numbers."""
+        found: Array = self.values[self.codes[numbers]]
+        return found
+
+
 def _within(places: Array, starts: Array, ends: Array, first: int) -> Iterator[tuple[int, ...]]:
     """Return some places, and where what belongs there begins and ends, counted from `first`."""
     columns = (places, starts[places] - first, ends[places] - first)
@@ -213,6 +188,15 @@ def _within(places: Array, starts: Array, ends: Array, first: int) -> Iterator[t
 
 Column = Array | StoredColumn
 """The values of one feature, one row an example."""
+
+
+def decoded(codes: Column, values: Array) -> Column:
+    """Return the values that numbers stand for; at once, if they fit into memory as the numbers."""
+    is_stored = isinstance(codes, StoredColumn)
+    if is_stored or math.prod(codes.shape) * values.itemsize > MEMORY_BYTES:
+        return CodedColumn(codes, values)
+    found: Array = values[codes]
+    return found
 
 
 def take(columns: Mapping[str, Column], rows: Array) -> dict[str, Column]:
@@ -233,6 +217,12 @@ def take(columns: Mapping[str, Column], rows: Array) -> dict[str, Column]:
         else:
             taken[name] = column[rows]
     return taken
+
+
+def rows_at_once(*columns: Column) -> int:
+    """Return how many rows of columns to read together: `CHUNK`, or fewer large ones."""
+    sizes = [column.dtype.itemsize * math.prod(column.shape[1:]) for column in columns]
+    return max(1, min(CHUNK, CHUNK_BYTES // max(sum(sizes), 1)))
 
 
 def chunks(column: Column, size: int = CHUNK) -> Iterator[Array]:
@@ -323,25 +313,80 @@ class ColumnWriter:
         return StoredColumn(Memory(content), self.dtype, self.row_shape, self.count, ends)
 
 
+class TextsWriter:
+    """Writes a column of texts: of few different ones, the numbers of each.
+
+    So is the column of a table that holds categories: it takes a hundredth of the time of texts.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: dict[Any, int] = {}
+        self.writer = ColumnWriter()
+
+    @property
+    def bytes(self) -> int:
+        """Return what is in memory."""
+        return self.writer.bytes
+
+    def append(self, chunk: Array) -> None:
+        """Add texts (rows,)."""
+        if self.writer.dtype.kind == "O":
+            self.writer.append(chunk)
+            return
+        import pandas as pd
+
+        codes, found = pd.factorize(chunk)
+        for text in found:
+            self.numbers.setdefault(text, len(self.numbers))
+        if len(found) > FEW_OF_CHUNK * len(chunk) + 1 or len(self.numbers) > MOST_CODED:
+            coded, self.writer, was_in_file = self.finish(), ColumnWriter(), self.writer.file
+            if was_in_file:
+                self.writer.spill()
+            for texts in chunks(coded):
+                self.writer.append(texts)
+            self.writer.append(chunk)
+        else:
+            places = np.array([self.numbers[text] for text in found], "uint16")
+            self.writer.append(places[codes])
+
+    def spill(self) -> None:
+        """Move what there is into a file, and write there from now on."""
+        self.writer.spill()
+
+    def finish(self) -> Column:
+        """Return the column."""
+        column = self.writer.finish()
+        if column.dtype.kind == "O":
+            return column
+        values = np.empty(len(self.numbers), dtype=object)
+        values[:] = list(self.numbers)
+        return CodedColumn(column, values)
+
+
 class ColumnsWriter:
     """Writes columns a chunk at a time, all in memory or all in files.
 
     Args:
         ragged: Whether rows of numbers have lengths of their own.
+        coded: Whether texts may be few different ones.
     """
 
-    def __init__(self, *, ragged: bool = False) -> None:
-        self.ragged = ragged
-        self.writers: dict[str, ColumnWriter] = {}
+    def __init__(self, *, ragged: bool = False, coded: bool = False) -> None:
+        self.ragged, self.coded = ragged, coded
+        self.writers: dict[str, ColumnWriter | TextsWriter] = {}
 
     def append(self, chunk: Mapping[str, Array]) -> None:
         """Add rows to every column, which are the same in every chunk."""
         for name, values in chunk.items():
             if name not in self.writers:
-                self.writers[name] = ColumnWriter(ragged=self.ragged and values.ndim == 2)
+                self.writers[name] = (
+                    TextsWriter()
+                    if self.coded and values.dtype.kind == "O" and values.ndim == 1
+                    else ColumnWriter(ragged=self.ragged and values.ndim == 2)
+                )
             self.writers[name].append(values)
         if sum(writer.bytes for writer in self.writers.values()) > MEMORY_BYTES:
-            _allow_many_files()
+            allow_many_files()
             for writer in self.writers.values():
                 writer.spill()
 
@@ -372,25 +417,3 @@ def column_lengths(column: Column) -> Array:
     starts, ends = column.places(slice(None))
     lengths: Array = ends - starts
     return lengths
-
-
-def _temporary_file() -> FileIO:
-    """Return a file without a name, which disappears with the process."""
-    folder = os.environ.get("TMPDIR") or ("/var/tmp" if os.path.isdir("/var/tmp") else None)
-    try:
-        return tempfile.TemporaryFile(dir=folder, buffering=0)
-    except OSError as error:
-        raise DlrecipesError(
-            f"There can be no temporary file in {folder}: {error.strerror}.",
-            "Name another folder in the environment variable TMPDIR.",
-        ) from None
-
-
-def _allow_many_files() -> None:
-    """Let the process open as many files as the system allows it: one or two for each column."""
-    # Windows has no such limit, and macOS does not raise it as far as it says.
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

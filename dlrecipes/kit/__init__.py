@@ -1,1 +1,1 @@
-"""What recipes use."""
+"""What recipes import."""

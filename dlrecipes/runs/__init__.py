@@ -1,1 +1,1 @@
-"""Finished runs: their record, files, lookup and comparison."""
+"""What a run leaves behind, and how it is found again."""

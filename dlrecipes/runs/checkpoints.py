@@ -24,19 +24,19 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrecipes.errors import DlrecipesError, InputError
-from dlrecipes.runs import record as runs
+from dlrecipes.runs import record
 from dlrecipes.system.atomic import file_sha256, remove_abandoned, whole_folder
 
 Array = npt.NDArray[Any]
 
-SCHEMA = 1
+SCHEMA = 2
 STATE_FILE = "state.npz"
 FACTS_FILE = "checkpoint.json"
 MAX_FACTS_BYTES = 50_000_000
 NUMBER = re.compile(r"\d{6}")
 EVERY = "epoch,10m"
 KEEP = 2
-EVERY_HELP = "such as epoch, 5epochs, 500steps, 30s, 5m, 1h, several with commas, or never"
+EVERY_HELP = "epoch, 5epochs, 500steps, 30s, 5m, 1h, several separated by commas, or never"
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -84,6 +84,7 @@ class Checkpoint:
     Args:
         epoch: The epoch to go on in, from 0.
         step: How many of its steps are done.
+        fit: Number of the recipe's call of `fit` that it is in, from 0.
         trained: Whether training is over: the weights are the final ones.
         arrays: State of the network and of callbacks by name (see `dlrecipes.training.state`).
         callbacks: State of the recipe's callbacks, as JSON types.
@@ -95,6 +96,7 @@ class Checkpoint:
 
     epoch: int
     step: int
+    fit: int = 0
     trained: bool = False
     arrays: Mapping[str, Array] = field(default_factory=dict, repr=False)
     callbacks: list[Any] = field(default_factory=list, repr=False)
@@ -158,6 +160,7 @@ def write(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
             "schema": SCHEMA,
             "epoch": checkpoint.epoch,
             "step": checkpoint.step,
+            "fit": checkpoint.fit,
             "trained": checkpoint.trained,
             "callbacks": checkpoint.callbacks,
             "history": history_text(checkpoint.history),
@@ -166,7 +169,7 @@ def write(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
             "seconds": checkpoint.seconds,
             "state": file_sha256(temporary / STATE_FILE),
         }
-        facts["digest"] = runs.digest(facts)
+        facts["digest"] = record.digest(facts)
         (temporary / FACTS_FILE).write_text(json.dumps(facts, allow_nan=False))
     _prune(folder, keep)
 
@@ -203,16 +206,16 @@ def _read_facts(path: Path) -> dict[str, Any]:
     file = path / FACTS_FILE
     try:
         if file.stat().st_size > MAX_FACTS_BYTES:
-            raise DamagedError(f"{file} is larger than a checkpoint's can be (50 MB).")
+            raise DamagedError(f"{file} is too large for a checkpoint (limit: 50 MB).")
         facts = json.loads(file.read_bytes())
     except OSError as error:
         raise DamagedError(f"{file} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError):
         raise DamagedError(f"{file} is damaged: it is not valid JSON.") from None
-    if not isinstance(facts, dict) or facts.pop("digest", "") != runs.digest(facts):
-        raise DamagedError(f"{file} does not match its own digest.")
+    if not isinstance(facts, dict) or facts.pop("digest", "") != record.digest(facts):
+        raise DamagedError(f"{file} was changed: its digest does not match.")
     if facts.get("schema") != SCHEMA:
-        raise DamagedError(f"{file} has the form {facts.get('schema')!r}, which is not known here.")
+        raise DamagedError(f"{file} has an unknown format: {facts.get('schema')!r}.")
     return facts
 
 
@@ -226,10 +229,10 @@ def read(path: Path) -> Checkpoint:
     file = path / STATE_FILE
     try:
         if file_sha256(file) != facts.pop("state", ""):
-            raise DamagedError(f"{file} does not match its checksum.")
+            raise DamagedError(f"{file} was changed: its checksum does not match.")
         with zipfile.ZipFile(file) as archive:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise DamagedError(f"{file} is compressed, as no checkpoint is.")
+                raise DamagedError(f"{file} is compressed, which a checkpoint never is.")
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive}
         del facts["schema"]

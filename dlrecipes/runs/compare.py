@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrecipes.runs import record as runs
+from dlrecipes.runs import record
 from dlrecipes.runs.checkpoints import Array, history_rows
 from dlrecipes.runs.record import Run
 
@@ -38,16 +38,22 @@ def _difference(one: Array, other: Array) -> float:
 
 
 def saved_variables(model_file: Path) -> dict[str, dict[str, Array]]:
-    """Return the variables in a `.keras` file: `weights` and `optimizer`, by their places in it."""
+    """Return the variables in a model's file: `weights` and `optimizer`, by their places in it.
+
+    A model may have several optimizers, called such as `generator_optimizer`.
+    """
     import h5py
 
-    with zipfile.ZipFile(model_file) as archive:
-        content = archive.read("model.weights.h5")
+    if model_file.name == record.WEIGHTS_FILE:
+        content = model_file.read_bytes()
+    else:
+        with zipfile.ZipFile(model_file) as archive:
+            content = archive.read("model.weights.h5")
     found: dict[str, dict[str, Array]] = {"weights": {}, "optimizer": {}}
 
     def keep(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            group = "optimizer" if name.startswith("optimizer/") else "weights"
+            group = "optimizer" if "optimizer" in name else "weights"
             found[group][name] = item[()]
 
     with h5py.File(io.BytesIO(content)) as file:
@@ -83,7 +89,7 @@ def compare(one: Run, other: Run) -> Comparison:
     Raises:
         InputError: if a file of theirs is not what was recorded.
     """
-    first, second = (saved_variables(run.checked_file(runs.MODEL_FILE)) for run in (one, other))
+    first, second = (saved_variables(run.checked_file(run.model_file)) for run in (one, other))
     return Comparison(
         weights=largest_difference(first["weights"], second["weights"]),
         optimizer=largest_difference(first["optimizer"], second["optimizer"]),
@@ -94,7 +100,7 @@ def compare(one: Run, other: Run) -> Comparison:
 
 def _history(run: Run) -> dict[str, Array]:
     """Return the columns of a run's history."""
-    rows = history_rows(run.checked_file(runs.HISTORY_FILE).read_text(encoding="utf-8"))
+    rows = history_rows(run.checked_file(record.HISTORY_FILE).read_text(encoding="utf-8"))
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: np.array([row.get(name, math.nan) for row in rows]) for name in names}
 

@@ -7,10 +7,12 @@ import numpy as np
 
 from dlrecipes.datasets.examples import Examples, Rows, Source
 from dlrecipes.datasets.storage import Array
-from dlrecipes.runs import record as runs
+from dlrecipes.errors import InputError
+from dlrecipes.runs import record
 from dlrecipes.runs.record import Run
 from dlrecipes.system.atomic import whole_file
-from dlrecipes.tasks.base import run_serving
+from dlrecipes.tasks import find_task
+from dlrecipes.tasks.serving import run_serving
 
 
 def plain_array(array: Array) -> Array:
@@ -62,22 +64,18 @@ def read_golden_inputs(path: Path) -> Rows:
 def form_of(run: Run) -> Source:
     """Return the form of the data that a run was trained on: its columns, classes, image size.
 
-    It has no examples. That is all that it takes to read a user's files as that data was, and it
-    is known from the run's record and golden inputs, without TensorFlow.
+    It has no examples. That is all that it takes to read a user's files as that data was.
 
     Raises:
-        InputError: if the golden inputs are not what was recorded.
+        InputError: if the record is not one that this task writes.
     """
-    inputs = read_golden_inputs(run.checked_file(runs.GOLDEN_FILE))
-    none = Examples(inputs).take(np.arange(0))
+    none = Examples(np.empty(0))
+    try:
+        inputs, answers = find_task(run.task).forms(run.data)
+    except TypeError:
+        raise InputError(
+            f"{run.path / record.RUN_FILE} does not say what its data was, as {run.task} has it."
+        ) from None
     return Source(
-        name=run.data["name"],
-        rung=run.data["rung"],
-        origin=run.data["source"],
-        train=none,
-        test=none,
-        classes=tuple(run.data["classes"]),
-        image_shape=() if isinstance(inputs, dict) else inputs.shape[1:],
-        target=str(run.data.get("target", "")),
-        column_names=run.data.get("column_names", {}),
+        run.data["name"], run.data["rung"], run.data["source"], none, none, None, inputs, answers
     )

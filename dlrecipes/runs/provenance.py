@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dlrecipes.catalog.find import Facts
 from dlrecipes.runs.record import Run
 
 LIBRARIES = ("dlrecipes", "tensorflow", "keras", "numpy", "tensorflow-datasets")
@@ -49,38 +48,6 @@ def git_commit(path: Path) -> str:
         return result.stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
-
-
-def expected_band(facts: Facts, preset: str, data_name: str, headline: str) -> list[float]:
-    """Return the band of the headline metric for a data set and preset; empty if none is known."""
-    key = f"{data_name}:{preset}" if preset else data_name
-    return list(facts.expected.get(key, {}).get(headline, ()))
-
-
-def judge(
-    value: float | None, band: list[float], baseline: float, *, higher_is_better: bool
-) -> str:
-    """Return the verdict on a test metric.
-
-    Args:
-        value: The metric.
-        band: Lowest and highest value expected; empty if none is known.
-        baseline: The value without a network.
-        higher_is_better: Whether a larger value is a better one.
-
-    Returns:
-        `normal`, `low` (worse than expected, or no better than without a network), `suspiciously
-        high` (better than expected: look for test examples among those trained on) or `unknown`.
-    """
-    if value is None:
-        return "unknown"
-    if not band:
-        beaten = value > baseline if higher_is_better else value < baseline
-        return "unknown" if beaten else "low"
-    lowest, highest = band
-    if lowest <= value <= highest:
-        return "normal"
-    return "suspiciously high" if (value > highest) == higher_is_better else "low"
 
 
 def here(device: str) -> dict[str, Any]:

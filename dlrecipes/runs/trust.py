@@ -15,16 +15,19 @@ from pathlib import Path
 
 from dlrecipes.catalog.find import is_installed
 from dlrecipes.errors import InputError
-from dlrecipes.runs import record as runs
+from dlrecipes.runs import record
 from dlrecipes.runs.record import Run
+from dlrecipes.system.home import expanded
 
 KEY_BYTES = 32
 
 
 def _key_file() -> Path:
     """Return where the secret is."""
-    folder = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(folder).expanduser() / "dlrecipes" / "key"
+    folder = expanded(os.environ.get("XDG_CONFIG_HOME") or "~/.config")
+    if folder.parts[:1] == ("~",):  # Without a home, there is no place that is this user's alone.
+        folder = Path(os.devnull)
+    return folder / "dlrecipes" / "key"
 
 
 def _make_key(path: Path) -> None:
@@ -67,14 +70,36 @@ def trusted_recipe(run: Run, *, trust: bool, allow_changed: bool = False) -> Pat
     Raises:
         InputError: if the file is not what was recorded, or the run comes from elsewhere.
     """
-    path = run.path / runs.RECIPE_FILE
+    path = run.path / record.RECIPE_FILE
     if not (allow_changed and path.is_file()):
-        run.checked_file(runs.RECIPE_FILE)
+        run.checked_file(record.RECIPE_FILE)
     recipe = path.read_bytes()
     own = _seal_with(_key_file(), recipe)
     if trust or is_installed(recipe) or (own and own == run.seal):
         return path
     raise InputError(
-        f"The run {run.run} comes from elsewhere, and this would run its code: {path}.",
-        "Read that file, and add --trust-recipe if you trust it.",
+        f"The run {run.run} was not trained here, and this would run its code: {path}.",
+        "Read that file, then add --trust-recipe if you trust it.",
+    )
+
+
+def trusted_program(run: Run, *, trust: bool) -> Path:
+    """Return the path of a run's serving model, a SavedModel, which may be run.
+
+    TensorFlow executes what is in it, which may read and write files.
+
+    Args:
+        run: The run.
+        trust: Whether the user has said to trust it.
+
+    Raises:
+        InputError: if the file is not what was recorded, or the run comes from elsewhere.
+    """
+    path = run.checked_file(record.PROGRAM_FILE)
+    own = _seal_with(_key_file(), run.files[record.PROGRAM_FILE].encode())
+    if trust or (own and own == run.program_seal):
+        return path
+    raise InputError(
+        f"The run {run.run} was not trained here, and its model contains code: {path}.",
+        "Add --trust-recipe if you trust whoever made it.",
     )

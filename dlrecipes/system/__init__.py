@@ -1,1 +1,1 @@
-"""What Python and the operating system give, under one roof."""
+"""The machine: whole files, locks, signals, the clock, and TensorFlow's start."""

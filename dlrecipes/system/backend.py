@@ -4,13 +4,16 @@ import gc
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from dlrecipes.errors import InputError
+from dlrecipes.system.home import home
 
 
 @contextmanager
@@ -69,13 +72,38 @@ def _quick_imports() -> Iterator[None]:
             gc.enable()
 
 
+KERAS_VARIABLES = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
+"""Environment variables with which Keras ends every training early, whatever it was asked for."""
+
+
+@contextmanager
+def _no_other_settings() -> Iterator[None]:
+    """Import Keras without the keras.json of other projects, and leave none behind.
+
+    It may ask for another backend, layout or precision, be damaged, or be unreadable: Keras cannot
+    be imported then. What Keras downloads is still kept where the user has it.
+    """
+    from_user = os.environ.get("KERAS_HOME")
+    kept = {name: os.environ.pop(name, None) for name in ("KERAS_HOME", *KERAS_VARIABLES)}
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["KERAS_HOME"] = empty
+        try:
+            yield
+        finally:
+            del os.environ["KERAS_HOME"]
+            os.environ.update({name: text for name, text in kept.items() if text is not None})
+    folder = home() if os.access(home(), os.W_OK) else Path(tempfile.gettempdir())
+    config: Any = import_module("keras.src.backend.config")
+    config._KERAS_DIR = from_user or str(folder / ".keras")
+
+
 def load_tensorflow() -> Any:
     """Import TensorFlow and Keras on it, without their log lines, and return `tensorflow`."""
     if "tensorflow" in sys.modules and "keras" in sys.modules:
         return _loaded()
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet_stderr(), _quick_imports():
+    with quiet_stderr(), _no_other_settings(), _quick_imports():
         import_module("keras")
         import tensorflow as tf
 
@@ -94,8 +122,37 @@ def _loaded() -> Any:
             f"Keras was started on {keras.backend.backend()}: these recipes need TensorFlow.",
             "Set the environment variable KERAS_BACKEND=tensorflow.",
         )
-    tf.get_logger().setLevel("ERROR")
+    if not _settled:
+        _settle()
+        _settled.append(True)
     return tf
+
+
+_settled: list[bool] = []
+"""Whether Keras has the settings that recipes are written for: one may change them later."""
+
+
+def _settle() -> None:
+    """Set what Keras would read from the user's keras.json, and keep it from printing."""
+    import keras
+    import tensorflow as tf
+
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    tf.get_logger().setLevel("ERROR")
+    keras.config.disable_interactive_logging()  # Our own bar is shown instead of Keras's.
+    # Keras says so of every `fit` with a pipeline, which shuffles by itself.
+    warnings.filterwarnings("ignore", "`shuffle=True` was passed", UserWarning)
+
+
+def forget() -> None:
+    """Let go of the networks of this process, and of all that Keras knows of them."""
+    load_tensorflow()
+    import keras
+
+    keras.backend.clear_session()
+    _settle()  # Those settings go, too.
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, which a cloud machine gets before it is taken away."""
+"""Ctrl-C, SIGTERM, which a cloud machine gets before it is taken away, and SIGHUP."""
 
 import os
 import signal
@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-NOTICE = b"\nStopping after this step, and saving. Press Ctrl-C again to stop at once.\n"
+NOTICE = b"Stopping after this step, and saving. Press Ctrl-C again to stop at once.\n"
+CLEAR_LINE = b"\r\x1b[2K"
+"""Takes away the line that a terminal's cursor is in: the bar, and the ^C that was typed."""
+
+
+STOPPING = tuple(
+    number
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")  # the last one when a terminal is closed
+    if (number := getattr(signal, name, None)) is not None  # Windows has no SIGHUP.
+)
 
 
 class Stopped(KeyboardInterrupt):
@@ -33,7 +42,8 @@ class StopRequest:
         if not self.asked:
             self.asked = True
             with suppress(OSError):  # The terminal may be gone.
-                os.write(2, NOTICE)  # print may be at work just now, and cannot be entered twice
+                # print may be at work just now, and cannot be entered twice.
+                os.write(2, (CLEAR_LINE if os.isatty(2) else b"") + NOTICE)
 
     def is_due(self, steps: int) -> bool:
         """Tell whether to stop now that so many steps were trained."""
@@ -42,9 +52,9 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals(steps: int = 0) -> Iterator[StopRequest]:
-    """Give the block what tells it of Ctrl-C and SIGTERM."""
+    """Give the block what tells it of Ctrl-C, SIGTERM and SIGHUP."""
     request = StopRequest(steps)
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.getsignal(number) for number in STOPPING}
     for number, handler in previous.items():
         if handler != signal.SIG_IGN:  # as a shell has it for what it starts in the background
             signal.signal(number, request.hear)

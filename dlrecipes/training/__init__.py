@@ -1,1 +1,1 @@
-"""What `train` and `resume` do."""
+"""From a request to a finished run."""

@@ -1,20 +1,30 @@
-"""What went wrong in a training, said as what it is: no memory, no disk, no number."""
+"""What ended a training, said as what it is: no memory, no disk, NaN, a bug in the recipe."""
 
 import errno
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from dlrecipes.catalog import mistakes
 from dlrecipes.errors import DlrecipesError
 
 EXPLODED = 100.0
 """A mean loss so many times the first one of its epoch has exploded, not met a bad number."""
 
 
+PASSING = ("InternalError", "UnavailableError", "AbortedError", "UnknownError", "DataLossError")
+"""Errors of TensorFlow that a machine causes, and no recipe."""
+
+
+class BrokenOffError(DlrecipesError):
+    """The machine ended the work: it can be resumed, once that is mended."""
+
+
 class DivergedError(DlrecipesError):
     """The loss, or a weight, is not a finite number.
 
     Args:
-        what: What is not: `loss` or `weights`.
+        what: What is not: the name of a loss, or `weights`.
         value: It.
         place: Where in training, in words.
         losses: The first and the last finite mean loss of the epoch, as far as there are any.
@@ -45,12 +55,13 @@ def callbacks_not_passed(recipe: str) -> DlrecipesError:
     )
 
 
-def explain(error: Exception, place: str) -> DlrecipesError:
+def explain(error: Exception, doing: str, path: Path) -> DlrecipesError:
     """Return what a user is told of an error that ended a training.
 
     Args:
         error: Whatever was raised.
-        place: Where in training it was raised, in words.
+        doing: What failed, and where in training, such as `Training failed in epoch 1, step 0`.
+        path: The recipe's file.
     """
     if isinstance(error, DlrecipesError):
         return error
@@ -58,13 +69,15 @@ def explain(error: Exception, place: str) -> DlrecipesError:
     reason = f"{type(error).__name__}: {text}".splitlines()[0].rstrip(": ")
     code = error.errno if isinstance(error, OSError) else None
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return DlrecipesError(
-            f"Out of memory in {place}.", "A smaller --batch-size or network takes less."
+        return BrokenOffError(
+            f"{doing}: out of memory.", "A smaller --batch-size or model takes less."
         )
     if code in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in text:
-        return DlrecipesError(f"The disk is full in {place}.", "Make room on it.")
+        return BrokenOffError(f"{doing}: the disk is full.", "Make room on it.")
     if code in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return DlrecipesError(f"The run's folder cannot be written to in {place}: {reason}.")
+        return BrokenOffError(f"{doing}: the run's folder cannot be written to: {reason}.")
     if "FileNotFoundError" in text or "Stale file handle" in text:
-        return DlrecipesError(f"The data cannot be read any more in {place}: {reason}.")
-    return DlrecipesError(f"Training failed in {place}: {reason}", "Its traceback: --debug.")
+        return BrokenOffError(f"{doing}: the data can no longer be read: {reason}.")
+    if type(error).__name__ in PASSING:
+        return BrokenOffError(f"{doing}: {reason}")
+    return mistakes.explain(error, path, doing, DlrecipesError)

@@ -5,10 +5,15 @@ from typing import Any, Protocol
 
 from dlrecipes.datasets.published.download import FetchListener
 from dlrecipes.runs.record import Run
+from dlrecipes.system.clock import PhaseListener
 
 
-class Listener(FetchListener, Protocol):
-    """Hears how a training goes, and how its data is fetched before."""
+class WorkListener(FetchListener, PhaseListener, Protocol):
+    """Hears what is being done, and how data is fetched for it."""
+
+
+class Listener(WorkListener, Protocol):
+    """Hears how a training goes, and what is done before and after it."""
 
     def fit_begins(self, run: Run, epochs: int, steps: int, samples: int) -> None:
         """Hear that training begins: of how many epochs, and steps and samples an epoch."""
@@ -31,5 +36,6 @@ class Silence:
     def warn(self, *heard: Any, **more: Any) -> None:
         """Say nothing."""
 
-    download_begins = download_moves = download_ends = preparation_begins = warn
+    columns_found = download_begins = download_moves = download_ends = preparation_begins = warn
+    phase_begins = phase_ends = warn
     fit_begins = step_ends = epoch_ends = fit_ends = warn

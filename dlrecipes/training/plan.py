@@ -13,21 +13,25 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from dlrecipes.datasets.examples import Data
-from dlrecipes.datasets.ladder import data_folder, is_decoded, open_data_set
-from dlrecipes.datasets.published.catalog import DataSet, find_data_set
-from dlrecipes.datasets.published.disk import Place, size_of
+from dlrecipes.datasets.examples import Data, Source
+from dlrecipes.datasets.published.disk import Place, data_folder, size_of
 from dlrecipes.datasets.published.download import shown_bytes
-from dlrecipes.datasets.published.fetch import missing_bytes, needed_bytes
+from dlrecipes.datasets.published.fetch import is_prepared, missing_bytes, needed_bytes
+from dlrecipes.datasets.published.names import find_data_set
+from dlrecipes.datasets.published.releases import RELEASES
 from dlrecipes.errors import Interrupted
-from dlrecipes.runs import record as runs
+from dlrecipes.runs import record
 from dlrecipes.runs.checkpoints import parse_every
 from dlrecipes.runs.record import Run
 from dlrecipes.system.backend import load_tensorflow, select_device
 from dlrecipes.system.process import peak_memory, seconds_since_start
+from dlrecipes.tasks.opening import full_name, is_ready, open_source
+from dlrecipes.tasks.reading import PUBLISHED_TEST_FRACTION
 from dlrecipes.training.listener import Listener
-from dlrecipes.training.session import Trial, Work
-from dlrecipes.training.trainer import Request, train
+from dlrecipes.training.request import Request
+from dlrecipes.training.session import Trial
+from dlrecipes.training.trainer import train
+from dlrecipes.training.work import Work
 
 if TYPE_CHECKING:
     from dlrecipes.training.timing import EpochTiming, Execution, StepTimer
@@ -51,22 +55,22 @@ class Plan:
     Args:
         recipe: Name of the recipe.
         preset: Name of the preset; empty for none.
-        config: Every setting's value.
-        seed: The seed.
-        device: Where the variables of the network are: `cpu`, `gpu:0`.
-        data: `name` and `rung` of the data that it will be trained on, and of that which was
-            `measured`: its rung.
-        rows: Examples of each split, as the recipe counts them.
-        parameters: Weights of the network.
+        config: Value of each setting.
+        seed: Random seed.
+        device: Device that holds the weights: `cpu`, `gpu:0`.
+        data: `name` and `rung` of the data to train on, and `measured`, the rung of the data that
+            was used for the measurement.
+        rows: Examples in each split.
+        parameters: Number of weights of the model.
         epochs: Epochs, at most: a recipe may stop early.
-        steps_per_epoch: Batches in an epoch.
-        seconds: Wall time from the process's start to its end (`total`), the `error` of that, and
-            its parts: `start` (imports, device), `load`, `build`, `fit`, `evaluate`, `save`.
-        bytes: `download`; `prepare`, what the downloaded and prepared data takes on the disk; and
-            `disk`, what the run takes: `checkpoints` and other files.
-        peak_memory_bytes: The most memory at once, as measured.
-        measured_steps: Steps that the time of the others was judged by.
-        notes: What the user should know of it.
+        steps_per_epoch: Steps of an epoch.
+        seconds: Wall time of the whole process (`total`), its `error`, and its parts: `start`
+            (imports, device), `load`, `build`, `fit`, `evaluate`, `save`.
+        bytes: `download`; `prepare`, disk space of the downloaded and prepared data; and `disk`,
+            disk space of the run, of which `checkpoints`.
+        peak_memory_bytes: Peak memory of the measurement.
+        measured_steps: Number of steps that were timed.
+        notes: Remarks for the user, a sentence each.
     """
 
     recipe: str
@@ -186,11 +190,11 @@ def make_plan(request: Request, listener: Listener) -> Plan:
     seconds = _seconds(rehearsal, run, stage, steps)
     kept = _kept_checkpoints(request, timer.epochs, steps, seconds["fit"])
     taken = {"checkpoints": kept * sizes["checkpoint"], "files": sizes["files"]}
-    early = request.config.get("early_stopping")
+    early = run.config.get("early_stopping")
     return Plan(
         recipe=request.facts.name,
         preset=request.preset,
-        config=request.config,
+        config=run.config,
         seed=request.seed,
         device=run.device,
         data={
@@ -219,22 +223,30 @@ def _stage(request: Request, listener: Listener) -> _Stage:
     wanted, rehearsed = request.data, replace(request, on_nan="stop")
     if wanted.is_path or wanted.data == "sample":
         return _Stage(rehearsed)
-    data_set = find_data_set(request.facts.dataset)
-    place = Place(data_folder(wanted.data_dir), data_set)
-    if place.is_prepared():
+    recipe = request.recipe_data
+    name = full_name(recipe, wanted)
+    if is_prepared(name, wanted.data_dir) or recipe.sample is None:
         return _Stage(rehearsed, decoding=_decode(request, listener))
-    download, prepare, scale = missing_bytes(place), needed_bytes(place), _scale(data_set)
+    folder = data_folder(wanted.data_dir)
+    place = Place(folder, find_data_set(name, folder))
+    download, prepare = missing_bytes(place), needed_bytes(place)
+    sample = open_source(recipe, replace(wanted, data="sample"), request.seed, listener)
+    scale = _scale(place.data_set.name, sample)
+    scaled = (
+        f", scaled to the {scale.train:.3g} times as many rows of {name}; memory is the sample's"
+        if scale != _Scale()
+        else f": the rows of {name} are not known"
+    )
     return _Stage(
         replace(rehearsed, data=replace(wanted, data="sample"), fingerprint=""),
-        {"name": data_set.name, "rung": "full"},
+        {"name": name, "rung": "full"},
         scale,
         {"download": download, "prepare": prepare},
         notes=(
-            f"The full data set {data_set.name} is not in {place.folder}: it takes a download of "
+            f"The full data set {name} is not in {folder}: it takes a download of "
             f"{shown_bytes(download)} and {shown_bytes(prepare)} of disk, for which no time is "
             "counted.",
-            f"Estimated on the bundled sample ({data_set.sample}), scaled to the "
-            f"{scale.train:.3g} times as many rows of {data_set.name}; memory is the sample's.",
+            f"Estimated on the sample ({sample.name}){scaled}.",
         ),
     )
 
@@ -271,29 +283,31 @@ def _decode(request: Request, listener: Listener) -> float:
 
     The training that is planned finds it decoded, so that must not count as its time.
     """
-    name, folder = request.facts.dataset, request.data.data_dir
-    if is_decoded(name, folder):
+    recipe = request.recipe_data
+    if is_ready(recipe, request.data):
         return 0.0
     select_device(request.device)  # No other can be chosen once TensorFlow has decoded.
     began = time.perf_counter()
-    open_data_set(name, "full", folder, listener)
+    open_source(recipe, request.data, request.seed, listener)
     return time.perf_counter() - began
 
 
-def _scale(data_set: DataSet) -> _Scale:
-    """Return how many times as many rows the full data set has as its sample."""
-    rows = dict(data_set.release.rows)
+def _scale(name: str, sample: Source) -> _Scale:
+    """Return how many times as many rows the full data set has as its sample; 1 if unknown."""
+    if name not in RELEASES:
+        return _Scale()
+    release = RELEASES[name]
+    rows = dict(release.rows)
     if "test" not in rows:
-        rows["test"] = round(rows["train"] * data_set.test_fraction)
+        rows["test"] = round(rows["train"] * PUBLISHED_TEST_FRACTION)
         rows["train"] -= rows["test"]
-    sample = data_set.read_sample(data_set.sample_bytes())
-    if data_set.release.unit == "characters":
+    if release.unit == "characters":
         counts = {
             split: sum(len(text) for text in examples.columns["features"][:])
-            for split, examples in sample.items()
+            for split, examples in sample.splits().items()
         }
     else:
-        counts = {split: len(examples) for split, examples in sample.items()}
+        counts = {split: len(examples) for split, examples in sample.splits().items()}
     return _Scale(rows["train"] / counts["train"], rows["test"] / counts["test"])
 
 
@@ -311,7 +325,7 @@ def _rehearse(
             run = train(replace(request, runs_dir=Path(folder), name=""), listener, trial)
         except Interrupted:
             raise Interrupted("Interrupted. Nothing was written.") from None
-        checkpoints = sorted(run.folder(runs.CHECKPOINTS).iterdir())
+        checkpoints = sorted(run.folder(record.CHECKPOINTS).iterdir())
         kept = sum(map(size_of, checkpoints))
         return run, {"checkpoint": size_of(checkpoints[-1]), "files": size_of(run.path) - kept}
 

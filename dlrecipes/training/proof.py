@@ -1,7 +1,6 @@
 """Prove that a run can be resumed to the same bits: train it straight, and with an interruption.
 
-Each training is a fresh process, `python -m dlrecipes.training.proof JOB`, as after a real
-interruption.
+Each training is a fresh process, `python -m dlrecipes.training.proof JOB`, as after a real one.
 """
 
 import hashlib
@@ -16,13 +15,15 @@ from typing import Any
 
 from dlrecipes.datasets.examples import Data
 from dlrecipes.errors import DlrecipesError, Interrupted
-from dlrecipes.runs import checkpoints
-from dlrecipes.runs import record as runs
+from dlrecipes.runs import checkpoints, record
 from dlrecipes.runs.compare import largest_difference
-from dlrecipes.runs.record import Run, read_run
+from dlrecipes.runs.lookup import read_run
+from dlrecipes.runs.record import Run
 from dlrecipes.training.listener import Silence
-from dlrecipes.training.session import Trial, Work
-from dlrecipes.training.trainer import Changes, request_of, resume, train
+from dlrecipes.training.request import Changes, Request
+from dlrecipes.training.session import Trial
+from dlrecipes.training.trainer import resume, train
+from dlrecipes.training.work import Work
 
 MOST_STEPS = 200
 """Steps that are trained at most: a proof is to take seconds."""
@@ -34,12 +35,12 @@ class Proof:
     """How far a training that was interrupted is from one that was not, after the same steps.
 
     Args:
-        steps: Steps that were trained, at least.
-        interrupted_after: Steps before the interruption.
-        largest_difference: The largest absolute difference, by what it is in: `weights`,
-            `optimizer`, `random` (states of random generators), `metrics` (the epoch's running
-            means), `callbacks`.
-        other_batches: Batches of training examples that were not the same.
+        steps: Number of steps that were trained, at least.
+        interrupted_after: Number of steps before the interruption.
+        largest_difference: Largest absolute difference of each kind of state: `weights`,
+            `optimizer`, `random` (random generators), `metrics` (running means of the epoch),
+            `callbacks`.
+        other_batches: Number of batches of training examples that differed.
     """
 
     steps: int
@@ -63,7 +64,7 @@ class _Job:
         name: Name of the run there.
         halves: Halves of the steps after which to stop: 1 or 2.
         go_on: Whether to go on rather than to begin.
-        changes: As `dlrecipes.training.trainer.Changes` has them.
+        changes: As `dlrecipes.training.request.Changes` has them.
     """
 
     run: str
@@ -133,7 +134,7 @@ def work_off(job: _Job) -> None:
             resume(run, changes, Silence(), trial)
         else:
             request = replace(
-                request_of(run, changes),
+                Request.from_run(run, changes),
                 runs_dir=Path(job.folder),
                 name=job.name,
                 checkpoint_every="never",
@@ -156,7 +157,9 @@ def prove(run: Run, changes: Changes) -> Proof:
         InputError: if its recipe is not what was recorded, or may not be run here.
         DlrecipesError: if a training fails.
     """
-    request_of(run, changes)  # Whether its code may be run is said here, not by another process.
+    Request.from_run(
+        run, changes
+    )  # Whether its code may be run is said here, not by another process.
     with tempfile.TemporaryDirectory() as folder:
         job = _Job(str(run.path.resolve()), folder, "straight", 2, False, asdict(changes))
         begun = replace(job, name="resumed", halves=1)
@@ -191,7 +194,7 @@ def _compare(path: Path, folder: Path) -> Proof:
     """Return how far the two trainings are apart."""
     ends = []
     for name in ("straight", "resumed"):
-        checkpoint, _ = checkpoints.read_last(path / name / runs.CHECKPOINTS)
+        checkpoint, _ = checkpoints.read_last(path / name / record.CHECKPOINTS)
         assert checkpoint is not None
         ends.append(checkpoint)
     orders = {

@@ -1,142 +1,48 @@
 """One training session: fit, test, save; going on from a checkpoint, or back to one."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from inspect import signature
-from pathlib import Path
-from types import ModuleType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-from dlrecipes.catalog.find import recipe_name
-from dlrecipes.datasets.examples import Data, Source
-from dlrecipes.errors import DlrecipesError, InputError, Interrupted
-from dlrecipes.runs import checkpoints
-from dlrecipes.runs import record as runs
-from dlrecipes.runs.checkpoints import Checkpoint, CheckpointWriter, parse_every
+from dlrecipes.catalog.find import all_recipes
+from dlrecipes.datasets.examples import Data
+from dlrecipes.errors import DlrecipesError, Interrupted
+from dlrecipes.runs import checkpoints, record
+from dlrecipes.runs.checkpoints import CheckpointWriter
 from dlrecipes.runs.golden import write_golden
-from dlrecipes.runs.provenance import judge
 from dlrecipes.runs.record import Run
+from dlrecipes.runs.trust import seal
+from dlrecipes.runs.verdict import judge
 from dlrecipes.system.atomic import whole_file
-from dlrecipes.system.backend import Device, load_tensorflow, set_seed
-from dlrecipes.system.clock import Clock
+from dlrecipes.system.backend import load_tensorflow
 from dlrecipes.system.signals import Stopped, StopRequest, stop_on_signals
-from dlrecipes.tasks.base import Task
-from dlrecipes.training.failures import DivergedError, advice, callbacks_not_passed, explain
+from dlrecipes.tasks.serving import own_classes, write_saved_model
+from dlrecipes.training.advice import flags_to_try
+from dlrecipes.training.calls import (
+    build_model,
+    count_parameters,
+    evaluate_model,
+    file_of,
+    wrong_result,
+)
+from dlrecipes.training.diagnosis import diagnose, kept_epoch
+from dlrecipes.training.evidence import loss_before_training
+from dlrecipes.training.failures import BrokenOffError, DivergedError, advice, explain
 from dlrecipes.training.listener import Listener
-
-if TYPE_CHECKING:
-    from dlrecipes.training.callbacks import Resumption
+from dlrecipes.training.work import Work
 
 RATE_FACTOR = 0.5
 """What the learning rate is multiplied with each time that training goes back to a checkpoint."""
+LEFT_OUT = "--no-baseline"
 LOWEST_SCALE = RATE_FACTOR**5
 """Below this, a learning rate that is too high is not why."""
-
-
-@contextmanager
-def _bad_settings(doing: str, recipe: ModuleType) -> Iterator[None]:
-    """Turn what Keras and TensorFlow raise at settings that do not fit into an InputError."""
-    tf = load_tensorflow()
-    try:
-        yield
-    except (ValueError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"{doing} with these settings: {reason}",
-            f"See the settings: dlrecipes describe {recipe_name(Path(recipe.__file__ or ''))}",
-        ) from error
-
-
-def load_data(recipe: ModuleType, config: Any, source: Source) -> Data:
-    """Return the recipe's pipelines, made on the CPU: that is where `tf.data` runs."""
-    with (
-        _bad_settings("The data cannot be prepared", recipe),
-        load_tensorflow().device("/CPU:0"),
-    ):
-        data = recipe.load(config, source)
-    if not isinstance(data, Data):
-        raise InputError(
-            f"{recipe.__file__}: load must return dlrecipes.Data, not {type(data).__name__}."
-        )
-    return data
-
-
-def build_model(recipe: ModuleType, config: Any, data: Data, seed: int, device: Device) -> Any:
-    """Return the compiled network, its weights drawn from the seed, on the chosen device."""
-    set_seed(seed)
-    with (
-        _bad_settings("The network cannot be built", recipe),
-        load_tensorflow().device(device.scope),
-    ):
-        return recipe.build(config, data)
-
-
-@contextmanager
-def _noting_arguments(model: Any, own: Sequence[Any], resumption: "Resumption") -> Iterator[None]:
-    """Note the pipeline and the callbacks that the recipe gives to `fit`: no callback sees those.
-
-    Args:
-        model: The network.
-        own: Callbacks that are not the recipe's.
-        resumption: Is told of them.
-    """
-    import keras
-
-    fit = model.fit
-
-    def noting(*args: Any, **options: Any) -> Any:
-        given = signature(fit).bind(*args, **options).arguments
-        resumption.fitted = given["x"] if hasattr(given.get("x"), "element_spec") else None
-        known = {id(callback) for callback in own}
-        resumption.siblings = [
-            one for one in keras.tree.flatten(given.get("callbacks") or []) if id(one) not in known
-        ]
-        return fit(*args, **options)
-
-    model.fit = noting
-    try:
-        yield
-    finally:
-        del model.fit
 
 
 def slower(config: Any, scale: float) -> Any:
     """Return a recipe's settings with its learning rate multiplied: its schedule follows."""
     return replace(config, learning_rate=config.learning_rate * scale) if scale != 1.0 else config
-
-
-@dataclass
-class Work:
-    """A network with its data, ready to be trained.
-
-    Args:
-        task: The recipe's task.
-        recipe: The recipe's module.
-        config: The recipe's settings, as they were asked for.
-        source: The raw examples.
-        data: The pipelines over them.
-        model: The compiled network.
-        device: Where it trains.
-        clock: Measures the parts of the session.
-        start: The checkpoint to go on from; None to begin.
-    """
-
-    task: Task
-    recipe: ModuleType
-    config: Any
-    source: Source
-    data: Data
-    model: Any
-    device: Device
-    clock: Clock
-    start: Checkpoint | None = None
-
-    def serving(self) -> Any:
-        """Return the network as it is used: from raw inputs, if the recipe has such a one."""
-        has_serving = hasattr(self.recipe, "serving")
-        return self.recipe.serving(self.model, self.data) if has_serving else self.model
 
 
 @dataclass(frozen=True)
@@ -169,8 +75,12 @@ class Session:
         self.place = work.start.place if work.start else "epoch 1, step 0"
         self.scale = work.start.learning_rate_scale if work.start else 1.0
         """What the learning rate is multiplied with."""
+        self.doing = ""
+        """What failed, if something fails; empty while it is training."""
         self.trial: Trial | None = None
         """How it is stopped and watched, if it is only tried."""
+        self.tested: Mapping[str, Any] = {}
+        """What the recipe's `evaluate` returned."""
 
     def complete(self, listener: Listener, trial: Trial | None = None) -> Run:
         """Fit, test and save, and return the finished run.
@@ -188,15 +98,23 @@ class Session:
             stop_after = trial.begin(self.work)
             self.work.data = trial.watch(self.work.data)
         try:
-            folder = self.run.folder(runs.CHECKPOINTS)
+            folder = self.run.folder(record.CHECKPOINTS)
             with (
                 stop_on_signals(stop_after) as stop,
                 load_tensorflow().device(self.work.device.scope),
             ):
+                if not (self.work.start or self.trial):
+                    self.run.first_loss = loss_before_training(self.work)
                 with CheckpointWriter(folder, self.run.checkpoints["keep"]) as writer:
                     self._fit(listener, writer, stop)
+                    self.doing = "Testing failed"
                     self._test()
+                self.doing = "Saving the model failed"
                 self._save()
+                self.doing = "Comparing with the plain baseline failed"
+                self._compare(listener)
+                self._diagnose()
+            self._finish()
         except KeyboardInterrupt as interruption:
             saved = isinstance(interruption, Stopped)
             self._end_badly("interrupted", "stopped by the user or the system")
@@ -209,28 +127,32 @@ class Session:
             self._end_badly("failed", known.message)
             raise known from error
         finally:
+            if self.work.rival:
+                self.work.rival.stop()
             self.lock.close()
-        (self.run.path / runs.LOCK_FILE).unlink(missing_ok=True)
+        (self.run.path / record.LOCK_FILE).unlink(missing_ok=True)
         return self.run
 
     def _explained(self, error: Exception) -> DlrecipesError:
-        """Return what a user is told of an error, and how to go on after it."""
-        known, run = explain(error, self.place), self.run
-        last, _ = checkpoints.read_last(run.path / runs.CHECKPOINTS)
+        """Return what a user is told of an error, and how to continue after it."""
+        run, path = self.run, file_of(self.work.recipe)
+        known = explain(error, self.doing or f"Training failed in {self.place}", path)
+        last, _ = checkpoints.read_last(run.path / record.CHECKPOINTS)
         saved = f"Its last good checkpoint is of {last.place}. " if last else ""
-        go_on = "" if self.trial else f"{saved}{run.how_to_resume}"
+        resumed = "" if self.trial else f"{saved}{run.how_to_resume}"
         if isinstance(known, DivergedError):
             known.hint = advice(run.config)
-            if go_on and run.on_nan == "stop" and "learning_rate" in run.config:
-                known.hint += f" {go_on} --on-nan restore"
-        elif known is not error:
-            known.hint = f"{known.hint} {go_on}".strip()
+            if resumed and run.on_nan == "stop" and "learning_rate" in run.config:
+                known.hint += f" {resumed} --on-nan restore"
+        elif isinstance(known, BrokenOffError):
+            known.hint = f"{known.hint} {resumed}".strip()
         return known
 
     def _end_badly(self, status: str, reason: str) -> None:
         """Record that a run did not finish, and why."""
         run = self.run
-        run.metrics, run.details, run.verdict = {}, {}, "unknown"
+        run.metrics, run.details, run.plain_baseline, run.verdict = {}, {}, {}, "unknown"
+        run.diagnosis = []
         run.status, run.error = status, reason
         run.seconds = self.work.clock.seconds
         run.add_event(status, place=self.place)
@@ -257,35 +179,24 @@ class Session:
         self, listener: Listener, writer: CheckpointWriter, stop: StopRequest
     ) -> bool:
         """Train from the checkpoint to start from, and tell whether that went to the end."""
-        from dlrecipes.training import state
-        from dlrecipes.training.callbacks import Resumption, run_callbacks
+        from dlrecipes.training.callbacks import run_callbacks
+        from dlrecipes.training.resumption import AlreadyTrained, Resumption
 
-        work, run, start = self.work, self.run, self.work.start
-        history = [*start.history] if start else []
-        resumption = Resumption(
-            every=parse_every(run.checkpoints["every"]),
-            data=work.data,
-            order=work.source.train.order,
-            history=history,
-            stop=stop,
-            writer=writer,
-            clock=work.clock,
-            start=start,
-            rate=self.scale / (start.learning_rate_scale if start else 1.0),
-            learning_rate_scale=self.scale,
-        )
+        work, run = self.work, self.run
+        resumption = Resumption(run, work, stop, writer, self.scale)
         callbacks = run_callbacks(run, listener, resumption)
         callbacks += self.trial.callbacks() if self.trial else ()
+        resumption.own = {id(callback) for callback in callbacks}
         config = slower(work.config, self.scale)
         try:
-            with _noting_arguments(work.model, callbacks, resumption):
-                work.recipe.train(work.model, work.data, config, callbacks=callbacks)
-            if not (run.path / runs.HISTORY_FILE).exists():
-                raise callbacks_not_passed(run.recipe)
-            if start and start.trained:
-                state.restore(work.model, start.arrays)
-            else:
-                writer.write(resumption.checkpoint(trained=True))
+            history = work.recipe.train(work.model, work.data, config, callbacks=callbacks)
+            resumption.require_trained()
+            if not hasattr(history, "history"):
+                wanted = "the History that model.fit returns"
+                listener.warn(wrong_result(work.recipe, "train", wanted, history))
+            writer.write(resumption.checkpoint(trained=True))
+        except AlreadyTrained:
+            pass
         except DivergedError as error:
             writer.wait()
             self._go_back(error, listener)
@@ -302,14 +213,14 @@ class Session:
         self.scale *= RATE_FACTOR
         if self.scale < LOWEST_SCALE:
             raise error
-        start, problems = checkpoints.read_last(run.folder(runs.CHECKPOINTS))
+        start, problems = checkpoints.read_last(run.folder(record.CHECKPOINTS))
         for problem in problems:
             listener.warn(problem)
         work.start = start
         place = start.place if start else "the beginning"
         config = slower(work.config, self.scale)
         rate = config.learning_rate
-        listener.warn(f"{error.message} Going on from {place} with the learning rate {rate:g}.")
+        listener.warn(f"{error.message} Continuing from {place} at a learning rate of {rate:g}.")
         run.add_event("restored", why=error.message, place=place, learning_rate=rate)
         run.save()
         work.model = build_model(work.recipe, config, work.data, run.seed, work.device)
@@ -318,32 +229,99 @@ class Session:
         """Record the test metrics and the verdict on them."""
         work, run = self.work, self.run
         with work.clock.part("evaluate"):
-            metrics = work.recipe.evaluate(work.model, work.data, work.config)
+            metrics = evaluate_model(work.recipe, work.model, work.data, work.config)
+        self.tested = metrics
         run.metrics = {str(name): float(value) for name, value in metrics.items()}
         run.details = dict(getattr(metrics, "details", {}))
-        headline = work.task.headline
+        learned = work.task.answer.learned(work.data.answer, metrics, run.details)
+        run.data["answer"] = learned.document()
+        headline = work.task.headline.name
         value = run.metrics.get(headline)
         if value is not None and not math.isfinite(value):
             raise DlrecipesError(f"The test {headline} is not a number.")
-        run.verdict = judge(
-            value,
-            run.expected.get(headline, []),
-            run.data["baseline"]["value"],
-            higher_is_better=work.task.higher_is_better,
-        )
 
     def _save(self) -> None:
         """Write the network, and the network as it is used, and finish the run."""
         work, run = self.work, self.run
         with work.clock.part("save"):
             serving = work.serving()
-            for name, model in ((runs.MODEL_FILE, work.model), (runs.SERVING_FILE, serving)):
-                with whole_file(run.path / name) as temporary:
-                    model.save(temporary)
-            inputs = work.task.golden_inputs(work.source.test)
-            write_golden(run.path / runs.GOLDEN_FILE, serving, inputs)
-            for name in (runs.HISTORY_FILE, runs.MODEL_FILE, runs.SERVING_FILE, runs.GOLDEN_FILE):
+            names = [save_model(run, work.model), save_serving(run, serving)]
+            inputs = work.task.input.golden(work.source.test, work.data.input)
+            write_golden(run.path / record.GOLDEN_FILE, serving, inputs)
+            for name in (record.HISTORY_FILE, *names, record.GOLDEN_FILE):
                 run.add_file(name)
-        run.seconds = work.clock.seconds
+        if record.PROGRAM_FILE in names:
+            run.program_seal = seal(run.files[record.PROGRAM_FILE].encode())
+        run.parameters = count_parameters(work.model)
+
+    def _compare(self, listener: Listener) -> None:
+        """Record how the network compares with the plain baseline, and the verdict."""
+        work, run = self.work, self.run
+        headline, rival = work.task.headline, work.rival
+        run.plain_baseline = {}
+        run.no_plain_baseline = "" if rival else LEFT_OUT
+        if rival and headline.name in run.metrics:
+            with work.clock.part("baseline"):
+                run.plain_baseline = rival.compared(self.tested, work.clock.seconds["fit"])
+            run.no_plain_baseline = rival.why_none
+            if run.plain_baseline.get("comparison", {}).get("verdict") in ("tie", "worse"):
+                run.plain_baseline["advice"] = self._advice()
+            if rival.has_failed:
+                listener.warn(f"There is no plain baseline to compare with: {rival.why_none}.")
+        run.verdict = judge(
+            run.metrics.get(headline.name),
+            run.expected.get(headline.name, []),
+            run.baseline.get("metrics", {}).get(headline.name),
+            higher_is_better=headline.higher_is_better,
+            plain=run.plain_baseline.get("comparison", {}).get("verdict", ""),
+        )
+
+    def _diagnose(self) -> None:
+        """Record what is wrong with the training, and whether it stopped early."""
+        run = self.run
+        if self.trial:
+            return
+        run.diagnosis = diagnose(run, self.work, self.tested)
+        history = checkpoints.history_rows((run.path / record.HISTORY_FILE).read_text())
+        if run.config.get("early_stopping") and len(history) < run.config.get("epochs", 0):
+            kept = kept_epoch(run.config, history)
+            run.add_event("stopped early", epoch=len(history), kept=kept)
+
+    def _advice(self) -> list[str]:
+        """Return flags that may help a network that is no better than a plain baseline."""
+        work, run = self.work, self.run
+        history = checkpoints.history_rows((run.path / record.HISTORY_FILE).read_text())
+        others = [facts.name for facts in all_recipes() if facts.task == run.task]
+        return [
+            *flags_to_try(run.config, history, work.data.steps),
+            *(f"the recipe {name}" for name in sorted(set(others)) if name != run.recipe),
+        ]
+
+    def _finish(self) -> None:
+        """Record that the run is finished."""
+        run = self.run
+        run.seconds = self.work.clock.seconds
         run.status, run.error = "finished", ""
         run.save()
+
+
+def save_model(run: Run, model: Any) -> str:
+    """Write the trained model, or its weights alone if Keras cannot store it; return the file."""
+    if own_classes(model) is None:
+        with whole_file(run.path / record.WEIGHTS_FILE) as temporary:
+            model.save_weights(temporary)
+        return record.WEIGHTS_FILE
+    with whole_file(run.path / record.MODEL_FILE) as temporary:
+        model.save(temporary)
+    return record.MODEL_FILE
+
+
+def save_serving(run: Run, serving: Any) -> str:
+    """Write the serving model so that it can be loaded without the recipe; return the file."""
+    if own_classes(serving) == []:
+        with whole_file(run.path / record.SERVING_FILE) as temporary:
+            serving.save(temporary)
+        return record.SERVING_FILE
+    with whole_file(run.path / record.PROGRAM_FILE) as temporary:
+        write_saved_model(serving, temporary)
+    return record.PROGRAM_FILE

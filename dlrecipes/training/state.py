@@ -1,18 +1,20 @@
 """The state of a training: all that decides its next step, as arrays and JSON types.
 
-Keras saves a network's weights and its optimizer, but not the states of the random generators of
-Dropout and augmentation, the running means of the epoch so far, nor what callbacks remember.
+Keras saves the weights of a model and its optimizer, but not the states of the random generators of
+Dropout and augmentation, the running means of the epoch so far, the optimizers that a model with a
+`train_step` of its own keeps in its attributes, nor what callbacks remember.
 
 Import after `dlrecipes.system.backend.load_tensorflow`, which starts TensorFlow quietly.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 # Keras's generator for layers that have none of their own: there is no public way to its state.
 from keras.src.backend.common import global_state
@@ -21,66 +23,209 @@ from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_g
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.runs.checkpoints import Array
 
+PROBE_SIZE = 2
+"""Length of each axis of a probe batch that may have any length."""
 
-def _variables(model: Any) -> Iterator[tuple[str, Any]]:
+
+def _children(holder: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what an object holds, with its name: attributes or items, in an order that repeats."""
+    if isinstance(holder, Mapping):
+        yield from sorted((str(key), value) for key, value in holder.items())
+    elif isinstance(holder, list | tuple):
+        yield from ((str(number), value) for number, value in enumerate(holder))
+    else:
+        yield from sorted(vars(holder).items(), key=lambda item: item[0])
+
+
+def _walk(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the optimizers, metrics and TensorFlow variables in a model's attributes, by path.
+
+    Lists, dictionaries and layers are looked through, those nearest to the model first. Keras
+    tracks a model's layers, and no optimizer but the one that it was compiled with.
+    """
+    seen, level = {id(model)}, [("", model)]
+    while level:
+        below: list[tuple[str, Any]] = []
+        for path, holder in level:
+            for name, value in _children(holder):
+                if id(value) in seen:
+                    continue
+                found = isinstance(value, keras.optimizers.Optimizer | keras.Metric | tf.Variable)
+                if not found and not isinstance(value, keras.Layer | list | tuple | Mapping):
+                    continue
+                seen.add(id(value))
+                place = f"{path}.{name}" if path else name
+                if found:
+                    yield place, value
+                else:
+                    below.append((place, value))
+        level = below
+
+
+def optimizers(model: Any) -> dict[str, Any]:
+    """Return the optimizers of a model by the path of their attribute, such as `optimizer`.
+
+    Those that have made no step and belong to no compiled loss, such as the one that Keras makes
+    when `compile` is given none, are among them.
+    """
+    return {
+        path.removeprefix("_"): value
+        for path, value in _walk(model)
+        if isinstance(value, keras.optimizers.Optimizer)
+    }
+
+
+def learning_rates(model: Any) -> dict[str, float]:
+    """Return the learning rate of each optimizer in use, by its column in the history.
+
+    That is `learning_rate`; of several, `generator_learning_rate` for `generator_optimizer`.
+    """
+    rates = {
+        path.removesuffix("optimizer").rstrip("_.") or path: float(one.learning_rate)
+        for path, one in optimizers(model).items()
+        if one.built
+    }
+    if len(rates) == 1:
+        return {"learning_rate": next(iter(rates.values()))}
+    return {f"{name}_learning_rate": rate for name, rate in rates.items()}
+
+
+def scale_learning_rates(model: Any, factor: float) -> None:
+    """Multiply the learning rate of every optimizer; one that follows a schedule keeps it."""
+    for optimizer in optimizers(model).values():
+        with suppress(TypeError):  # It follows a schedule.
+            optimizer.learning_rate = factor * float(optimizer.learning_rate)
+
+
+def _numbered(group: str, variables: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield variables named by their group and their number in it."""
+    for number, variable in enumerate(variables):
+        yield f"{group}/{number:04}", variable
+
+
+def _all_variables(model: Any) -> Iterator[tuple[str, Any]]:
     """Yield every variable that training changes, with a name that says what it belongs to."""
     weights = {id(variable) for variable in model.weights}
-    groups = {
-        "weights": [variable for variable in model.variables if id(variable) in weights],
-        "random": [variable for variable in model.variables if id(variable) not in weights],
-        "optimizer": model.optimizer.variables if model.optimizer else [],
-        "metrics": model.metrics_variables,
-    }
-    for group, variables in groups.items():
-        for number, variable in enumerate(variables):
-            yield f"{group}/{number:04}", variable
+    yield from _numbered("weights", (one for one in model.variables if id(one) in weights))
+    yield from _numbered("random", (one for one in model.variables if id(one) not in weights))
+    yield from _numbered("metrics", model.metrics_variables)
+    for path, found in _walk(model):
+        if isinstance(found, keras.optimizers.Optimizer):
+            yield from _numbered(f"optimizer/{path}", found.variables)
+        elif isinstance(found, keras.Metric):
+            yield from _numbered(f"metrics/{path}", found.variables)
+        else:
+            yield f"weights/{path}", found
     # What a layer draws from keras.random without a generator of its own comes from this one.
     generator = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
     if generator is not None:
         yield "random/global", generator.state
 
 
-def build(model: Any, batches: Any) -> None:
+def _variables(model: Any) -> dict[str, Any]:
+    """Return every variable once, by the first name that it has."""
+    found: dict[int, tuple[str, Any]] = {}
+    for name, variable in _all_variables(model):
+        # Keras's variables hold one of TensorFlow's, which may be found by itself.
+        found.setdefault(id(getattr(variable, "_value", variable)), (name, variable))
+    return dict(found.values())
+
+
+def _value(variable: Any) -> Array:
+    """Return a copy of the value of a variable, Keras's or TensorFlow's."""
+    array: Array = keras.ops.convert_to_numpy(getattr(variable, "value", variable))
+    return array
+
+
+def build(model: Any, spec: Any) -> None:
     """Make the variables that Keras makes no sooner than the first step: optimizer and metrics.
 
+    Or else TensorFlow traces a step that makes variables, and another that does not. A model with
+    a `train_step` of its own may use other variables, and makes them in its first step.
+
     Args:
-        model: The compiled network.
-        batches: The pipeline that it will be trained on.
+        model: The compiled model.
+        spec: The form of a batch that it is trained on, as `tf.TensorSpec`.
     """
-    # What fit itself calls under a distribution strategy; without one it waits for the first step.
-    model._symbolic_build(data_batch=batches.element_spec)
+    if type(model).train_step is keras.Model.train_step:
+        # What fit itself calls under a distribution strategy; without one it waits for a step.
+        model._symbolic_build(data_batch=spec)
+
+
+def probe(train_function: Callable[[Any], Any], spec: Any) -> None:
+    """Have a model make all its variables by a step on zeros, which changes them.
+
+    Args:
+        train_function: The model's.
+        spec: The form of a batch that it is trained on, so that TensorFlow traces this once.
+    """
+    zeros = tf.nest.map_structure(
+        lambda one: tf.zeros([size or PROBE_SIZE for size in one.shape], one.dtype), spec
+    )
+    batches = tf.data.Dataset.from_generator(lambda: iter([zeros]), output_signature=spec)
+    train_function(iter(batches))
 
 
 def capture(model: Any, group: str = "") -> dict[str, Array]:
-    """Return a copy of every variable, or of those of a group (see `_variables`), by name."""
+    """Return a copy of every variable, or of those of a group (see `_all_variables`), by name."""
     return {
-        name: keras.ops.convert_to_numpy(variable.value)
-        for name, variable in _variables(model)
+        name: _value(variable)
+        for name, variable in _variables(model).items()
         if name.startswith(group)
     }
 
 
-def restore(model: Any, arrays: Mapping[str, Array]) -> None:
-    """Set every variable to what `capture` returned.
+def restore(
+    model: Any, arrays: Mapping[str, Array], done: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Set the variables that there are to what `capture` returned, and return them by name.
 
-    Raises:
-        DlrecipesError: if the arrays are not those of this network.
+    A model that makes some of them no sooner than in its first step has the others under other
+    names until then: those must be restored again.
+
+    Args:
+        model: The model.
+        arrays: What `capture` returned.
+        done: Variables that were restored before, by name, which are left as they are.
     """
     if "random/global" in arrays:
         global_seed_generator()
-    variables = dict(_variables(model))
-    saved = {name: array for name, array in arrays.items() if not name.startswith("callbacks/")}
-    if variables.keys() != saved.keys() or any(
-        tuple(variable.shape) != saved[name].shape for name, variable in variables.items()
-    ):
+    done = done or {}
+    restored: dict[str, Any] = {}
+    for name, variable in _variables(model).items():
+        array = arrays.get(name)
+        if array is None or tuple(variable.shape) != array.shape:
+            continue
+        restored[name] = variable
+        if done.get(name) is not variable:
+            # NumPy's files know no bfloat16, but keep its bits.
+            variable.assign(array.view(_value(variable).dtype))
+    return restored
+
+
+def changed(restored: Mapping[str, Any], arrays: Mapping[str, Array]) -> list[tuple[Any, Array]]:
+    """Return the variables that have changed since `restore` returned them, with their values."""
+    values = ((name, variable, _value(variable)) for name, variable in restored.items())
+    return [
+        (variable, value)
+        for name, variable, value in values
+        if value.tobytes() != arrays[name].tobytes()
+    ]
+
+
+def is_complete(model: Any, arrays: Mapping[str, Array]) -> bool:
+    """Tell whether a model has the variables that `capture` returned, and no other."""
+    saved = {name: a.shape for name, a in arrays.items() if not name.startswith("callbacks/")}
+    return saved == {name: tuple(one.shape) for name, one in _variables(model).items()}
+
+
+def require_complete(model: Any, arrays: Mapping[str, Array]) -> None:
+    """Raise DlrecipesError unless a model has exactly the variables that `capture` returned."""
+    if not is_complete(model, arrays):
         raise DlrecipesError(
-            "The checkpoint does not fit the network that the recipe builds.",
+            "The checkpoint does not fit the model that the recipe builds.",
             "Another version of Keras may build another one: see the versions with runs show.",
         )
-    for name, variable in variables.items():
-        array = saved[name]
-        # NumPy's files know no bfloat16, but keep its bits.
-        variable.assign(array.view(keras.ops.convert_to_numpy(variable.value).dtype))
 
 
 def is_finite(arrays: Mapping[str, Array]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from dlrecipes.training.callbacks import steps_done
+from dlrecipes.training.logs import steps_done
 
 
 @dataclass

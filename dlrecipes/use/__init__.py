@@ -1,1 +1,1 @@
-"""What is done with a finished run."""
+"""What you do with a finished run: evaluate, predict, benchmark, export."""

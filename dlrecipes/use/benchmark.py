@@ -13,11 +13,14 @@ from dlrecipes.catalog.contract import require_contract
 from dlrecipes.runs.provenance import describe_machine, library_versions
 from dlrecipes.system.backend import load_tensorflow, placement
 from dlrecipes.system.clock import Clock
-from dlrecipes.tasks.base import call_serving, named_features, serving_signature
+from dlrecipes.tasks.opening import settle
+from dlrecipes.tasks.serving import call_serving, named_features, serving_signature
+from dlrecipes.training.calls import count_parameters
 from dlrecipes.training.failures import callbacks_not_passed
 from dlrecipes.training.listener import Listener
-from dlrecipes.training.session import Work
-from dlrecipes.training.trainer import Request, data_here, prepare
+from dlrecipes.training.request import Request
+from dlrecipes.training.trainer import prepare
+from dlrecipes.training.work import Work
 
 BULK_BATCH = 256
 """Inputs that are answered at once where many are."""
@@ -37,10 +40,10 @@ class Latency:
     """How long one call of the serving model takes, from raw input to its answer on the host.
 
     Args:
-        calls: Calls that were timed.
-        p50: Milliseconds that half of the calls took at most.
-        p90: That nine tenths took at most.
-        p99: That all but a hundredth took at most.
+        calls: Number of calls that were timed.
+        p50: 50th percentile, milliseconds.
+        p90: 90th percentile.
+        p99: 99th percentile.
     """
 
     calls: int
@@ -56,15 +59,15 @@ class Benchmark:
     Args:
         recipe: Name of the recipe.
         preset: Name of the preset; empty for none.
-        device: Where the variables of the network are: `cpu`, `gpu:0`.
+        device: Device that holds the weights: `cpu`, `gpu:0`.
         data: `name` and `rung` of the data.
-        parameters: Weights of the network.
-        training_samples_per_second: Of the recipe's own `train`, once TensorFlow has traced;
+        parameters: Number of weights of the model.
+        training_samples_per_second: Training examples per second after TensorFlow's tracing,
             without validation.
-        inference_samples_per_second: Of the serving model, in batches of 256 raw inputs.
-        latency_ms: By the number of inputs in a call: `1`, `32`.
-        versions: Of Python and of each library that bears on it.
-        machine: Operating system, processor, cores.
+        inference_samples_per_second: Answers per second, in batches of 256 raw inputs.
+        latency_ms: Latency of a call, by its number of inputs: `1`, `32`.
+        versions: Versions of Python and of the libraries that affect the result.
+        machine: Operating system, processor and number of cores.
     """
 
     recipe: str
@@ -96,16 +99,20 @@ def measure(request: Request, seconds: float, listener: Listener) -> Benchmark:
         DlrecipesError: if it trains nothing that can be timed.
     """
     require_contract(request.facts)
-    work = prepare(request, data_here(request, listener), Clock(), listener)
+    found = settle(request.recipe_data, request.data, listener)
+    clock = Clock(listener=listener)
+    work = prepare(request, found, clock, listener)
     with load_tensorflow().device(work.device.scope):
-        training = _training_rate(work, seconds)
-        bulk, *single = _serving_durations(work, seconds)
+        with clock.part("time training"):
+            training = _training_rate(work, seconds)
+        with clock.part("time serving"):
+            bulk, *single = _serving_durations(work, seconds)
     return Benchmark(
         recipe=request.facts.name,
         preset=request.preset,
         device=placement(work.model, work.device),
         data={"name": work.source.name, "rung": work.source.rung},
-        parameters=work.model.count_params(),
+        parameters=count_parameters(work.model),
         training_samples_per_second=round(training, 1),
         inference_samples_per_second=round(BULK_BATCH * len(bulk) / sum(bulk), 1),
         latency_ms={
@@ -143,7 +150,9 @@ def _serving_durations(work: Work, seconds: float) -> list[list[float]]:
     serve = tf.function(
         lambda inputs: call_serving(serving, inputs), input_signature=[serving_signature(serving)]
     )
-    inputs = named_features(work.task.raw_inputs(work.source.test, BULK_BATCH), serving)
+    inputs = named_features(
+        work.task.input.raw(work.source.test, BULK_BATCH, work.data.input), serving
+    )
 
     def answer(batch: dict[str, Any]) -> Any:
         # It counts once it is here: a GPU has only begun when the call returns.

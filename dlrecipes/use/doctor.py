@@ -6,22 +6,24 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dlrecipes.datasets.ladder import data_folder
-from dlrecipes.datasets.published.catalog import DATA_SETS
-from dlrecipes.datasets.published.disk import Place, nearest_existing
+from dlrecipes.datasets.published.disk import data_folder, nearest_existing
+from dlrecipes.datasets.published.prepared import all_prepared
 from dlrecipes.runs.provenance import describe_machine, library_versions
 from dlrecipes.system.backend import load_tensorflow
+from dlrecipes.system.clock import Clock, PhaseListener
 
 PROCESSOR_FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
 
 
-def diagnose(data_dir: str | None) -> dict[str, Any]:
+def diagnose(data_dir: str | None, listener: PhaseListener | None = None) -> dict[str, Any]:
     """Return versions, devices, processor features, and the data folder, as JSON types.
 
     Args:
         data_dir: The value of `--data-dir`, or None.
+        listener: Hears that TensorFlow is started; None for nobody.
     """
-    tf = load_tensorflow()
+    with Clock(listener=listener).part("start"):
+        tf = load_tensorflow()
     gpus = tf.config.list_physical_devices("GPU")
     cuda = bool(tf.sysconfig.get_build_info().get("is_cuda_build"))
     folder = data_folder(data_dir)
@@ -34,9 +36,7 @@ def diagnose(data_dir: str | None) -> dict[str, Any]:
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
         "processor_features": processor_features(),
         "data_folder": str(folder),
-        "prepared_data_sets": [
-            name for name, data_set in DATA_SETS.items() if Place(folder, data_set).is_prepared()
-        ],
+        "prepared_data_sets": [prepared.name for prepared in all_prepared(folder)],
         "free_disk_gigabytes": round(shutil.disk_usage(nearest_existing(folder)).free / 1e9, 1),
     }
 

@@ -1,1 +1,1 @@
-"""A user's own files."""
+"""Your own files."""

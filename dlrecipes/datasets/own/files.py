@@ -1,5 +1,6 @@
 """A user's own files: which there are, their text, and every problem found in them."""
 
+import csv
 import errno
 import os
 import stat
@@ -9,23 +10,28 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from shlex import quote
 
+from dlrecipes.datasets.own.encodings import encoding_hint, is_utf_16
 from dlrecipes.errors import InputError, most_like
+from dlrecipes.system.home import expanded
+from dlrecipes.system.progress import pieces_of
 
-ENCODING_HINT = (
-    "Save it as UTF-8, or name its encoding to train, evaluate or data check: --encoding latin-1"
-)
 PROBLEMS_SHOWN = 20
 SHOWN_CHARACTERS = 60
 """Of a cell, a text, or the name of a class or column, in messages and tables."""
 LOOKED_AT_BYTES = 8192
 """Of a file that cannot be decoded, to tell whether it is text at all."""
 PROBLEMS_KEPT = 10_000
+COLUMN_TYPES = ("number", "category", "date", "day-first", "month-first")
+"""What `--types` calls what a column holds."""
 PIECE_CHARACTERS = 2**20
 """Of a text file that is read piece by piece."""
-HIDDEN = ("__MACOSX",)
-"""What an operating system leaves behind, beside names that begin with a dot."""
-SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "val"), "test": ("test",)}
-"""What the folders of a split may be called, and the values of a column `split`."""
+SYSTEM_NAMES = (
+    *("__macosx", "__pycache__", "@eadir", "#recycle", "@recycle", "$recycle.bin", "lost+found"),
+    *("system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
+)
+"""What systems and tools leave behind, in lower case, beside names that begin with a dot."""
+KINDS_SHOWN = 6
+"""Kinds of files left out that a note names."""
 
 
 @dataclass(frozen=True)
@@ -37,35 +43,81 @@ class FileOptions:
         text_column: Name of the column of texts; empty to guess.
         label_column: Name of the column of labels; empty to guess.
         encoding: Of text files, as Python names it.
+        strict: Whether files that would be left out are refused.
+        skip_damaged: Whether damaged images are left out, however many there are.
+        ignore: Names of the columns of a table to leave out, parted by commas.
+        use: Names of those to use that would be left out.
+        types: What columns hold, such as `size=number,zip=category`.
+        decimal: What begins the decimals of a table's numbers: `.` or `,`; empty to find it.
+        separator: What parts the cells of a delimited text; empty to find it.
+        quoting: `none` if quotation marks mean nothing there, `double` if they keep cells together;
+            empty to find it.
+        header: `none` if the first line of a delimited text is a row, `first` if it names the
+            columns; empty to refuse a first line that looks like a row.
 
     Raises:
-        InputError: if Python knows no such encoding.
+        InputError: if Python knows no such encoding, or a value is none of those.
     """
 
     target: str = ""
     text_column: str = ""
     label_column: str = ""
     encoding: str = "utf-8"
+    strict: bool = False
+    skip_damaged: bool = False
+    ignore: str = ""
+    use: str = ""
+    types: str = ""
+    decimal: str = ""
+    separator: str = ""
+    quoting: str = ""
+    header: str = ""
 
     def __post_init__(self) -> None:
-        """Check the encoding."""
+        """Check the values that can be checked without the files."""
+        for name, allowed in (
+            ("decimal", (".", ",")),
+            ("quoting", ("none", "double")),
+            ("header", ("none", "first")),
+        ):
+            value = getattr(self, name)
+            if value and value not in allowed:
+                shown = " or ".join(allowed)
+                raise InputError(f"--{name} must be {shown}. Received: {value!r}")
+        for name, kind in self.column_types.items():
+            if kind not in COLUMN_TYPES:
+                raise InputError(
+                    f"--types must say what a column holds: {', '.join(COLUMN_TYPES)}. Received: "
+                    f"{name}={kind}"
+                )
         try:
             "".encode(self.encoding)
         except LookupError:
             raise InputError(
-                f"--encoding {self.encoding} is none that Python knows.",
+                f"--encoding {self.encoding} is not an encoding that Python knows.",
                 "Try utf-8, latin-1 or utf-16.",
             ) from None
+
+    @property
+    def column_types(self) -> dict[str, str]:
+        """Return what the user says that columns hold, by their names."""
+        pairs = [entry.rpartition("=") for entry in listed(self.types)]
+        return {name.strip(): kind.strip() for name, _, kind in pairs}
 
     @property
     def flags(self) -> str:
         """Return the flags that say so, as they are typed behind a command; empty for none."""
         usual = FileOptions()
         return "".join(
-            f" --{name.replace('_', '-')} {quote(value)}"
+            f" --{name.replace('_', '-')}{'' if value is True else f' {quote(value)}'}"
             for name, value in asdict(self).items()
             if value != getattr(usual, name)
         )
+
+
+def listed(text: str) -> list[str]:
+    """Return the names in a text that are parted by commas; one with a comma is in marks."""
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name]
 
 
 @dataclass
@@ -77,12 +129,40 @@ class Report:
         notes: What the user should know: what was guessed, converted or left out.
         count: Problems in all; no more than `PROBLEMS_KEPT` are kept.
         hint: What to do about them.
+        left_out: Files and folders left out, by their kind.
+        chosen: The columns that were found in a table, by what they hold: `texts`, `labels`.
+        columns: How a table's columns are understood: name, kind, and examples.
     """
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     count: int = 0
     hint: str = ""
+    left_out: dict[str, set[str]] = field(default_factory=dict)
+    chosen: dict[str, str] = field(default_factory=dict)
+
+    def leave_out(self, kind: str, path: object) -> None:
+        """Add a file or folder that is not used, once; `say_left_out` makes a note of all."""
+        self.left_out.setdefault(kind, set()).add(str(path))
+
+    def say_left_out(self, *, strict: bool = False) -> None:
+        """Add a note of what was left out, counted by kind; a problem with `strict`."""
+        if not self.left_out:
+            return
+        kinds = sorted(self.left_out.items(), key=lambda item: -len(item[1]))
+        shown = [
+            f"{len(paths):,} {kind} ({Path(min(paths)).name}{', …' if len(paths) > 1 else ''})"
+            for kind, paths in kinds[:KINDS_SHOWN]
+        ]
+        more = sum(len(paths) for _, paths in kinds[KINDS_SHOWN:])
+        sentence = f"Left out: {', '.join(shown)}{f' and {more:,} more' if more else ''}."
+        self.left_out = {}
+        if strict:
+            self.problem(sentence, "Remove them, or leave out --strict.")
+        else:
+            self.note(sentence)
+
+    columns: list[tuple[str, str, str]] = field(default_factory=list)
 
     def problem(self, sentence: str, hint: str = "") -> None:
         """Add what stops training, and what to do about it; the first problem's hint is shown."""
@@ -97,6 +177,22 @@ class Report:
             self.problem(sentence, other.hint)
         for sentence in other.notes:
             self.note(sentence)
+        for kind, paths in other.left_out.items():
+            self.left_out.setdefault(kind, set()).update(paths)
+
+    def renamed(self, path: str, name: str) -> "Report":
+        """Return the same report with another name for a path in all of its sentences."""
+
+        def changed(text: str) -> str:
+            return text.replace(path, name)
+
+        return Report(
+            list(map(changed, self.problems)),
+            list(map(changed, self.notes)),
+            self.count,
+            changed(self.hint),
+            {kind: set(map(changed, paths)) for kind, paths in self.left_out.items()},
+        )
 
     def note(self, sentence: str) -> None:
         """Add what the user should know, once."""
@@ -163,26 +259,31 @@ def nearest_path(path: Path) -> str:
 def folder_entries(folder: Path, report: Report) -> tuple[list[Path], list[Path]]:
     """Return the folders and the files in a folder, in order, without hidden ones.
 
-    Symbolic links are followed; what cannot be looked at is a problem.
+    Symbolic links are followed; what cannot be looked at is a problem. What systems and tools leave
+    behind is left out.
     """
     folders, files = [], []
     try:
-        entries = sorted(folder.iterdir())
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         report.problem(why_unreadable(folder, error))
         return [], []
     for entry in entries:
-        if entry.name.startswith(".") or entry.name in HIDDEN:
+        path = folder / entry.name
+        if entry.name.startswith(".") or entry.name.lower() in SYSTEM_NAMES:
+            report.leave_out("of the system or a tool", path)
             continue
         try:
-            mode = entry.stat().st_mode
+            # A link that leads nowhere is neither for scandir: stat says why.
+            is_folder = stat.S_ISDIR(path.stat().st_mode) if entry.is_symlink() else entry.is_dir()
         except OSError as error:
-            report.problem(why_unreadable(entry, error))
+            report.problem(why_unreadable(path, error))
             continue
-        if stat.S_ISDIR(mode):
-            folders.append(entry)
-        elif stat.S_ISREG(mode):
-            files.append(entry)
+        if is_folder:
+            folders.append(path)
+        elif path.is_file() if entry.is_symlink() else entry.is_file():
+            files.append(path)
     return folders, files
 
 
@@ -213,40 +314,6 @@ def files_below(folder: Path, report: Report) -> list[Path]:
     return sorted(found)
 
 
-def split_of(value: str) -> str:
-    """Return the split that a cell of a column `split` names; empty if it names none."""
-    matches = [split for split, names in SPLIT_NAMES.items() if value.strip().lower() in names]
-    return matches[0] if matches else ""
-
-
-def class_folders(path: Path, report: Report) -> list[tuple[str, Path]]:
-    """Return split and path of the folder of each class.
-
-    They lie in the folder itself, which is all training examples then; or in its folders `train`,
-    `validation` (or `val`) and `test`, however those are written.
-
-    Args:
-        path: The folder.
-        report: Is told of folders that cannot be read, that hold no folders, or are left out.
-    """
-    folders, _ = folder_entries(path, report)
-    # A class may be called "train", too; then there are examples in it, and no folders.
-    of_split = [
-        (split, classes)
-        for folder in folders
-        if (split := split_of(folder.name)) and (classes := folder_entries(folder, report)[0])
-    ]
-    if not any(split == "train" for split, _ in of_split):
-        if not folders and not report.count:
-            report.problem(f"{path} has no folder for each class, such as {path / 'cat'}.")
-        return [("train", folder) for folder in folders]
-    if others := [folder.name for folder in folders if not split_of(folder.name)]:
-        report.note(
-            f"{', '.join(others)}: left out, since {path} has folders called train and the like."
-        )
-    return [(split, folder) for split, classes in of_split for folder in classes]
-
-
 def is_unicode(text: str) -> bool:
     """Tell whether a text can be written as UTF-8: a file's name may hold other bytes."""
     try:
@@ -271,10 +338,13 @@ def undecodable_lines(path: Path, encoding: str, report: Report) -> None:
             why = f"is not {name} text"
         elif begin.startswith((b"\xff\xfe", b"\xfe\xff")):
             why = f"is not {name} text but UTF-16 (--encoding utf-16)"
+        elif is_utf_16(begin):
+            why = f"is not {name} text but UTF-16"
         elif b"\0" in begin:
             why = "is not a text file: it holds a zero byte"
+        hint = encoding_hint(path)
         if why:
-            report.problem(f"{path} {why}.", ENCODING_HINT if name in why else "")
+            report.problem(f"{path} {why}.", hint if name in why else "")
             return
         file.seek(0)
         before = report.count
@@ -285,10 +355,10 @@ def undecodable_lines(path: Path, encoding: str, report: Report) -> None:
                 report.problem(
                     f"{path}, line {number}: byte {error.start + 1} is not {name} text "
                     f"(0x{line[error.start]:02x}).",
-                    ENCODING_HINT,
+                    hint,
                 )
         if report.count == before:  # It ends in the middle of a character, across lines.
-            report.problem(f"{path} is not {name} text.", ENCODING_HINT)
+            report.problem(f"{path} is not {name} text.", hint)
 
 
 def text_pieces(path: Path, encoding: str, report: Report) -> Iterator[str]:
@@ -298,9 +368,9 @@ def text_pieces(path: Path, encoding: str, report: Report) -> Iterator[str]:
     """
     try:
         with path.open(encoding=encoding_of(encoding)) as file:
-            while piece := file.read(PIECE_CHARACTERS):
+            for piece in pieces_of(file, PIECE_CHARACTERS, path):
                 if "\0" in piece:
-                    report.problem(f"{path} is not a text file: it holds a zero byte.")
+                    undecodable_lines(path, encoding, report)
                     return
                 yield piece
     except OSError as error:
@@ -337,7 +407,7 @@ def existing_path(text: str) -> Path | None:
     Raises:
         InputError: if something is there that leads nowhere, may not be looked at, or is a pipe.
     """
-    path = Path(text).expanduser()
+    path = expanded(text)
     if not is_unicode(text):
         raise InputError(f"{printable(text)} cannot be recorded: its name is not UTF-8. Rename it.")
     try:

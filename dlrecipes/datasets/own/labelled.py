@@ -1,44 +1,53 @@
-"""Labelled examples from a user's files: the labels become class numbers."""
+"""Item examples from a user's files: the labels become class numbers."""
 
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from dlrecipes.datasets.examples import Examples, ExamplesWriter, Splits
+from dlrecipes.datasets.own.cells import as_texts
+from dlrecipes.datasets.own.columns import Wanted, find_columns, splits_of
+from dlrecipes.datasets.own.encodings import is_utf_16_unsaid
 from dlrecipes.datasets.own.files import (
+    KINDS_SHOWN,
+    FileOptions,
     Report,
-    class_folders,
     files_below,
     is_unicode,
     printable,
     shortened,
+    undecodable_lines,
 )
-from dlrecipes.datasets.own.tables import Wanted, as_texts, find_columns, open_table, splits_of
-from dlrecipes.datasets.storage import Array
+from dlrecipes.datasets.own.folders import ClassFolder, class_folders
+from dlrecipes.datasets.own.tables import DelimitedTable, Table, open_table
+
+CLASS_AND_NUMBER = re.compile(r"(.*?[^\W\d_])[\W_]*\d[\W\d_]*\.\w+")
+"""The name of a file that begins with its class: `cat.0.jpg`, `great_pyrenees_12.jpg`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """A file in the folder of its class, or a row of a table with a column of labels.
+class Item:
+    """One input of a user's files with its answer.
 
     Args:
-        split: `train`, `validation` or `test`.
-        label: Its class.
-        value: What is labelled: a text, or the path of a file.
-        origin: Where that stands, for messages: a file, or file and line.
+        split: `train`, `validation` or `test`; empty for none of them.
+        value: The input: a text, or the path of a file.
+        label: The answer: the name of a class, a cell, the path of a file, an array.
+        origin: Where it stands, for messages: a file, or file and line.
     """
 
     split: str
-    label: str
-    value: str
-    origin: str
+    value: Any
+    label: Any
+    origin: Any
 
 
 def labelled_files(
     path: Path, suffixes: Sequence[str], kind: str, report: Report
-) -> Iterator[Labelled]:
+) -> Iterator[Item]:
     """Yield every file in a folder with a folder for each class.
 
     Args:
@@ -47,121 +56,123 @@ def labelled_files(
         kind: What they are, for messages: `images`.
         report: Is told of folders that cannot be read or are empty, and of files left out.
     """
-    left_out: list[Path] = []
-    for split, folder in class_folders(path, report):
-        if not is_unicode(folder.name):
-            report.problem(f"{folder} cannot be a class: its name is not UTF-8.")
+    for one in class_folders(path, suffixes, report):
+        if not is_unicode(one.path.name):
+            report.problem(f"{one.path} cannot be a class: its name is not UTF-8.")
             continue
         before = report.count
-        files = files_below(folder, report)
+        files = files_below(one.path, report)
         chosen = [file for file in files if file.suffix.lower() in suffixes]
-        left_out += [file for file in files if file.suffix.lower() not in suffixes]
-        if not chosen and report.count == before:
-            report.problem(f"{folder} has no {kind} ({', '.join(suffixes)}).")
+        others = [file for file in files if file.suffix.lower() not in suffixes]
+        for file in others:
+            report.leave_out(file.suffix.lower() or "without an ending", file)
+        if not one.name:
+            yield from _labelled_by_name(one, chosen, path, report)
+            continue
+        if not chosen and not others and report.count == before:
+            report.problem(f"{one.path} has no {kind} ({', '.join(suffixes)}).")
+        name = unicodedata.normalize("NFC", one.name)
         for file in chosen:
-            yield Labelled(split, folder.name, str(file), printable(str(file)))
-    if left_out:
-        more = f" and {len(left_out) - 1:,} more" if len(left_out) > 1 else ""
-        report.note(f"Left out, being no {kind}: {left_out[0]}{more}.")
+            yield Item(one.split, str(file), name, printable(str(file)))
+
+
+def _labelled_by_name(
+    folder: ClassFolder, files: Sequence[Path], path: Path, report: Report
+) -> Iterator[Item]:
+    """Yield files that are in no folder of a class, with the class that their names begin with.
+
+    That is how some well-known sets are: `cat.0.jpg`, `dog.0.jpg`.
+    """
+    names = [CLASS_AND_NUMBER.fullmatch(file.name) for file in files]
+    classes = Counter(unicodedata.normalize("NFC", match[1]) for match in names if match)
+    if not all(names) or not 1 < len(classes) <= len(files) / 2:
+        if folder.split == "train":
+            report.problem(f"{folder.path} has no folder for each class, such as {path / 'cat'}.")
+        else:
+            report.note(f"{folder.path} is left out: its files are in no folder of a class.")
+        return
+    report.note(
+        f"{folder.path} has no folders of classes: each class is what the names of its files begin "
+        f"with ({', '.join(list(classes)[:KINDS_SHOWN])})."
+    )
+    for file, match in zip(files, names, strict=True):
+        assert match
+        label = unicodedata.normalize("NFC", match[1])
+        yield Item(folder.split, str(file), label, printable(str(file)))
 
 
 def labelled_rows(
-    path: Path, encoding: str, value: Wanted, label: Wanted, report: Report
-) -> Iterator[Labelled]:
+    path: Path, options: FileOptions, wanted: tuple[Wanted, Wanted], report: Report
+) -> Iterator[Item]:
     """Yield the rows of a table with a column of labels.
 
     Args:
         path: The table.
-        encoding: Of a CSV, TSV or JSON lines file.
-        value: The column of what is labelled.
-        label: The column of labels.
+        options: How it is read.
+        wanted: The columns of what is labelled and of labels.
         report: Is told of columns that were guessed or are not there, and of unusable rows.
     """
-    table = open_table(path, encoding, report)
+    if is_utf_16_unsaid(path, options.encoding):
+        undecodable_lines(path, options.encoding, report)
+        return
+    table = open_table(path, options, report)
     if table is None:
         return
     before = report.count
-    value_column, label_column = find_columns(table, (value, label), report)
+    if headerless := _without_header(table, *wanted):
+        value_column, label_column = headerless
+        if options.header == "none":
+            report.note(f"The texts are in {value_column}, their labels in {label_column}.")
+            report.chosen[wanted[0].what] = value_column
+            report.chosen[wanted[1].what] = label_column
+        else:
+            report.note(
+                f"{path} has no header: its texts are in the column that begins with "
+                f"{shortened(value_column)!r}, its labels in that which begins with "
+                f"{shortened(label_column)!r}."
+            )
+            yield Item("train", value_column, label_column.strip(), table.where(1))
+    else:
+        value_column, label_column = find_columns(table, wanted, report)
     if report.count > before:
         return
     for chunk in table.chunks(report):
         values, labels = as_texts(chunk.cells[value_column]), as_texts(chunk.cells[label_column])
         splits = splits_of(table, chunk, report)
         for line, text, name, split in zip(chunk.lines, values, labels, splits, strict=True):
-            name = name.strip()
+            name = unicodedata.normalize("NFC", name.strip())
             empty = [
                 column
                 for column, cell in ((value_column, text), (label_column, name))
                 if not cell or cell.isspace()
             ]
-            if empty:
+            if empty and split:
                 report.problem(f"{table.where(line)}: {' and '.join(empty)} must not be empty.")
             elif split:
-                yield Labelled(split, name, text, table.where(line))
+                yield Item(split, text, name, table.where(line))
 
 
-class LabelledWriter:
-    """Gathers examples whose labels are words, by split.
+def _without_header(table: Table, value: Wanted, label: Wanted) -> tuple[str, str] | None:
+    """Return the columns of texts and labels of a table without a header; None if it has one.
 
-    Args:
-        path: What they are read from, for messages.
-        classes: The classes that the labels must be of; empty to take those of the training split.
-        report: Is told of labels that cannot be used.
+    It has none if the user says so; or if no column has a known name, and a column of few values
+    holds its own name, too: the names are the first row then.
     """
-
-    def __init__(self, path: Path, classes: Sequence[str], report: Report) -> None:
-        self.path, self.report = path, report
-        self.required = tuple(classes)
-        self.numbers: dict[str, int] = {name: number for number, name in enumerate(classes)}
-        self.writers: dict[str, ExamplesWriter] = {}
-        self.labels: dict[str, set[str]] = {}
-
-    def append_all(self, found: Sequence[Labelled], features: Array) -> None:
-        """Add examples.
-
-        Args:
-            found: Their splits, labels and origins.
-            features: One row an example.
-        """
-        for one in found:
-            if self.required and one.label not in self.required:
-                self.report.problem(
-                    f"{one.origin}: the label {shortened(one.label)!r} is none that the network "
-                    f"was trained on: {', '.join(map(shortened, self.required))}."
-                )
-            elif one.label not in self.labels.setdefault(one.split, set()):
-                self.labels[one.split].add(one.label)
-                self.numbers.setdefault(one.label, len(self.numbers))
-        # Numbers in order of appearance, for now; in order of names once all are known.
-        codes = np.array([self.numbers.get(one.label, 0) for one in found], dtype="int32")
-        origins = np.empty(len(found), dtype=object)
-        origins[:] = [one.origin for one in found]
-        examples = Examples(features, codes, origins)
-        splits = np.array([one.split for one in found])
-        for split in dict.fromkeys(splits.tolist()):
-            some = examples.take(np.flatnonzero(splits == split))
-            self.writers.setdefault(split, ExamplesWriter()).append(some)
-
-    def finish(self) -> tuple[tuple[str, ...], Splits]:
-        """Return the names of the classes in order, and the examples of each split."""
-        found = self.labels.get("train", set()) if not self.required else set(self.required)
-        classes = self.required or tuple(sorted(found))
-        for split, labels in self.labels.items():
-            for label in sorted(labels - found):
-                self.report.problem(
-                    f"{self.path}: the label {shortened(label)!r} stands in {split} and "
-                    "never in train."
-                )
-        if not self.writers and not self.report.count:
-            self.report.problem(f"{self.path} has no examples.")
-        elif len(classes) == 1:
-            self.report.problem(
-                f"{self.path} has one class only ({shortened(classes[0])}): two are needed."
-            )
-        order = {name: number for number, name in enumerate(classes)}
-        numbers = np.array([order.get(label, 0) for label in self.numbers], dtype="int32")
-        splits = {}
-        for split, writer in self.writers.items():
-            examples = writer.finish()
-            splits[split] = replace(examples, labels=numbers[np.asarray(examples.labels)])
-        return classes, splits
+    if not isinstance(table, DelimitedTable) or value.find(table) or label.find(table):
+        return None
+    if value.name or label.name or table.split_column or len(table.names) < 2:
+        return None
+    chunk = next(table.chunks(), None)
+    if chunk is None:
+        return None
+    cells = {name: as_texts(chunk.cells[name]) for name in table.names}
+    few = [
+        name
+        for name, texts in cells.items()
+        if (table.is_headerless or name in {text.strip() for text in texts})
+        and len(set(texts)) <= max(len(texts) / 5, 2)
+    ]
+    if len(few) != 1:
+        return None
+    others = [name for name in table.names if name != few[0]]
+    return max(others, key=lambda name: sum(map(len, cells[name]))), few[0]

@@ -1,1 +1,1 @@
-"""Data sets of TensorFlow Datasets."""
+"""Data sets of TensorFlow Datasets: downloaded, prepared, decoded, kept."""

@@ -1,5 +1,6 @@
 """Where a data set lies in the folder of prepared data, who may write there, what is removed."""
 
+import os
 import re
 import shlex
 import shutil
@@ -10,11 +11,38 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from dlrecipes.datasets.published.catalog import DataSet
-from dlrecipes.errors import InputError
+from dlrecipes.datasets.published.download import shown_bytes
+from dlrecipes.datasets.published.names import DataSet
+from dlrecipes.datasets.published.prepared import (
+    Prepared,
+    all_version_folders,
+    find_prepared,
+    is_whole,
+    version_folders,
+)
+from dlrecipes.errors import DlrecipesError, InputError
+from dlrecipes.system.home import expanded, home
 
+UNFINISHED = re.compile(r"incomplete\.\w{6}_\d+\.\d+\.\d+")
+BROUGHT = ".brought"
+"""The file in a data set's folder that says where a package's function has put its files."""
 WAIT_SECONDS = 1.0
 """How long to wait for another process before the folder is looked for again."""
+
+
+class Unavailable(DlrecipesError):
+    """The full data set can be had neither from the disk nor from the Internet."""
+
+
+def data_folder(data_dir: str | None = None) -> Path:
+    """Return the folder of prepared data sets.
+
+    Args:
+        data_dir: The value of `--data-dir`; else `DLRECIPES_DATA`, `TFDS_DATA_DIR`, or the folder
+            `tensorflow_datasets` in the home folder.
+    """
+    folder = data_dir or os.environ.get("DLRECIPES_DATA") or os.environ.get("TFDS_DATA_DIR")
+    return expanded(folder) if folder else home() / "tensorflow_datasets"
 
 
 @dataclass(frozen=True)
@@ -30,10 +58,9 @@ class Place:
     data_set: DataSet
 
     @property
-    def prepared(self) -> Path:
-        """Return the folder of the prepared data set, where TensorFlow Datasets has it."""
-        release = self.data_set.release
-        return self.folder / self.data_set.name / release.config / release.version
+    def home(self) -> Path:
+        """Return the folder of all versions of the data set."""
+        return self.folder / self.data_set.name
 
     @property
     def downloads(self) -> Path:
@@ -52,31 +79,34 @@ class Place:
 
     def command(self, verb: str) -> str:
         """Return what to type to `fetch` or `clear` the data set here."""
-        return (
-            f"dlrecipes data {verb} {self.data_set.name} --data-dir {shlex.quote(str(self.folder))}"
-        )
+        folder = shlex.quote(str(self.folder))
+        return f"dlrecipes data {verb} {self.data_set.full_name} --data-dir {folder}"
+
+    def prepared(self) -> Prepared | None:
+        """Return the prepared data set, if it is prepared."""
+        return find_prepared(self.data_set, self.folder)
 
     def is_prepared(self) -> bool:
         """Tell whether the data set is prepared, by the files that TensorFlow Datasets goes by.
 
         It writes into a folder of another name, and renames that once all is in it.
         """
-        return all(
-            (self.prepared / name).is_file() for name in ("dataset_info.json", "features.json")
-        )
+        return self.prepared() is not None
 
-    def state(self) -> str:
-        """Return a text that is another one if a file of the prepared data set is another one."""
-        files = sorted(path for path in self.prepared.iterdir() if path.is_file())
-        stats = [(path.name, path.stat()) for path in files]
-        described = [f"{name} {found.st_size} {found.st_mtime_ns}" for name, found in stats]
-        return "\n".join([str(self.prepared.resolve()), *described])
+    def broken(self) -> list[Path]:
+        """Return the folders of versions that hold no whole data set."""
+        return [
+            path
+            for path in version_folders(self.data_set, self.folder)
+            if path.is_dir() and not is_whole(path)
+        ]
 
     def unfinished(self) -> list[Path]:
         """Return the folders that a TensorFlow Datasets which was killed has left."""
-        name = re.compile(rf"incomplete\.\w{{6}}_{re.escape(self.prepared.name)}")
-        siblings = self.prepared.parent.iterdir() if self.prepared.parent.is_dir() else ()
-        return sorted(path for path in siblings if name.fullmatch(path.name))
+        if self.home.is_symlink() or not self.home.is_dir():
+            return []
+        found = (*self.home.glob("incomplete.*"), *self.home.glob("*/incomplete.*"))
+        return sorted(path for path in found if UNFINISHED.fullmatch(path.name))
 
     def remove_unfinished(self) -> None:
         """Remove what a preparation that did not end has left; downloaded files stay."""
@@ -87,17 +117,22 @@ class Place:
     def all_paths(self) -> list[Path]:
         """Return the folders that hold the data set, its downloads, and what was left of them.
 
+        They are those of all its configurations and versions, unless one of them is named.
+
         Raises:
             InputError: if a symbolic link leads to one of them.
         """
-        paths = [self.prepared, *self.unfinished(), self.downloads]
+        if (self.home / BROUGHT).is_file():
+            paths = [self.home, self.downloads]
+        else:
+            versions = all_version_folders(self.data_set, self.folder)
+            paths = [*versions, *self.unfinished(), self.downloads]
         for path in paths:
             inner = path.relative_to(self.folder)
             for step in (self.folder / part for part in (inner, *inner.parents) if part.name):
                 if step.is_symlink():
                     raise InputError(
-                        f"{step} is a symbolic link, to {step.resolve()}: what it leads to is not "
-                        "removed.",
+                        f"{step} is a symbolic link to {step.resolve()}, which is not removed.",
                         "Remove the link yourself, or name the folder that it leads into with "
                         "--data-dir.",
                     )
@@ -105,14 +140,19 @@ class Place:
 
     def remove_empty(self) -> None:
         """Remove the folders of the data set that have nothing in them."""
-        name = self.folder / self.data_set.name
+        with suppress(OSError):  # They hold something, or are gone.
+            self.downloads.rmdir()
+        if self.home.is_symlink() or not self.home.is_dir():
+            return
+        for path in self.home.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                with suppress(OSError):
+                    path.rmdir()
+        if [path.name for path in self.home.iterdir()] == [".config"]:
+            # TensorFlow Datasets writes the name of the default configuration in advance.
+            shutil.rmtree(self.home / ".config", ignore_errors=True)
         with suppress(OSError):
-            if [path.name for path in name.iterdir()] == [".config"]:
-                # TensorFlow Datasets writes the name of the default configuration in advance.
-                shutil.rmtree(name / ".config")
-        for path in (self.downloads, self.downloads.parent, self.prepared.parent, name):
-            with suppress(OSError):  # It holds something, or is not there.
-                path.rmdir()
+            self.home.rmdir()
 
 
 @contextmanager
@@ -133,12 +173,13 @@ def sole_writer(place: Place, on_wait: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         if lock.is_locked:
+            # Before the lock is released: who gets it next may make these folders at once.
+            place.remove_empty()
             with suppress(OSError):  # Windows removes no file that is open.
                 # Who waits for it sees that the file it has locked is gone, and makes another.
                 place.lock.unlink()
             lock.release()
-        place.remove_empty()
-        for path in made:
+        for path in (place.lock.parent, *made):
             with suppress(OSError):
                 path.rmdir()
 
@@ -165,6 +206,18 @@ def nearest_existing(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
+
+
+def check_room(place: Place, needed: int) -> None:
+    """Raise DlrecipesError unless there is room for so many bytes more in the data folder."""
+    free = shutil.disk_usage(nearest_existing(place.folder)).free
+    if free < needed:
+        raise Unavailable(
+            f"There is not enough room in {place.folder} for the full data set "
+            f"{place.data_set.full_name}: it needs {shown_bytes(needed)}, and {shown_bytes(free)} "
+            "are free.",
+            "Name another folder with --data-dir.",
+        )
 
 
 def size_of(path: Path) -> int:

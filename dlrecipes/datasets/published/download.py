@@ -6,7 +6,7 @@ right. A part stays when the network failed, and the next try asks for the rest 
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -39,6 +39,9 @@ class FetchListener(Protocol):
     def warn(self, message: str) -> None:
         """Hear of something that the user should know, and that is no error."""
 
+    def columns_found(self, columns: Sequence[tuple[str, str, str]]) -> None:
+        """Hear how the columns of a user's table are understood: name, kind and examples."""
+
     def download_begins(self, name: str, host: str, size: int, kept: int) -> None:
         """Hear that a host sends a file of `size` bytes, `kept` of which are here already."""
 
@@ -59,14 +62,14 @@ class RemoteFile:
     Args:
         name: Its name on the disk.
         urls: Where it can be had, in the order in which they are tried.
-        size: Bytes that it has.
-        sha256: The SHA-256 that it has, in hexadecimal digits.
+        size: Bytes that it has; None if nobody has recorded that.
+        sha256: The SHA-256 that it has, in hexadecimal digits; empty if nobody has recorded it.
     """
 
     name: str
     urls: tuple[str, ...]
-    size: int
-    sha256: str
+    size: int | None = None
+    sha256: str = ""
 
     def part(self, folder: Path) -> Path:
         """Return where its beginning is kept until it is whole."""
@@ -80,10 +83,12 @@ class RemoteFile:
         return 0
 
     def is_in(self, folder: Path) -> bool:
-        """Tell whether it is in a folder, with the size and the checksum that it should have."""
+        """Tell whether it is in a folder, with the size and the checksum that are recorded."""
         path = folder / self.name
         return (
-            path.is_file() and path.stat().st_size == self.size and file_sha256(path) == self.sha256
+            path.is_file()
+            and self.size in (None, path.stat().st_size)
+            and self.sha256 in ("", file_sha256(path))
         )
 
 
@@ -113,12 +118,13 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
-def first_answer(urls: Iterable[str], seconds: float) -> str:
+def first_answer(urls: Iterable[str], seconds: float, *, any_answer: bool = False) -> str:
     """Ask all places for the first byte of a file at once, until one is ready to send it.
 
     Args:
         urls: Addresses of the file.
         seconds: How long to wait.
+        any_answer: Whether a refusal is an answer, too: is there a way to any of these places?
 
     Returns:
         An empty text, as soon as a place is ready; else what is wrong with each, in a sentence.
@@ -128,7 +134,8 @@ def first_answer(urls: Iterable[str], seconds: float) -> str:
     def ask(url: str) -> None:
         try:
             with _get(url, "bytes=0-0", seconds) as response:
-                answers.put((url, "" if response.ok else _refusal(response)))
+                good = response.ok or any_answer
+                answers.put((url, "" if good else _refusal(response)))
         except Exception as error:
             answers.put((url, _reason(error, seconds)))
 
@@ -147,7 +154,7 @@ def first_answer(urls: Iterable[str], seconds: float) -> str:
     return _sentence(failures)
 
 
-def download(file: RemoteFile, folder: Path, listener: FetchListener) -> None:
+def download(file: RemoteFile, folder: Path, listener: FetchListener) -> Path:
     """Put a file into a folder, unless it is there, from the first place that sends the right one.
 
     Args:
@@ -155,20 +162,27 @@ def download(file: RemoteFile, folder: Path, listener: FetchListener) -> None:
         folder: Where to; it is made if need be.
         listener: Hears how it goes.
 
+    Returns:
+        Where it is.
+
     Raises:
         DownloadError: if no place sends it.
         OSError: if it cannot be written; nothing is kept of it then.
     """
+    path = folder / file.name
     if file.is_in(folder):
-        return
+        return path
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / file.name).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    if not file.sha256:
+        # Nothing would tell whether a beginning belongs to what is sent now.
+        file.part(folder).unlink(missing_ok=True)
     failures = {}
     try:
         for url in file.urls:
             try:
                 _download_from(url, file, folder, listener)
-                return
+                return path
             except _Failure as failure:
                 failures[url] = str(failure)
     finally:
@@ -195,7 +209,7 @@ def _download_from(url: str, file: RemoteFile, folder: Path, listener: FetchList
         _receive(url, file, part, listener)
         # The checksum of the whole tells more than If-Range would: the beginning may have come
         # from another mirror, whose ETag this one does not know.
-        found = file_sha256(part)
+        found = file_sha256(part) if file.sha256 else ""
         if found != file.sha256:
             raise _WrongContent(
                 f"sent a wrong {file.name}, which was removed (its SHA-256 begins with "
@@ -217,7 +231,7 @@ def _download_from(url: str, file: RemoteFile, folder: Path, listener: FetchList
 def _receive(url: str, file: RemoteFile, part: Path, listener: FetchListener) -> None:
     """Write what one place sends of a file behind what is there of it."""
     start = part.stat().st_size if part.exists() else 0
-    if start >= file.size:
+    if file.size is not None and start >= file.size:
         return
     with _Transfer(url, start) as transfer:
         answer = transfer.answer()
@@ -228,15 +242,18 @@ def _receive(url: str, file: RemoteFile, part: Path, listener: FetchListener) ->
         if not _begins_at(answer, start):
             raise _WrongContent(f"{_refusal(answer)}, and not from byte {start} on")
         length = answer.headers.get("Content-Length")
-        if length not in (None, str(file.size - start)):
-            raise _Failure(f"sends {length} bytes of {file.name} and not {file.size - start}")
-        listener.download_begins(file.name, host_of(url), file.size, start)
+        size = file.size
+        if size is None:
+            size = start + int(length or 0)
+        elif length not in (None, str(size - start)):
+            raise _Failure(f"sends {length} bytes of {file.name} and not {size - start}")
+        listener.download_begins(file.name, host_of(url), size, start)
         try:
             with part.open("ab" if start else "wb") as target:
                 for chunk in transfer.chunks():
                     target.write(chunk)
                     listener.download_moves(target.tell())
-                    if target.tell() > file.size:
+                    if file.size is not None and target.tell() > file.size:
                         raise _WrongContent(f"sent more than {shown_bytes(file.size)}")
         finally:
             listener.download_ends()

@@ -169,3 +169,11 @@ DIAMONDS = Release(
     ),
     prepared_bytes=14_500_000,
 )
+
+RELEASES: Mapping[str, Release] = {
+    "mnist": MNIST,
+    "imdb_reviews": IMDB_REVIEWS,
+    "tiny_shakespeare": TINY_SHAKESPEARE,
+    "diamonds": DIAMONDS,
+}
+"""What is known of data sets beyond the metadata of TensorFlow Datasets, by name."""

@@ -6,6 +6,7 @@ Copied into every export by dlrecipes. It needs TensorFlow alone, and Keras for 
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -24,19 +25,23 @@ def signature_arrays(arrays, signature, kind):
 def load_functions(folder):
     """Return the export's functions by signature: each from named inputs to named outputs."""
     if (folder / "model.keras").exists():
+        os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says
         import keras
 
+        keras.config.set_image_data_format("channels_last")
+        keras.config.set_floatx("float32")
         model = keras.saving.load_model(folder / "model.keras", compile=False)
 
         def serve(**inputs):
-            # A model of named columns takes them by name; others take their one input as it is.
-            features = inputs if isinstance(model.input, dict) else next(iter(inputs.values()))
+            # Its inputs may be one tensor, a list, or a dictionary.
+            features = keras.tree.map_structure(lambda tensor: inputs[tensor.name], model.input)
             return {"output": model(features, training=False)}
 
         return {"serving_default": serve}, model
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(folder))
+    os.chdir(folder)  # TensorFlow takes *, ? and [ in a path for a pattern.
+    loaded = tf.saved_model.load(".")
     # The loaded object must be kept: its variables go when it does.
     return dict(loaded.signatures), loaded
 
@@ -74,7 +79,7 @@ def largest_difference(folder):
 
 
 if __name__ == "__main__":
-    found, largest_value = largest_difference(Path(__file__).parent)
+    found, largest_value = largest_difference(Path(__file__).resolve().parent)
     print(json.dumps({"max_abs_difference": found}))
     if found > TOLERANCE * max(1.0, largest_value):
         sys.exit(f"The answers differ by up to {found:.1e} from those recorded")

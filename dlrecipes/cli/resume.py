@@ -1,0 +1,88 @@
+"""The `resume` command."""
+
+from dataclasses import asdict
+from shlex import quote
+from typing import TYPE_CHECKING
+
+import typer
+
+from dlrecipes.catalog.facts import read_facts
+from dlrecipes.catalog.metrics import metrics_of
+from dlrecipes.cli import limits, options, output
+from dlrecipes.cli.display import Display
+from dlrecipes.cli.result import print_run
+from dlrecipes.runs.lookup import find_unfinished
+from dlrecipes.runs.record import RECIPE_FILE, Run
+
+if TYPE_CHECKING:
+    from dlrecipes.training.request import Changes
+
+
+def resume(
+    run: options.UnfinishedRun,
+    data: options.DataNow = "",
+    data_dir: options.DataDir = None,
+    device: options.DeviceNow = "",
+    on_nan: options.OnNaNNow = "",
+    prove: options.Prove = False,
+    trust_recipe: options.TrustRecipe = False,
+    runs_dir: options.RunsDir = options.RUNS_DIR,
+    fail_below: limits.Below = None,
+    fail_above: limits.Above = None,
+    fail_on: limits.On = "",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Resume a run that was interrupted or has failed.
+
+    The result is bit-identical to that of a run without an interruption. Runs the recipe code that
+    the run was started with. A finished run is only shown.
+    """
+    from dlrecipes.system.backend import check_device_name
+    from dlrecipes.training.request import check_on_nan
+
+    check_on_nan(on_nan)
+    wanted = limits.parse(fail_below, fail_above, fail_on)
+    check_device_name(device or "auto")
+    found = find_unfinished(run, runs_dir)
+    from dlrecipes.training import trainer
+    from dlrecipes.training.request import Changes
+
+    wanted.check_names(metrics_of(read_facts(found.path / RECIPE_FILE)), found.recipe)
+    changes = Changes(device, data, data_dir, on_nan, trust_recipe)
+    if prove:
+        _prove(found, changes, as_json=json)
+        return
+    if found.status == "finished":
+        output.print_warning(f"The run {found.path} is already finished.")
+    else:
+        display = Display(output.console(stderr=json, in_passing=True), quiet=quiet)
+        with output.only_json(json):
+            found = trainer.resume(found, changes, display)
+    # By its path: the recipe's name may stand for a run that was started later.
+    print_run(found, quote(str(found.path)), as_json=json, quiet=quiet)
+    wanted.enforce(found.metrics, found.verdict)
+
+
+def _prove(run: Run, changes: "Changes", *, as_json: bool) -> None:
+    """Show the difference between a training with and without an interruption; fail if any."""
+    from dlrecipes.training.proof import prove
+
+    proof = prove(run, changes)
+    if as_json:
+        output.print_json(
+            {"run": run.run, "path": str(run.path), "same": proof.same, **asdict(proof)}
+        )
+    else:
+        target = output.console()
+        target.print(
+            f"{proof.steps} steps without an interruption, against {proof.steps} steps that were "
+            f"interrupted after {proof.interrupted_after} and resumed, each in a fresh process:\n"
+        )
+        rows = [[name, f"{value:g}"] for name, value in proof.largest_difference.items()]
+        output.print_table(["state", "largest difference"], rows)
+        target.print(f"\nTraining batches that differ: {proof.other_batches}.")
+        target.print("[green]Bit-identical.[/]" if proof.same else "[red]Not identical.[/]")
+        output.print_next(f"dlrecipes runs show {quote(str(run.path))}")
+    if not proof.same:
+        raise typer.Exit(1)

@@ -1,0 +1,178 @@
+"""Dates and times as people write them: 2021-03-01, 1.3.2021 14:05, Mar 1, 2021, 02:30 PM."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import numpy as np
+
+from dlrecipes.datasets.own.numerals import tidy
+from dlrecipes.datasets.storage import Array
+
+NO_MOMENT = np.iinfo("int64").min
+"""Stands for a missing date among seconds."""
+DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
+
+_MONTHS = (
+    ("jan", "ene", "gen", "janv"),
+    ("feb", "fev", "fév", "févr"),
+    ("mar", "mär", "mae", "mrz", "mars"),
+    ("apr", "avr", "abr"),
+    ("may", "mai", "mag", "mei"),
+    ("jun", "juin", "giu"),
+    ("jul", "juil", "lug"),
+    ("aug", "aoû", "aou", "ago"),
+    ("sep", "set"),
+    ("oct", "okt", "ott", "out"),
+    ("nov",),
+    ("dec", "dez", "déc", "dic"),
+)
+_NUMBERS = {name: number for number, names in enumerate(_MONTHS, start=1) for name in names}
+_WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,?\s+)?"
+_CLOCK = re.compile(
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?"
+    r"\s*(?P<half>[AaPp]\.?\s?[Mm]\.?)?\s*(?:Uhr)?\s*(?:Z|UTC|GMT)?(?:[+-]\d{2}:?(?:\d{2})?)?"
+)
+_DATES = (
+    re.compile(r"(?P<year>\d{4})(?P<mark>[-/. ])(?P<month>\d{1,2})(?:(?P=mark)(?P<day>\d{1,2}))?"),
+    re.compile(r"(?P<year>\d{4})年(?P<month>\d{1,2})月(?:(?P<day>\d{1,2})日)?"),
+    re.compile(
+        r"(?P<first>\d{1,2})(?P<mark>[-/. ])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4}|\d\d)"
+    ),
+    re.compile(
+        _WEEKDAY + r"(?P<day>\d{1,2})(?:st|nd|rd|th|er)?\.?[-\s/]*(?:de\s)?(?P<name>[^\W\d_]{3,10})"
+        r"\.?[-\s,/]*(?:de\s)?(?P<year>\d{4}|\d\d)"
+    ),
+    re.compile(
+        _WEEKDAY + r"(?P<name>[^\W\d_]{3,10})\.?[\s-]*(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s*"
+        r"[-\s,]\s*(?P<year>\d{4})"
+    ),
+    re.compile(r"(?P<name>[^\W\d_]{3,10})\.?[-\s,/]*(?P<year>\d{4}|'?\d\d)"),
+)
+_TIME_BEHIND = re.compile(r"(?P<date>.*?\d日?)(?:T|,?\s+|-(?=\d\d?:))(?P<clock>\d{1,2}:.*)")
+_PIVOT = 69
+"""Two digits of a year from here on are of the last century, as POSIX has it."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A date, or a time of day, as it is written.
+
+    Args:
+        day_first: Its seconds since 1970 if the day comes first; None if it is none then.
+        month_first: The same if the month does.
+        has_point: Whether points part its numbers, as where the day comes first.
+    """
+
+    day_first: int | None
+    month_first: int | None
+    has_point: bool = False
+
+    def seconds(self, order: str) -> int | None:
+        """Return its seconds since 1970, on the clock that it was written by."""
+        return self.month_first if order == MONTH_FIRST else self.day_first
+
+
+@lru_cache(maxsize=2**16)
+def moment(text: str) -> Moment | None:
+    """Return the date or time that a text is, in either order of day and month; None if none."""
+    bare = tidy(text)
+    if not 4 <= len(bare) <= 40 or not any(letter.isdigit() for letter in bare):
+        return None
+    if clock := _CLOCK.fullmatch(bare):
+        seconds = _of_day(clock)
+        return None if seconds is None else Moment(seconds, seconds)
+    behind, seconds = _TIME_BEHIND.fullmatch(bare), 0
+    if behind:
+        clock = _CLOCK.fullmatch(behind["clock"].strip())
+        found = _of_day(clock) if clock else None
+        if found is None:
+            return None
+        bare, seconds = behind["date"].strip(), found
+    for pattern in _DATES:
+        if match := pattern.fullmatch(bare):
+            return _date(match.groupdict(), seconds)
+    return None
+
+
+def _date(parts: dict[str, str | None], seconds: int) -> Moment | None:
+    """Return the date that parts of a text name, so many seconds after its midnight."""
+    year = int((parts["year"] or "").lstrip("'"))
+    if len(parts["year"] or "") < 4:
+        year += 1900 if year >= _PIVOT else 2000
+    if "first" in parts:
+        first, second = int(parts["first"] or 0), int(parts["second"] or 0)
+        readings = ((second, first), (first, second))
+    else:
+        name = (parts.get("name") or "").lower()
+        month = (_NUMBERS.get(name[:4]) or _NUMBERS.get(name[:3])) if name else None
+        month = month or int(parts.get("month") or 0)
+        readings = ((month, int(parts.get("day") or 1)),) * 2
+    days = [_midnight(year, month, day) for month, day in readings]
+    if days == [None, None]:
+        return None
+    first_day, first_month = (None if day is None else day + seconds for day in days)
+    return Moment(first_day, first_month, has_point=parts.get("mark") == ".")
+
+
+def _midnight(year: int, month: int, day: int) -> int | None:
+    try:
+        return int(datetime(year, month, day, tzinfo=UTC).timestamp())
+    except ValueError:
+        return None
+
+
+def _of_day(clock: re.Match[str]) -> int | None:
+    """Return the seconds since midnight; None if there is no such time."""
+    hour, minute, second = int(clock["hour"]), int(clock["minute"]), int(clock["second"] or 0)
+    if clock["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if clock["half"][0] in "Pp" else 0)
+    if hour > 24 or minute > 59 or second > 60:
+        return None
+    return hour * 3600 + minute * 60 + second
+
+
+def are_days(numbers: Array) -> bool:
+    """Tell whether all numbers are days such as 20210301."""
+    if not len(numbers) or not (numbers >= 18000101).all() or not (numbers <= 22001231).all():
+        return False
+    whole = numbers.astype("int64")
+    months, days = whole // 100 % 100, whole % 100
+    valid = (months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)
+    return bool((whole == numbers).all() and valid.all())
+
+
+def seconds_of_days(numbers: Array) -> Array:
+    """Return the seconds since 1970 of days such as 20210301, int64; NaN is a missing one."""
+    missing = np.isnan(numbers)
+    whole = np.where(missing, 19700101, numbers).astype("int64")
+    months = (whole // 10000 - 1970) * 12 + whole // 100 % 100 - 1
+    days = months.astype("datetime64[M]").astype("datetime64[D]").astype("int64")
+    return np.where(missing, NO_MOMENT, (days + whole % 100 - 1) * 86_400)
+
+
+def as_seconds(texts: Array, order: str) -> Array:
+    """Return texts as seconds since 1970, int64 (texts,): `NO_MOMENT` for what is no date."""
+    import pandas as pd
+
+    if len(texts) and all(len(text) in (10, 16, 19) and text[4:5] == "-" for text in texts):
+        found = pd.to_datetime(pd.Series(texts), format="ISO8601", errors="coerce")
+        if not found.isna().any():
+            exact: Array = found.to_numpy("datetime64[s]").astype("int64")
+            return exact
+    seconds = np.full(len(texts), NO_MOMENT)
+    for place, text in enumerate(texts):
+        written = moment(text)
+        value = None if written is None else written.seconds(order)
+        if value is not None:
+            seconds[place] = value
+    return seconds
+
+
+def shown(seconds: int) -> str:
+    """Return seconds since 1970 as a date, with its time if it has one."""
+    text = str(np.datetime64(int(seconds), "s"))
+    return text.removesuffix("T00:00:00").replace("T", " ")

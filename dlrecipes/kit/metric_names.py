@@ -1,0 +1,19 @@
+"""The names of the test metrics that the functions of the kit return, without running them."""
+
+FUNCTIONS = {
+    "classification_metrics": (
+        *("loss", "accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc"),
+    ),
+    "generated_image_metrics": ("frechet_distance", "class_coverage", "confidence"),
+    "rare_class_metrics": (
+        *("average_precision", "accuracy", "balanced_accuracy", "precision", "recall", "f1"),
+        *("precision_macro", "recall_macro", "f1_macro", "roc_auc", "loss", "threshold"),
+    ),
+    "regression_metrics": ("mae", "mse", "rmse", "r2"),
+    "text_generation_metrics": ("loss", "perplexity", "bits_per_character", "accuracy"),
+}
+"""The metrics by the name of the function."""
+OF_EACH_CLASS: dict[str, str] = {}
+"""What the names of metrics begin with that a function returns for each class of the data."""
+ERRORS = {"loss", "mae", "mse", "rmse", "perplexity", "bits_per_character", "frechet_distance"}
+"""Metrics of which a lower value is a better one."""

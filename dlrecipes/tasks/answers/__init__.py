@@ -1,0 +1,8 @@
+"""The kinds of answer."""
+
+from dlrecipes.tasks.answers.category import Category
+from dlrecipes.tasks.answers.continuation import Continuation
+from dlrecipes.tasks.answers.number import Number
+from dlrecipes.tasks.answers.picture import Picture
+
+__all__ = ["Category", "Continuation", "Number", "Picture"]

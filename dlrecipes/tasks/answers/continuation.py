@@ -1,0 +1,158 @@
+"""The text that follows, a character at a time."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from dlrecipes.datasets.examples import Rows, Source
+from dlrecipes.datasets.forms import Form
+from dlrecipes.datasets.own.labelled import Item
+from dlrecipes.datasets.published.features import Description, Feature
+from dlrecipes.errors import InputError
+from dlrecipes.kit.vocabulary import character_counts
+from dlrecipes.tasks import base
+from dlrecipes.tasks.choosing import Named
+from dlrecipes.tasks.inputs.prose import CONTEXT
+from dlrecipes.tasks.reading import Reading
+from dlrecipes.tasks.results import Baseline
+
+SPECIAL_TOKENS = 2
+"""Padding and [UNK], the first entries of a Keras vocabulary: never written."""
+GENERATED_CHARACTERS = 20
+"""Written to prove an export."""
+
+
+@dataclass(frozen=True)
+class ContinuationForm(Form):
+    """The form of what follows a text.
+
+    Args:
+        classes: The vocabulary: each number's character.
+    """
+
+    classes: tuple[str, ...] = ()
+
+
+class Continuation(base.Answer):
+    """Text that continues a prompt. Examples have no labels: the text is its own answer."""
+
+    name = "continuation"
+    form: ClassVar[type[Form]] = ContinuationForm
+    predict_flags = ("length", "temperature", "seed")
+
+    def items(self, reading: Reading, inputs: base.Input) -> Iterator[Item]:
+        """Raise InputError: a running text has no items."""
+        raise InputError(f"{reading.path} must be a text file, or a folder of them.")
+
+    def encoder(self, reading: Reading, form: Form, names: Sequence[str] = ()) -> base.Encoder:
+        """Raise InputError: a running text has no answers apart from it."""
+        raise InputError(f"{reading.path} must be a text file, or a folder of them.")
+
+    def baseline(self, source: Source) -> Baseline:
+        """Return the cross-entropy, in nats, of each character's frequency in training."""
+        counts, tested = character_counts(source.train), character_counts(source.test)
+        # One more for each, and one for all characters that training does not have.
+        total = counts.total() + len(counts) + 1
+        loss = -sum(n * math.log((counts[c] + 1) / total) for c, n in tested.items())
+        loss /= tested.total()
+        return Baseline(
+            "every character by how frequent it is",
+            {"loss": loss, "perplexity": math.exp(loss), "bits_per_character": loss / math.log(2)},
+        )
+
+    def choose(self, published: Description, named: Named) -> tuple[Feature, ...]:
+        """Return no features: the text is its own answer."""
+        return ()
+
+    def published_form(self, chosen: Sequence[Feature], peek: base.Peek) -> Form:
+        """Return the form without a vocabulary, which the recipe makes."""
+        return ContinuationForm()
+
+    def convert(
+        self, chunk: base.Chunk, chosen: Sequence[Feature], forms: tuple[Form, Form]
+    ) -> None:
+        """Return None: there are no labels."""
+
+    def tensors(self, outputs: Any, form: Form) -> dict[str, Any]:
+        """Return `probabilities` of the next character (batch, vocabulary)."""
+        import tensorflow as tf
+
+        return {"probabilities": tf.identity(outputs)}
+
+    def endpoints(self, serving: Any, form: Form) -> dict[str, Any]:
+        """Return `generate`, which continues prompts."""
+        assert isinstance(form, ContinuationForm)
+        return {"generate": make_generator(serving, form.classes)}
+
+    def golden_calls(self, features: Rows) -> dict[str, dict[str, Any]]:
+        """Return the prompts and flags that `generate` is proven with."""
+        import tensorflow as tf
+
+        return {
+            "generate": {
+                "prompt": tf.constant(features),
+                "length": tf.constant(GENERATED_CHARACTERS),
+                "temperature": tf.constant(0.0),
+                "seed": tf.constant(0),
+            }
+        }
+
+    def predict(
+        self, serving: Any, inputs: base.Inputs, form: Form, options: base.PredictOptions
+    ) -> list[dict[str, Any]]:
+        """Return each prompt and the text that continues it."""
+        import tensorflow as tf
+
+        assert isinstance(form, ContinuationForm)
+        generate = make_generator(serving, form.classes)
+        prompts = tf.constant(inputs.features)
+        texts = generate(prompts, options.length, options.temperature, options.seed)["text"]
+        return [
+            {"prompt": str(prompt), "text": text.decode("utf-8", "replace")}
+            for prompt, text in zip(inputs.features, texts.numpy(), strict=True)
+        ]
+
+    def table(self, predictions: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+        """Return each text that was written."""
+        return ["text"], [[prediction["text"]] for prediction in predictions]
+
+
+def make_generator(serving: Any, characters: Sequence[str]) -> Any:
+    """Return a `tf.function` that continues prompts; it can be exported as it is.
+
+    Args:
+        serving: Keras model from texts (batch,) to probabilities (batch, vocabulary) of the
+            character that comes next.
+        characters: The vocabulary: each number's character.
+
+    Returns:
+        A function of prompt (batch,) string, length int32, temperature float32 and seed int32
+        that returns texts (batch,) string: each prompt with `length` characters added.
+    """
+    import tensorflow as tf
+
+    vocabulary = tf.constant(list(characters))
+
+    def generate(prompt: Any, length: Any, temperature: Any, seed: Any) -> dict[str, Any]:
+        def write_one(step: Any, text: Any) -> Any:
+            size = tf.strings.length(text, unit="UTF8_CHAR")
+            start = tf.maximum(size - CONTEXT, 0)
+            context = tf.strings.substr(text, start, tf.minimum(size, CONTEXT), unit="UTF8_CHAR")
+            logits = tf.math.log(serving(context, training=False)[:, SPECIAL_TOKENS:] + 1e-20)
+            sampled = tf.random.stateless_categorical(
+                logits / tf.maximum(temperature, 1e-6), 1, seed=tf.stack([seed, step])
+            )[:, 0]
+            chosen = tf.where(temperature > 0, sampled, tf.argmax(logits, axis=-1))
+            return step + 1, text + tf.gather(vocabulary, chosen + SPECIAL_TOKENS)
+
+        _, text = tf.while_loop(lambda step, _: step < length, write_one, (0, prompt))
+        return {"text": text}
+
+    signature = [
+        tf.TensorSpec((None,), tf.string, name="prompt"),
+        tf.TensorSpec((), tf.int32, name="length"),
+        tf.TensorSpec((), tf.float32, name="temperature"),
+        tf.TensorSpec((), tf.int32, name="seed"),
+    ]
+    return tf.function(generate, input_signature=signature)

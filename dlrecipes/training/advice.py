@@ -1,0 +1,50 @@
+"""What to try where a plain baseline does better than a network: flags that may help."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MOST = 3
+"""Flags that are named: the likeliest to help."""
+FEW_STEPS = 300
+"""Of the optimizer: with fewer, most networks have not settled."""
+LATE = 0.9
+"""Share of the epochs after which the best one says that more of them would help."""
+RISE = 1.02
+"""Times the lowest validation loss from which on the network has learned training rows by heart."""
+MORE_DROPOUT = 0.3
+
+
+def flags_to_try(
+    config: Mapping[str, Any], history: Sequence[Mapping[str, float]], steps: int
+) -> list[str]:
+    """Return flags of the recipe, with values, that may help.
+
+    Args:
+        config: The value of every setting that the recipe has.
+        history: The metrics of each epoch.
+        steps: Steps of an epoch; 0 if that is not known.
+    """
+    losses = [row.get("val_loss", math.nan) for row in history]
+    losses = [loss if math.isfinite(loss) else math.inf for loss in losses]
+    best = losses.index(min(losses)) + 1 if losses else 0
+    epochs, found = config.get("epochs"), []
+    has_few_steps = 0 < steps * len(history) < FEW_STEPS
+    is_still_learning = bool(losses) and best > LATE * len(losses) - 1
+    if isinstance(epochs, int) and epochs > 0 and (has_few_steps or is_still_learning):
+        found.append(f"--epochs {epochs * 3}")
+    batch_size = config.get("batch_size")
+    if isinstance(batch_size, int) and has_few_steps and batch_size > 16:
+        found.append(f"--batch-size {max(batch_size // 4, 16)}")
+    if config.get("augmentation") is False:
+        found.append("--augmentation")
+    if losses and losses[-1] > RISE * min(losses):
+        if config.get("early_stopping") == 0:
+            found.append("--early-stopping 3")
+        if 0 <= config.get("dropout", 1) < MORE_DROPOUT:
+            found.append(f"--dropout {MORE_DROPOUT}")
+        if config.get("l2") == 0:
+            found.append("--l2 1e-4")
+    if not found and "learning_rate" in config:
+        found.append(f"--learning-rate {config['learning_rate'] / 3:.2g}")
+    return found[:MOST]

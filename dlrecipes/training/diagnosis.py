@@ -1,0 +1,430 @@
+"""A diagnosis of a training in words: what is wrong with it, and which flags to try next.
+
+The rules stand in a table in `docs/guides/diagnosis.md`, with their numbers. A rule does not apply
+where something else explains what it sees, so that each training has one diagnosis, or few.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from dlrecipes.training.evidence import Evidence, evidence_of
+from dlrecipes.training.work import Work
+
+EXPLODED = 3.0
+"""Times the loss of guessing: a training loss above it, from a start below it, comes from steps
+that are too long."""
+CLIMBED = 1.5
+"""Times the lowest training loss of an earlier epoch: the loss at the end is above it."""
+STUCK = 0.9
+"""Share of the loss of guessing, above which nothing has been learned."""
+UNFITTED = 0.35
+"""Share of the loss of guessing, above which there was more to learn, if a plain baseline did."""
+FAR_RATE = 5.0
+"""Times the usual learning rate, or its inverse: that may be why nothing has been learned."""
+STEADY = 0.5
+"""Share of the first fall of the loss, for the same learning rate, that the last fall has while the
+network is still on its way."""
+FAR_START = 2.0
+"""Times the loss of guessing: a network that begins above it has inputs or weights out of scale."""
+FEW_VALUES = 50
+"""Validation rows: with fewer, the 95 % interval of an accuracy of 0.5 is over 28 points wide."""
+RISEN = 1.25
+"""Times the lowest validation loss: the kept one is above it."""
+GAP = 1.5
+"""Times the training loss: the validation loss is above it."""
+APART = 4.0
+"""Standard errors between the losses of validation and test rows, and above."""
+WORSE = 1.5
+"""Times the validation loss: the test loss is above it."""
+FEWEST_OF_CLASS = 5
+"""Test rows of a class that is never predicted."""
+DEAD = 0.5
+"""Share of the units of a layer."""
+FEWEST_MISTAKES, SHARE_OF_MISTAKES = 25, 0.04
+"""Among the validation rows that the trained network is given."""
+CERTAIN = 0.7
+"""Median probability of the wrong answers, and above."""
+AS_SURE = 0.65
+"""How often a right answer is surer than a wrong one, and a standard error more: 0.5 if the network
+cannot tell them apart."""
+
+Finding = dict[str, Any]
+GOOD = ("as expected", "better than expected", "better than the baseline")
+
+
+def diagnose(run: Any, work: Work, tested: Mapping[str, Any]) -> list[Finding]:
+    """Return the diagnosis of a training that is over; see `findings`. It never fails.
+
+    Args:
+        run: Its record, with the test metrics and the verdict.
+        work: The trained network and its data.
+        tested: The test metrics as the recipe's `evaluate` returned them.
+    """
+    with suppress(Exception):
+        return findings(evidence_of(run, work, tested))
+    return []
+
+
+def findings(seen: Evidence) -> list[Finding]:
+    """Return what is wrong with a training, the likeliest cause first.
+
+    Returns:
+        Of each: `what` (a name), a `sentence`, and the flags to `try`, with their values. Empty if
+        nothing is seen to be wrong.
+    """
+    found: list[Finding] = []
+    explained: set[str] = set()
+    for what, (rule, explains) in RULES.items():
+        if what in explained:
+            continue
+        said = None
+        with suppress(ArithmeticError, LookupError, TypeError, ValueError):
+            said = rule(seen)
+        if said:
+            sentence, flags = said
+            found.append({"what": what, "sentence": sentence, "try": flags[:2]})
+            explained |= set(RULES) if "*" in explains else set(explains)
+    return found
+
+
+Said = tuple[str, list[str]] | None
+
+
+def _losses(seen: Evidence, name: str) -> list[float]:
+    """Return a loss of every epoch, infinite where it is not a number."""
+    values = [row.get(name, math.nan) for row in seen.history]
+    return [value if math.isfinite(value) else math.inf for value in values]
+
+
+def _validation(seen: Evidence) -> list[float]:
+    """Return the validation loss of every epoch; empty if it was not measured."""
+    losses = _losses(seen, "val_loss")
+    return losses if any(map(math.isfinite, losses)) else []
+
+
+def kept_epoch(config: Mapping[str, Any], history: Sequence[Mapping[str, float]]) -> int:
+    """Return the epoch, from 1, whose weights a training has kept: early stopping takes the best.
+
+    Args:
+        config: Value of each setting.
+        history: The row of each epoch.
+    """
+    losses = [row.get("val_loss", math.nan) for row in history]
+    if not config.get("early_stopping") or not any(map(math.isfinite, losses)):
+        return len(history)
+    return losses.index(min(filter(math.isfinite, losses))) + 1
+
+
+def _level(seen: Evidence) -> float:
+    """Return the loss in the end as a share of that of guessing; NaN if either is not known.
+
+    The lower of training and validation loss: dropout raises the one, overfitting the other.
+    """
+    place = kept_epoch(seen.config, seen.history) - 1
+    losses = [losses[place] for losses in (_losses(seen, "loss"), _validation(seen)) if losses]
+    return (min(losses) - seen.penalty) / seen.guess_loss if seen.guess_loss > 0 else math.nan
+
+
+def _rate(seen: Evidence) -> float:
+    """Return the learning rate as a multiple of the usual one; NaN if it is not known."""
+    rate = seen.config.get("learning_rate")
+    return float(rate) / seen.usual_rate if isinstance(rate, int | float) else math.nan
+
+
+def _rate_too_high(seen: Evidence) -> Said:
+    """Say that the learning rate is too high."""
+    losses, level, times = _losses(seen, "loss"), _level(seen), _rate(seen)
+    if seen.verdict in GOOD and level < STUCK:
+        return None
+    worst = max(losses) - seen.penalty
+    start = max(seen.even_loss, seen.guess_loss)
+    if worst > EXPLODED * start and not _starts_far(seen):
+        sees = f"the training loss rose to {worst:.3g}, and guessing has {start:.3g}"
+    elif level > UNFITTED and losses[-1] > CLIMBED * min(losses):
+        sees = f"the training loss fell to {min(losses):.3g} and rose again to {losses[-1]:.3g}"
+    elif level > STUCK and times >= FAR_RATE:
+        sees = "the network has learned nothing that guessing does not know"
+    else:
+        return None
+    rate = seen.config.get("learning_rate")
+    if rate is None:
+        return f"The learning rate is too high: {sees}.", []
+    lower = seen.usual_rate if times > 1 else rate / 10
+    sentence = f"The learning rate {rate:g} is too high: {sees}."
+    return sentence, [f"--learning-rate {lower:.2g}"]
+
+
+def _rate_too_low(seen: Evidence) -> Said:
+    """Say that the learning rate is too low."""
+    level, times, rate = _level(seen), _rate(seen), seen.config.get("learning_rate")
+    if rate is None or seen.verdict in GOOD:
+        return None
+    if level > STUCK and times <= 1 / FAR_RATE:
+        sees = f"the loss is still {level:.0%} of that of guessing"
+    elif level > STUCK and _falls_steadily(seen):
+        sees = (
+            f"the loss fell in every epoch, as fast in the end as in the beginning, and is still "
+            f"{level:.0%} of that of guessing"
+        )
+    else:
+        return None
+    higher = seen.usual_rate if times < 1 else rate * 10
+    sentence = f"The learning rate {rate:g} is too low: {sees}."
+    return sentence, [f"--learning-rate {higher:.2g}", *_more_epochs(seen)]
+
+
+def _falls_steadily(seen: Evidence) -> bool:
+    """Tell whether the loss falls in the last epochs as it did in the first, for its rate."""
+    losses = _validation(seen) or _losses(seen, "loss")
+    rates = np.array([row.get("learning_rate", 1.0) for row in seen.history])
+    means = (rates[1:] + rates[:-1]) / 2
+    falls = -np.diff(losses)[means > 0.2 * means.max()] if len(losses) > 2 else np.empty(0)
+    slopes = falls / means[means > 0.2 * means.max()] if len(falls) else falls
+    return bool(len(slopes) >= 2 and (slopes > 0).all() and slopes[-1] > STEADY * slopes[0])
+
+
+def _starts_far(seen: Evidence) -> bool:
+    """Tell whether the first loss is far above that of guessing."""
+    return seen.first_loss > FAR_START * max(seen.even_loss, seen.guess_loss)
+
+
+def _start_is_far(seen: Evidence) -> Said:
+    """Say that the loss starts far from that of guessing."""
+    if not _starts_far(seen):
+        return None
+    guessing = max(seen.even_loss, seen.guess_loss)
+    of = (
+        f"ln {len(seen.classes)} = "
+        if abs(guessing - np.log(len(seen.classes) or 1)) < 0.01
+        else ""
+    )
+    sentence = (
+        f"The loss starts at {seen.first_loss:.3g}, and guessing has {of}{guessing:.3g}: the "
+        "inputs are not scaled, or the first weights are too large."
+    )
+    normal = ["--batch-normalization"] if seen.config.get("batch_normalization") is False else []
+    return sentence, normal
+
+
+def _underfitting(seen: Evidence) -> Said:
+    """Say that the network does not learn its own training rows."""
+    level = _level(seen)
+    validation, training = _validation(seen), _losses(seen, "loss")
+    place = kept_epoch(seen.config, seen.history) - 1
+    has_gap = bool(validation) and validation[place] > GAP * training[place]
+    if level > STUCK and seen.verdict not in GOOD:
+        so = "it has hardly learned more than guessing knows"
+    elif level > UNFITTED and seen.plain == "worse" and not has_gap:
+        so = "a plain baseline shows that there is more to learn"
+    else:
+        return None
+    sentence = (
+        "The network underfits: even on the rows it was trained on, the loss is "
+        f"{level:.0%} of that of guessing, and {so}."
+    )
+    return sentence, [*_less_regularization(seen), *_more_units(seen), *_more_epochs(seen)]
+
+
+def _few_validation_rows(seen: Evidence) -> Said:
+    """Say that the validation rows are too few to tell anything."""
+    rows = seen.validation_values
+    if not 0 < rows < FEW_VALUES or not _validation(seen):
+        return None
+    sentence = (
+        f"The {rows} validation rows are too few to tell whether the network overfits: results on "
+        "so few rows are mostly noise."
+    )
+    share = seen.config.get("validation_fraction")
+    return sentence, ["--validation-fraction 0.3"] if share is not None and share < 0.3 else []
+
+
+def _overfitting(seen: Evidence) -> Said:
+    """Say that the network has learned training rows by heart."""
+    validation, training = _validation(seen), _losses(seen, "loss")
+    if not validation or not training:
+        return None
+    place = kept_epoch(seen.config, seen.history) - 1
+    best = validation.index(min(validation))
+    rises = validation[place] - seen.penalty > RISEN * (validation[best] - seen.penalty)
+    if not rises or training[place] >= training[best]:
+        return None
+    if validation[place] < GAP * training[place]:
+        return None
+    sentence = (
+        f"The network overfits: from epoch {best + 1} on, the validation loss rose from "
+        f"{validation[best]:.3g} to {validation[place]:.3g} while the training loss fell to "
+        f"{training[place]:.3g}."
+    )
+    return sentence, _more_regularization(seen)
+
+
+def _stopped_early(seen: Evidence) -> Said:
+    """Say that training stopped early, and which epoch was kept."""
+    epochs, done = seen.config.get("epochs", 0), len(seen.history)
+    patience = seen.config.get("early_stopping", 0)
+    if not patience or not 0 < done < epochs or "early_stopping" in seen.chosen:
+        return None
+    kept = kept_epoch(seen.config, seen.history)
+    losses = _validation(seen)
+    sentence = (
+        f"Training stopped early, after epoch {done} of {epochs}, and kept epoch {kept}: the "
+        f"validation loss was {losses[kept - 1]:.3g} there and {losses[-1]:.3g} in the end."
+    )
+    rate = seen.config.get("learning_rate")
+    slower = [f"--learning-rate {rate / 3:.2g}"] if rate else []
+    return sentence, [*slower, f"--early-stopping {2 * patience}"]
+
+
+def _test_below_validation(seen: Evidence) -> Said:
+    """Say that the test is far worse than the validation."""
+    known, test = np.asarray(seen.validation_losses), np.asarray(seen.test_losses)
+    if min(len(known), len(test)) < FEW_VALUES // 2:
+        return None
+    error = math.sqrt(known.var() / len(known) + test.var() / len(test))
+    if test.mean() - known.mean() < APART * error or test.mean() < WORSE * known.mean():
+        return None
+    kind = "loss" if seen.answers is not None else "mean error"
+    sentence = (
+        f"The test is far below the validation: the {kind} of the test rows is {test.mean():.3g}, "
+        f"that of the validation rows {known.mean():.3g}. The test rows are of another kind, or "
+        "validation rows are among the training rows."
+    )
+    return sentence, _more_regularization(seen)[:1]
+
+
+def _label_noise(seen: Evidence) -> Said:
+    """Say that labels may be wrong: the network is as sure of mistakes as of right answers."""
+    answers = seen.answers
+    if answers is None:
+        return None
+    wrong, right = answers.sure[~answers.right], answers.sure[answers.right]
+    if len(wrong) < max(FEWEST_MISTAKES, SHARE_OF_MISTAKES * len(answers.right)):
+        return None
+    chance = max(1 / max(len(seen.classes), 2), _commonest(seen))
+    has_skill = answers.right.mean() - chance > 0.4 * (1 - chance)
+    surer = (right[:, np.newaxis] > wrong).mean() + 0.5 * (right[:, np.newaxis] == wrong).mean()
+    # After Mann and Whitney, if the network cannot tell them apart.
+    surer += math.sqrt((len(answers.right) + 1) / (12 * len(right) * len(wrong)))
+    if not has_skill or np.median(wrong) < CERTAIN or surer > AS_SURE:
+        return None
+    sentence = (
+        f"Labels may be wrong: the network contradicts {len(wrong)} of {len(answers.right)} "
+        f"validation rows, and is as sure there ({np.median(wrong):.0%}) as where it agrees "
+        f"({np.median(right):.0%}). Look at the worst mistakes."
+    )
+    return sentence, _more_regularization(seen)[:1]
+
+
+def _commonest(seen: Evidence) -> float:
+    """Return the share of the commonest class in the test rows; 0 if that is not known."""
+    of_class = np.asarray(seen.confusion, "float64")
+    return float(of_class.sum(axis=1).max() / of_class.sum()) if of_class.size else 0.0
+
+
+def _class_never_predicted(seen: Evidence) -> Said:
+    """Say that a class is never the answer."""
+    matrix = np.asarray(seen.confusion)
+    if matrix.ndim != 2 or len(matrix) != len(seen.classes):
+        return None
+    support, called = matrix.sum(axis=1), matrix.sum(axis=0)
+    never = np.flatnonzero((called == 0) & (support >= FEWEST_OF_CLASS))
+    if not len(never):
+        return None
+    names = ", ".join(str(seen.classes[number])[:40] for number in never[:3])
+    more = f" and {len(never) - 3} more" if len(never) > 3 else ""
+    sentence = (
+        f"The network never predicts {names}{more}: {support[never].sum():,} of "
+        f"{support.sum():,} test rows are of that class."
+    )
+    flags = []
+    if seen.config.get("balance_classes") is False:
+        flags.append("--balance-classes")
+    if seen.config.get("imbalance") == "none":
+        flags.append("--imbalance class_weights")
+    return sentence, [*flags, *_more_epochs(seen)]
+
+
+def _dead_units(seen: Evidence) -> Said:
+    """Say that units of relu layers are 0 for all rows."""
+    dead = {name: share for name, share in seen.dead.items() if share >= DEAD}
+    if not dead:
+        return None
+    worst = max(dead, key=lambda name: dead[name])
+    sentence = (
+        f"Of the units of the layer {worst}, {dead[worst]:.0%} are dead: they are 0 for all "
+        "validation rows that were looked at, and learn nothing any more."
+    )
+    other = ["--activation leaky_relu"] if seen.config.get("activation") == "relu" else []
+    rate = seen.config.get("learning_rate")
+    return sentence, [*other, *([f"--learning-rate {rate / 3:.2g}"] if rate else [])]
+
+
+def _more_epochs(seen: Evidence) -> list[str]:
+    """Return the flag for three times the epochs."""
+    epochs = seen.config.get("epochs")
+    return [f"--epochs {epochs * 3}"] if isinstance(epochs, int) and epochs > 0 else []
+
+
+def _more_regularization(seen: Evidence) -> list[str]:
+    """Return flags that keep a network from learning its rows by heart."""
+    config, flags = seen.config, []
+    if 0 <= config.get("dropout", 1) < 0.3:
+        flags.append("--dropout 0.3")
+    if config.get("early_stopping") == 0:
+        flags.append("--early-stopping 3")
+    if config.get("augmentation") is False:
+        flags.append("--augmentation")
+    if config.get("l2") == 0:
+        flags.append("--l2 1e-4")
+    return flags
+
+
+def _less_regularization(seen: Evidence) -> list[str]:
+    """Return flags that take away what keeps a network from learning its rows."""
+    values = {"dropout": 0.2, "l1": 1e-5, "l2": 1e-4}
+    return [
+        f"--{name} 0"
+        for name, most in values.items()
+        if isinstance(seen.config.get(name), int | float) and seen.config[name] > most
+    ]
+
+
+def _more_units(seen: Evidence) -> list[str]:
+    """Return the flag for layers of twice the size."""
+    for name in ("hidden_units", "filters", "lstm_units", "dense_units"):
+        value = seen.config.get(name)
+        sizes = value if isinstance(value, list | tuple) else [value]
+        doubled = [str(2 * size) for size in sizes if isinstance(size, int) and size > 0]
+        if doubled and len(doubled) == len(sizes):
+            return [f"--{name.replace('_', '-')} {','.join(doubled)}"]
+    return []
+
+
+Rule = Callable[[Evidence], Said]
+RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {
+    "learning rate too high": (_rate_too_high, ("*",)),
+    "learning rate too low": (_rate_too_low, ("*",)),
+    "loss starts far from guessing": (
+        _start_is_far,
+        ("underfitting", "dead units", "one class never predicted", "overfitting"),
+    ),
+    "underfitting": (
+        _underfitting,
+        ("one class never predicted", "dead units", "label noise", "stopped early"),
+    ),
+    "too few validation rows": (
+        _few_validation_rows,
+        ("overfitting", "stopped early", "test far below validation", "label noise"),
+    ),
+    "test far below validation": (_test_below_validation, ("overfitting", "label noise")),
+    "overfitting": (_overfitting, ("label noise", "dead units")),
+    "label noise": (_label_noise, ("one class never predicted", "stopped early")),
+    "one class never predicted": (_class_never_predicted, ()),
+    "dead units": (_dead_units, ()),
+    "stopped early": (_stopped_early, ()),
+}
+"""By what they say: each rule, and what it explains, which then needs no diagnosis of its own."""

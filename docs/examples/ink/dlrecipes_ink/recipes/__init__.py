@@ -1,0 +1,1 @@
+"""The recipes of this package. Listing them imports none."""

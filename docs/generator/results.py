@@ -1,0 +1,72 @@
+"""The tables of measured results, from the files that the benchmarks have written."""
+
+import json
+import statistics
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import chaos
+import checkpoint_cost
+import compare
+import first_step
+import measure
+import offline
+import public_sets
+
+from generator.paths import BENCHMARKS, ROOT
+
+
+@cache
+def measured() -> dict[str, list[dict[str, Any]]]:
+    """Return what `measure.py` has kept of every training, by row."""
+    found: dict[str, list[dict[str, Any]]] = _read("results")
+    return found
+
+
+def _read(name: str) -> Any:
+    """Return the content of a file of results."""
+    return json.loads((BENCHMARKS / f"{name}.json").read_text("utf-8"))
+
+
+def score(recipe: str, data: str) -> str:
+    """Return the score and the seconds of a recipe's default settings, for the table of recipes."""
+    runs = measured().get(f"{recipe}/{data}")
+    if not runs:
+        return "-"
+    metric = measure.headline(recipe)
+    value = statistics.mean(run["metrics"][metric] for run in runs)
+    seconds = statistics.median(run["wall_seconds"] for run in runs)
+    return f"{value:,.4g} {measure.unit(recipe)} in {seconds:.0f} s"
+
+
+def of_recipe(recipe: str) -> str:
+    """Return the table of a recipe's results; empty if it was not measured."""
+    table = measure.table(measured(), only=recipe)
+    if table.count("\n") < 2:
+        return ""
+    return f"{table}\n\n{measure.machine(measured())} See [Results](../results.md)."
+
+
+def docstrings() -> dict[Path, str]:
+    """Return the text of each recipe, with the seconds and scores that were measured."""
+    return {
+        path: measure.docstring_with(measured(), path.read_text("utf-8"))
+        for path in sorted((ROOT / "recipes").glob("[!_]*.py"))
+    }
+
+
+PLACES: dict[str, Callable[[], str]] = {
+    "results": lambda: f"{measure.table(measured())}\n\n{measure.machine(measured())}",
+    "own data results": lambda: measure.own_table(measured()),
+    "public sets": lambda: public_sets.table(_read("public_sets")),
+    "compare rows": lambda: "\n".join(compare.table_of_rows(_read("compare"))),
+    "compare sides": lambda: "\n".join(compare.table_of_sides(_read("compare"))),
+    "compare bare": lambda: "\n".join(compare.table_of_bare(_read("compare"))),
+    "compare paths": lambda: "\n".join(compare.table_of_paths(_read("compare"))),
+    "first step": lambda: first_step.table(_read("first_step")),
+    "chaos": lambda: chaos.table(_read("chaos")),
+    "offline": lambda: offline.table(_read("offline")),
+    "checkpoint cost": lambda: checkpoint_cost.summary(_read("checkpoint_cost")),
+}

@@ -1,0 +1,1 @@
+"""Recipes, data sets and a task that come from outside dlrecipes."""

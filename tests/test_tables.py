@@ -1,0 +1,513 @@
+"""Tables as people have them: what is read is what they mean."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import read_own
+
+from dlrecipes.datasets.own.cells import NO_VALUE
+from dlrecipes.datasets.own.numerals import numeral
+from dlrecipes.datasets.own.tables import delimited
+from dlrecipes.errors import InputError
+
+TASK = "tabular-regression"
+ROWS = 60
+
+
+def write(path: Path, header: str, *columns: list[str], separator: str = ",") -> Path:
+    """Write a CSV file of columns of texts, in quotation marks where that is needed."""
+    lines = [header]
+    for cells in zip(*columns, strict=True):
+        lines.append(separator.join(f'"{one}"' if separator in one else one for one in cells))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def read_column(path: Path, **options: Any) -> Any:
+    """Return all values of the column `size`, in the order of the file, and the source."""
+    source = read_own(TASK, path, **options)
+    values = np.concatenate(
+        [np.asarray(part.columns["size"][:]) for part in source.splits().values()]
+    )
+    places = np.concatenate([np.asarray(part.origins) for part in source.splits().values()])
+    return values[np.argsort(places)], source
+
+
+NUMBERS = [1000 + 137.25 * number for number in range(ROWS)]
+FORMS = {
+    "plain": (str, 0),
+    "thousands": (lambda v: f"{v:,.0f}", 0.5),
+    "currency": (lambda v: f"${v:,.2f}", 0),
+    "currency behind": (lambda v: f"{v:,.2f} EUR", 0),
+    "decimal comma": (lambda v: f"{v:.2f}".replace(".", ","), 0),
+    "percent": (lambda v: f"{v:.2f} %", 0),
+    "unit": (lambda v: f"{v:.2f} kg", 0),
+    "thousands with points": (lambda v: f"{v:_.2f}".replace(".", ",").replace("_", "."), 0),
+    "thin spaces": (lambda v: f"{v:,.2f}".replace(",", "\u202f"), 0),
+    "no-break spaces and a comma": (
+        lambda v: f"{v:_.2f}".replace(".", ",").replace("_", "\u00a0"),
+        0,
+    ),
+    "apostrophes": (lambda v: f"{v:,.2f}".replace(",", "'"), 0),
+    "scientific": (lambda v: f"{v:.6e}", 1e-3),
+    "in brackets": (lambda v: f"({v:,.2f})", 0),
+    "minus behind": (lambda v: f"{v:.2f}-", 0),
+    "typographic minus": (lambda v: f"\u2212{v:.2f}", 0),
+    "thousands of a k": (lambda v: f"{v / 1000:.5f}k", 0.01),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_numbers_are_read_as_people_write_them(name: str, tmp_path: Path) -> None:
+    form, within = FORMS[name]
+    path = write(
+        tmp_path / "mine.csv",
+        "size,price",
+        [form(value) for value in NUMBERS],
+        [str(number) for number in range(ROWS)],
+    )
+    values, source = read_column(path)
+    sign = -1 if name in ("in brackets", "minus behind", "typographic minus") else 1
+    assert source.input.kinds == {"size": "numbers"}
+    assert values.dtype == "float64"
+    assert np.abs(values - sign * np.array(NUMBERS)).max() <= within
+
+
+@pytest.mark.parametrize(
+    "mark", ["-", "unknown", "#DIV/0!", "n.a.", "keine Angabe", "\u2013", "ausstehend", "..", ""]
+)
+def test_words_for_a_missing_value_leave_a_column_of_numbers(mark: str, tmp_path: Path) -> None:
+    cells = [mark if number % 5 == 0 else str(value) for number, value in enumerate(NUMBERS)]
+    path = write(tmp_path / "mine.csv", "size,price", cells, [str(n) for n in range(ROWS)])
+    values, _ = read_column(path)
+    assert np.isnan(values[::5]).all()
+    assert np.array_equal(values[1::5], NUMBERS[1::5])
+
+
+def test_a_number_is_read_in_both_countries_and_nothing_else_is_one() -> None:
+    for text, point, comma in (
+        ("1,234", 1234.0, 1.234),
+        ("1.234", 1.234, 1234.0),
+        ("0,123", None, 0.123),
+        ("1,23,456", 123456.0, None),
+        ("1.234.567", None, 1234567.0),
+        ("-$5.00", -5.0, None),
+        ("5,-", 5.0, 5.0),
+        ("R$ 5,00", None, 5.0),
+    ):
+        found = numeral(text)
+        assert found is not None, text
+        assert (found.point, found.comma) == (point, comma), text
+    for text in ("5-10", "A12", "1/2", "12:30", "31.12.2020", "192.168.0.1", "1,2,3", "<5", "x"):
+        assert numeral(text) is None, text
+
+
+@pytest.mark.parametrize(
+    ("cells", "says", "hint"),
+    [
+        (["1,234.5", "1.234,5"], "behind points (30) and behind commas (30)", "--decimal"),
+        (["3 kg", "500 g"], "different units: kg (30), g (30)", "--types size=number"),
+        (["3 %", "0.5"], "different units: % (30), none (30)", "--types size=number"),
+        (["1.5", "2", "x7"], "67% of its values are numbers", "--types size=category"),
+        (["1.250", "999"], "can be read in two ways", "--decimal"),
+        (["01/02/2021", "02/03/2021"], "day or month may come first", "size=day-first"),
+        (["31/12/2021", "12/31/2021"], "the day first (30) and with the month", "size=day-first"),
+    ],
+)
+def test_a_column_that_cannot_be_told_is_a_question(
+    cells: list[str], says: str, hint: str, tmp_path: Path
+) -> None:
+    column = (cells * ROWS)[:ROWS]
+    path = write(tmp_path / "mine.csv", "size,price", column, [str(n) for n in range(ROWS)])
+    with pytest.raises(InputError) as error:
+        read_own(TASK, path)
+    assert says in error.value.message
+    assert hint in error.value.hint
+
+
+DATES = np.array("2021-01-25", "datetime64[D]") + np.arange(ROWS)
+WRITTEN = {
+    "%Y-%m-%d": "",
+    "%d/%m/%Y": "day-first",
+    "%m/%d/%Y": "month-first",
+    "%d.%m.%Y": "day-first",
+    "%d %B %Y": "",
+    "%b %d, %Y": "",
+    "%d-%b-%y": "",
+    "%Y%m%d": "",
+    "%Y-%m-%dT00:00:00Z": "",
+    "%m/%d/%y 12:00 AM": "month-first",
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_dates_are_read_in_every_form(form: str, tmp_path: Path) -> None:
+    days = [day.item().strftime(form) for day in DATES]
+    path = tmp_path / "mine.tsv"
+    write(path, "size\tprice", days, [str(n) for n in range(ROWS)], separator="\t")
+    values, source = read_column(path)
+    assert source.input.kinds == {"size": "dates"}
+    assert source.input.written["size"].get("order", "") == WRITTEN[form]
+    assert np.array_equal(values, DATES.astype("datetime64[s]").astype("int64"))
+
+
+def test_another_file_is_read_as_the_runs_was_and_its_columns_in_any_order(tmp_path: Path) -> None:
+    first = write(
+        tmp_path / "mine.csv",
+        "größe;size;price",
+        [f"{value:.2f}".replace(".", ",") for value in NUMBERS],
+        ["13/01/2021", "02/01/2021"] * (ROWS // 2),
+        [str(n) for n in range(ROWS)],
+        separator="\t",
+    ).rename(tmp_path / "mine.tsv")
+    first.write_text(first.read_text().replace(";", "\t"))
+    like = read_own(TASK, first)
+    second = tmp_path / "other.csv"
+    second.write_text('extra,price,size,größe\nx,1,03/02/2021,"1.000,5"\n')
+    source = read_own(TASK, second, like=like)
+    assert source.test.columns["gru00f6u00dfe"][:].tolist() == [1000.5]
+    day = np.array("2021-02-03", "datetime64[s]").astype("int64")
+    assert source.test.columns["size"][:].tolist() == [day]
+
+
+def test_columns_of_any_name_have_a_name_of_their_own() -> None:
+    from dlrecipes.datasets.own.columns import safe_names
+
+    names = ["Age", "age", "AGE", "a b", "a-b", "größe", "x" * 300, "class", "self", "7", "where"]
+    safe = list(safe_names(names).values())
+    assert len({name.lower() for name in safe}) == len(names)
+    assert all(name.isidentifier() and len(name) <= 120 for name in safe)
+
+
+def test_large_numbers_and_targets_keep_their_digits(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "mine.csv",
+        "size,price",
+        [str(1_700_000_000_000 + n) for n in range(ROWS)],
+        [f"{1_700_000_000 + n / 8}" for n in range(ROWS)],
+    )
+    values, source = read_column(path)
+    assert np.array_equal(values - 1_700_000_000_000, np.arange(ROWS))
+    assert np.isin(source.test.labels - 1_700_000_000, np.arange(ROWS) / 8).all()
+
+
+def test_parquet_types_are_read_as_what_they_are(tmp_path: Path) -> None:
+    import datetime
+    import decimal
+
+    import pyarrow
+    from pyarrow import parquet
+
+    n = range(ROWS)
+    day = datetime.datetime(2021, 1, 25)
+    parquet.write_table(
+        pyarrow.table(
+            {
+                "stamp": [day + datetime.timedelta(hours=k) for k in n],
+                "date": [(day + datetime.timedelta(days=k)).date() for k in n],
+                "zone": pyarrow.array(
+                    [day + datetime.timedelta(hours=k) for k in n],
+                    pyarrow.timestamp("ns", "Europe/Berlin"),
+                ),
+                "time": [datetime.time(k % 24, 30) for k in n],
+                "decimal": [decimal.Decimal(k) / 4 for k in n],
+                "code": pyarrow.array([f"c{k % 3}" for k in n]).dictionary_encode(),
+                "flag": [k % 2 == 0 if k % 5 else None for k in n],
+                "wait": [datetime.timedelta(seconds=k) for k in n],
+                "half": pyarrow.array(np.arange(ROWS, dtype="float16")),
+                "price": list(n),
+            }
+        ),
+        tmp_path / "mine.parquet",
+    )
+    source = read_own(TASK, tmp_path / "mine.parquet")
+    kinds = dict(source.input.kinds)
+    assert {name for name, kind in kinds.items() if kind == "dates"} == {
+        *("stamp", "date", "zone", "time")
+    }
+    assert kinds["code"] == "texts"
+    row = next(source.train.chunks(1))
+    first = int(np.asarray(row.origins)[0]) - 1
+    values = {name: column[0] for name, column in row.columns.items()}
+    seconds = int(np.datetime64(day, "s").astype("int64"))
+    assert values["stamp"] == seconds + 3600 * first
+    assert values["zone"] == seconds + 3600 * (first + 1)  # The clock of Berlin.
+    assert values["time"] == first % 24 * 3600 + 1800
+    assert values["decimal"] == first / 4
+    assert values["wait"] == first
+    assert json.dumps(source.input.document())
+
+
+def layout(rows: int = 60, decimal: str = ".") -> list[list[str]]:
+    """Return the rows of a small table: a, b and c."""
+    return [
+        [
+            f"{n % 9 + 0.5}".replace(".", decimal),
+            ("red", "blue")[n % 2],
+            f"{n * 1.25}".replace(".", decimal),
+        ]
+        for n in range(rows)
+    ]
+
+
+def joined(separator: str = ",", decimal: str = ".", end: str = "\n", last: str = "") -> str:
+    """Return the rows of that table as text."""
+    return "".join(separator.join(row) + last + end for row in layout(decimal=decimal))
+
+
+LAYOUTS = {
+    "tabs called csv": "a\tb\tc\n" + joined("\t"),
+    "semicolons and decimal commas": "a;b;c\n" + joined(";", ","),
+    "bars": "a|b|c\n" + joined("|"),
+    "declared": "sep=;\na;b;c\n" + joined(";"),
+    "separators at the end": "a,b,c,\n" + joined(last=","),
+    "separators at the end of the rows": "a,b,c\n" + joined(last=","),
+    "title": "Prices of 2024,,\n,,\na,b,c\n" + joined(),
+    "title without separators": "Prices of 2024\n\na,b,c\n" + joined(),
+    "comments": "# made by a tool\n# in 2024\na,b,c\n" + joined(),
+    "header behind a hash": "#a,b,c\n" + joined(),
+    "total": "a,b,c\n" + joined() + "Total,,2212.5\n",
+    "empty row and total": "a,b,c\n" + joined() + ",,\nSumme,,2212.5\n",
+    "source below": "a,b,c\n" + joined() + "\nSource: the office\n",
+    "CR alone": "a,b,c\r" + joined(end="\r"),
+    "CR and LF": "a,b,c\r\n" + joined(end="\r\n"),
+    "no-break space and zero width": "a,b,\u00a0c\u200b\n" + joined(),
+    "break in the header": '"a",b,"c"\n' + joined(),
+    "quotation marks": '"a","b","c"\n' + joined().replace("red", '"red"').replace("blue", '"blue"'),
+    "byte order mark": "\ufeffa,b,c\n" + joined(),
+    "header twice": "a,b,c\n"
+    + joined()[: len(joined(",")) // 2].rpartition("\n")[0]
+    + "\na,b,c\n"
+    + joined()[: len(joined(",")) // 2].rpartition("\n")[2]
+    + joined()[len(joined(",")) // 2 :],
+    "names of rows as R writes them": "a,b,c\n"
+    + "".join(f"{n}," + ",".join(row) + "\n" for n, row in enumerate(layout())),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_text_is_read_as_a_careful_person_would(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(LAYOUTS[name], encoding="utf-8", newline="")
+    source = read_own(TASK, path)
+    assert source.input.target == "c"
+    assert {"a": "numbers", "b": "texts"}.items() <= dict(source.input.kinds).items()
+    labels = np.concatenate([np.asarray(one.labels) for one in source.splits().values()])
+    assert sorted(labels) == [n * 1.25 for n in range(60)]
+    row = {name: column[0] for name, column in source.test.columns.items()}
+    n = int(source.test.labels[0] / 1.25)
+    assert (row["a"], row["b"]) == (n % 9 + 0.5, ("red", "blue")[n % 2])
+
+
+def test_tables_are_read_packed_and_in_other_formats(tmp_path: Path) -> None:
+    import bz2
+    import gzip
+    import lzma
+    import zipfile
+
+    import pandas as pd
+
+    text = "a,b,c\n" + joined()
+    plain = tmp_path / "mine.csv"
+    plain.write_text(text)
+    wanted = read_own(TASK, plain).fingerprint
+    frame = pd.read_csv(plain)
+    (tmp_path / "mine.csv.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "gzip.csv").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "mine.csv.bz2").write_bytes(bz2.compress(text.encode()))
+    (tmp_path / "mine.csv.xz").write_bytes(lzma.compress(text.encode()))
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        archive.writestr("mine.csv", text)
+        archive.writestr("__MACOSX/._mine.csv", "x")
+    (tmp_path / "mine.txt").write_text(text)
+    frame.to_json(tmp_path / "mine.ndjson", orient="records", lines=True)
+    frame.to_json(tmp_path / "mine.json", orient="records", indent=1)
+    frame.to_feather(tmp_path / "mine.feather")
+    frame.to_parquet(tmp_path / "mine.parquet")
+    for name in sorted(path.name for path in tmp_path.iterdir()):
+        assert read_own(TASK, tmp_path / name).fingerprint == wanted, name
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(text.encode())[:-20])
+    with pytest.raises(InputError, match=r"cut\.csv\.gz is damaged"):
+        read_own(TASK, tmp_path / "cut.csv.gz")
+
+
+def test_a_sheet_is_read_with_its_dates_below_its_title(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    import datetime
+
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["Prices of 2024"])
+    sheet.append([])
+    sheet.append(["when", "size", "price"])
+    for n in range(ROWS):
+        sheet.append([datetime.datetime(2024, 1, 1) + datetime.timedelta(days=n), n % 7 + 0.5, n])
+    sheet.append(["Total", None, 1770])
+    book.save(tmp_path / "mine.xlsx")
+    source = read_own(TASK, tmp_path / "mine.xlsx")
+    assert dict(source.input.kinds) == {"when": "dates", "size": "numbers"}
+    assert sum(map(len, source.splits().values())) == ROWS
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_quotation_marks_that_mean_nothing_swallow_no_rows(kind: str, tmp_path: Path) -> None:
+    mark = {"csv": ",", "tsv": "\t"}[kind]
+    texts = [f'the {n}" pipe' if n % 20 == 0 else f"item {n % 5}" for n in range(ROWS)]
+    texts[7] = '"half a quotation'
+    texts[45] = 'the end of it"'
+    path = tmp_path / f"mine.{kind}"
+    path.write_text(f"name{mark}price\n" + "".join(f"{t}{mark}{n}\n" for n, t in enumerate(texts)))
+    source = read_own(TASK, path)
+    assert sum(map(len, source.splits().values())) == ROWS
+
+
+def test_a_header_of_years_is_one_and_a_row_of_numbers_is_none(tmp_path: Path) -> None:
+    years = write(
+        tmp_path / "years.csv",
+        "country,2019,2020,2021",
+        [("Peru", "Chad", "Fiji")[n % 3] for n in range(ROWS)],
+        *[[str(n * k + 0.5) for n in range(ROWS)] for k in (1, 2, 3)],
+    )
+    assert read_own(TASK, years).input.target == "2021"
+    only = write(
+        tmp_path / "only.csv",
+        "2019,2020,2021",
+        *[[str(n * k + 0.5) for n in range(ROWS)] for k in (1, 2, 3)],
+    )
+    assert read_own(TASK, only).input.target == "2021"
+    none = write(
+        tmp_path / "none.csv",
+        "5.1,3.5,1",
+        *[[str(n * k + 0.5) for n in range(ROWS)] for k in (1, 2, 3)],
+    )
+    with pytest.raises(InputError, match="has no header"):
+        read_own(TASK, none)
+
+
+SORTED = [str(number) for number in range(1000, 1000 + 2 * ROWS)]
+NAMING = {
+    "Unnamed: 0": [str(n) for n in range(2 * ROWS)],
+    "customer_id": [str(7000 + 13 * n) for n in range(2 * ROWS)],
+    "counter": [str(500 + n) for n in range(2 * ROWS)],
+    "uuid": [f"{n:08x}-1c3b-4a2f-9d0e-0123456789ab" for n in range(2 * ROWS)],
+    "hash": [f"{n * 7919:032x}" for n in range(2 * ROWS)],
+    "remark": [f"Remark number {n} of a visitor, who liked it" for n in range(2 * ROWS)],
+    "key": [f"c-{(n * 37) % 120:05}" for n in range(2 * ROWS)],
+}
+
+
+@pytest.mark.parametrize("name", NAMING)
+def test_a_column_that_names_the_row_is_left_out_and_said(name: str, tmp_path: Path) -> None:
+    from dlrecipes.datasets.own.files import FileOptions, Report
+    from dlrecipes.tasks import find_task
+    from dlrecipes.tasks.reading import Reading
+
+    size = [str(n * 17 % 41 + 0.5) for n in range(2 * ROWS)]
+    path = write(tmp_path / "mine.csv", f"{name},size,price", NAMING[name], size, SORTED)
+    report = Report()
+    found = find_task(TASK).read(Reading(path, FileOptions(), report))
+    assert list(found.input.kinds) == ["size"]
+    assert any(note.startswith(f"The column {name} is left out") for note in report.notes)
+    assert report.columns == [
+        ("size", "numbers", "0.5, 17.5"),
+        ("price", "numbers (target)", "1000, 1001"),
+    ]
+    kept = read_own(TASK, path, use=name).input
+    assert len(kept.kinds) == 2
+    assert list(read_own(TASK, path, ignore=f'"{name}"').input.kinds) == ["size"]
+
+
+def test_columns_are_what_the_user_says(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "mine.csv",
+        "zip;size;when;both;price",
+        [str(10000 + n % 7) for n in range(ROWS)],
+        ["1,234", "2,345"] * (ROWS // 2),
+        ["01/02/2021", "02/03/2021"] * (ROWS // 2),
+        ["5", "n-7", "6"] * (ROWS // 3),
+        [f"{n},5" for n in range(ROWS)],
+        separator=";",
+    )
+    path.write_text(path.read_text().replace('"', ""))
+    flags = {"types": "zip=category,when=month-first,both=number", "decimal": ",", "separator": ";"}
+    source = read_own(TASK, path, **flags)
+    assert dict(source.input.kinds) == {
+        **{"zip": "texts", "size": "numbers", "when": "dates", "both": "numbers"}
+    }
+    assert set(source.train.columns["size"][:]) == {1.234, 2.345}
+    days = np.array(["2021-01-02", "2021-02-03"], "datetime64[s]").astype("int64")
+    assert set(source.train.columns["when"][:]) == set(days.tolist())
+    assert np.isnan(source.train.columns["both"][:]).any()
+    dotted = {"target": "zip", "types": "when=month-first,both=number", "ignore": "price"}
+    thousands = read_own(TASK, path, decimal=".", **dotted)
+    assert set(thousands.train.columns["size"][:]) == {1234.0, 2345.0}
+    for wrong, says in (
+        ({"types": "size=length"}, "number, category, date"),
+        ({"types": "sice=number"}, "--types sice"),
+        ({"ignore": "sice"}, "--ignore sice"),
+        ({"decimal": "x"}, "--decimal must be"),
+        ({"quoting": "x"}, "--quoting must be"),
+        ({"header": "x"}, "--header must be"),
+    ):
+        with pytest.raises(InputError) as error:
+            read_own(TASK, path, **wrong)
+        assert says in error.value.message
+
+
+def test_a_table_without_a_header_is_read_where_the_user_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "iris.data"
+    path.write_text("".join(f"{n / 10},{n % 3}.5,{n}.0\n" for n in range(1, ROWS + 1)))
+    with pytest.raises(InputError, match="has no header"):
+        read_own(TASK, path)
+    source = read_own(TASK, path, header="none")
+    assert source.input.target == "column_3"
+    rows = np.concatenate([source.train.labels[:], source.test.labels[:]])
+    assert sorted(rows) == list(range(1, ROWS + 1)), "the first line is a row"
+    named = read_own(TASK, path, header="none", target="column_1")
+    assert dict(named.input.kinds) == {"column_2": "numbers", "column_3": "numbers"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[{"a": 1, "price": 2}, {"a": [', "is not JSON"),
+        ('[{"a": ' + "[" * 100_000, "too deep"),
+        ('[{"a": ' + "1" * 5_000 + ', "price": 2}]', "a number too long"),
+        ('[{"a": "\\ud83d", "price": 2}]', "item 1: it holds half of a surrogate pair"),
+        ('{"a": 1, "price": 2}\n{"a": 1, "pri\n', "line 2: it is not JSON"),
+    ],
+)
+def test_broken_json_is_a_sentence(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(InputError, match=says):
+        read_own(TASK, tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("word", sorted(NO_VALUE))
+def test_a_target_that_is_missing_in_any_words_is_named_and_never_nan(
+    word: str, tmp_path: Path
+) -> None:
+    prices = [f"{n},5 €" for n in range(ROWS)]
+    prices[7] = word
+    path = write(
+        tmp_path / "x.csv", "size;price", [str(n) for n in range(ROWS)], prices, separator=";"
+    )
+    with pytest.raises(InputError, match="line 9: the target price is missing"):
+        read_own(TASK, path)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_total_is_left_out_wherever_a_block_ends(
+    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"item {n % 3},{n % 5},{n}.5" for n in range(ROWS)]
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join(["name,size,price", *rows, f"Total,,999.5{end}"]))
+    for characters in (2**20, len(rows[0]) + 1, 200):
+        monkeypatch.setattr(delimited, "BLOCK_CHARACTERS", characters)
+        source = read_own(TASK, path)
+        found = np.concatenate([source.train.labels[:], source.test.labels[:]])
+        assert sorted(found) == [n + 0.5 for n in range(ROWS)]
