@@ -55,6 +55,7 @@ RECIPES = {
         *("--early-stopping", "3"),
     ),
     "loans-mlp": ("--epochs", "6", "--imbalance", "oversample", "--early-stopping", "3"),
+    "land-unet": ("--epochs", "3", "--filters", "4,8", "--dropout", "0.2", "--batch-size", "32"),
     "digits-gan": ("--epochs", "3", "--filters", "8", "--batch-size", "128"),
 }
 """Cheap settings with dropout, augmentation, schedules and early stopping in play."""

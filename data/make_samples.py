@@ -655,6 +655,7 @@ RECIPES: dict[str, tuple[tuple[Source, ...], Callable[..., Sample]]] = {
     "diamonds.csv": ((DIAMONDS_SOURCE,), make_diamonds),
     "prose.txt": ((PROSE_SOURCE,), make_prose),
     "lending_club.csv": ((LOANS_SOURCE,), make_loans),
+    "land.npz": ((EARTH_SOURCE, LAND_SOURCE), make_land),
 }
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dlrecipes.kit.mirrors import can_be_mirrored
     from dlrecipes.kit.practices import early_stopping, make_optimizer, normalization
     from dlrecipes.kit.rare_classes import rare_class_metrics, resampled
+    from dlrecipes.kit.segmentation import segmentation_metrics
     from dlrecipes.kit.vocabulary import (
         character_vectorization,
         character_windows,
@@ -64,6 +65,7 @@ __all__ = [
     "rare_class_metrics",
     "regression_metrics",
     "resampled",
+    "segmentation_metrics",
     "standardised_columns",
     "surprise_of_members",
     "text_generation_metrics",
@@ -100,6 +102,7 @@ HOMES = {
     "normalization": "kit.practices",
     "rare_class_metrics": "kit.rare_classes",
     "resampled": "kit.rare_classes",
+    "segmentation_metrics": "kit.segmentation",
     "standardised_columns": "kit.columns",
     "character_vectorization": "kit.vocabulary",
     "character_windows": "kit.vocabulary",

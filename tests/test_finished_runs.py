@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from support import (
     prose_test_text,
     run_process,
     run_python,
+    sample_file,
     sample_table,
     selected,
     side_by_side,
@@ -49,6 +51,14 @@ def write_own_test_data(recipe: str, folder: Path) -> Path:
     """Write the test split of a recipe's sample as a user's own files, and return their path."""
     if recipe in (MNIST, "digits-gan"):
         write_image_folders(folder / recipe, *mnist_test_images())
+        return folder / recipe
+    if recipe == "land-unet":
+        with np.load(BytesIO(sample_file("land.npz"))) as tiles:
+            for number, (image, mask) in enumerate(
+                zip(tiles["x_test"], tiles["y_test"], strict=True)
+            ):
+                write_image(folder / recipe / "images" / f"{number:04}.png", image)
+                write_image(folder / recipe / "masks" / f"{number:04}.png", mask)
         return folder / recipe
     if recipe == TEXT:
         (folder / "prose.txt").write_text(prose_test_text(), encoding="utf-8")

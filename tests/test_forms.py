@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from support import read_own
+from support import read_own, write_image
 
 from dlrecipes.datasets.own.files import FileOptions
 from dlrecipes.errors import InputError
@@ -151,6 +151,26 @@ def test_a_line_of_fasttext_with_several_labels_says_what_to_do(tmp_path: Path) 
         read_own("text-classification", path)
     assert error.value.message == f"{path}, line 31: it has 2 labels (spam, loan): a text has one."
     assert "__label__spam_loan" in error.value.hint
+
+
+def test_a_damaged_mask_among_many_is_left_out_with_its_image(tmp_path: Path) -> None:
+    for number in range(24):
+        pixels = np.random.default_rng(number).integers(0, 255, (32, 32, 3)).astype("uint8")
+        write_image(tmp_path / "images" / f"{number:02}.png", pixels)
+        write_image(tmp_path / "masks" / f"{number:02}.png", (pixels[..., 0] > 99).astype("uint8"))
+    damaged = tmp_path / "masks" / "07.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    found = origins(read_own("image-segmentation", tmp_path))
+    assert len(found) == 23
+    assert not any("07.png" in origin for origin in found)
+    with pytest.raises(InputError, match=r"masks/07\.png cannot be read as a mask"):
+        read_own("image-segmentation", tmp_path, strict=True)
+    for number in range(3):
+        (tmp_path / "masks" / f"{number:02}.png").write_bytes(b"no image")
+    with pytest.raises(InputError, match="4 problems") as error:
+        read_own("image-segmentation", tmp_path)
+    assert "--skip-damaged" in error.value.hint
+    assert len(origins(read_own("image-segmentation", tmp_path, skip_damaged=True))) == 20
 
 
 def test_a_sheet_without_a_header_loses_no_row(tmp_path: Path) -> None:

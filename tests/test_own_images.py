@@ -422,6 +422,35 @@ def test_a_rare_class_weighs_more_and_it_is_said(tmp_path: Path) -> None:
     assert "class cross is 11 times rarer than circle" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("{split}/images/{name}.jpg", "{split}/masks/{name}.png"),
+        ("images/{split}/{name}.jpg", "annotations/{split}/{name}.png"),
+        ("set/{split}_images/{name}.jpg", "set/{split}_masks/{name}.png"),
+        ("{split}/img/{name}.jpg", "{split}/labels/{name}_mask.tif"),
+    ],
+)
+def test_masks_are_found_beside_images_in_any_usual_layout(
+    images: str, masks: str, tmp_path: Path
+) -> None:
+    for split, count in (("Training", 6), ("val", 2), ("test", 3)):
+        for number in range(count):
+            image = shape("circle", number)
+            for pattern, content in ((images, image), (masks, image.point(lambda v: v // 255))):
+                file = tmp_path / pattern.format(split=split, name=f"größe{number}")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                content.save(file)
+    found = read_own("image-segmentation", tmp_path)
+    assert {split: len(rows) for split, rows in found.splits().items()} == {
+        "train": 6,
+        "validation": 2,
+        "test": 3,
+    }
+    assert found.classes == ("0", "1")
+    assert (found.train.labels[:][0] == 1).any()
+
+
 def test_a_folder_may_hold_the_table_that_lists_its_images(tmp_path: Path) -> None:
     write(tmp_path, {"images": 12})
     rows = [f"images/{number:03}.png,{'ab'[number % 2]},valid" for number in range(4)]

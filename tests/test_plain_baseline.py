@@ -27,6 +27,7 @@ from support import (
     mnist_test_images,
     prose_test_text,
     read_own,
+    write_image,
     write_image_folders,
 )
 from test_docs import check_keys
@@ -34,6 +35,7 @@ from test_docs import check_keys
 from dlrecipes.baselines.base import Fitted, PlainBaseline, Problem, Rows
 from dlrecipes.baselines.characters import CharacterNgrams
 from dlrecipes.baselines.images import histograms, pixels
+from dlrecipes.baselines.masks import surroundings
 from dlrecipes.baselines.tables import TableClassifier
 from dlrecipes.baselines.texts import TextClassifier, units_of
 from dlrecipes.datasets.examples import Examples, Source
@@ -292,6 +294,32 @@ def test_a_rare_class_is_judged_by_average_precision(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_masks_are_compared_with_single_pixels(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(40):
+        image = random.integers(0, 256, (16, 16, 3), "uint8")
+        mask = (image[..., 0] > 127).astype("uint8")
+        write_image(tmp_path / "mine" / "images" / f"{number}.png", image)
+        write_image(tmp_path / "mine" / "masks" / f"{number}.png", mask * 255)
+    arguments = ("train", "land-unet", "--data", "mine", "--epochs", "1", "--json")
+    run = dlrecipes(*arguments, cwd=tmp_path, baseline=True).document
+    plain = run["plain_baseline"]
+    train, test = splits_of(run, tmp_path / "mine")
+    features, truth = (
+        np.concatenate([surroundings(image) for image in train.columns["features"][:]]),
+        np.asarray(train.labels).reshape(-1),
+    )
+    model = HistGradientBoostingClassifier(random_state=0).fit(features, truth)
+    tested = np.concatenate([surroundings(image) for image in test.columns["features"][:]])
+    expected = reference.jaccard_score(
+        np.asarray(test.labels).reshape(-1), model.predict(tested), average="macro"
+    )
+    assert plain["name"] == "histogram gradient boosting of a pixel and its surroundings"
+    assert plain["metrics"]["mean_iou"] == pytest.approx(expected, abs=0.01)
+    assert plain["metrics"]["mean_iou"] > run["baseline"]["metrics"]["mean_iou"] + 0.2
+    assert run["verdict"] == "worse than the baseline"
+
+
 @pytest.mark.long
 def test_prose_is_compared_with_character_n_grams_and_the_interrupted_run_too(
     tmp_path: Path,

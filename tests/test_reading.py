@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import write_image
 
 from dlrecipes.datasets.examples import Examples, Source
+from dlrecipes.datasets.own.masks import VOID, class_numbers, classes_of
 from dlrecipes.datasets.published.features import Description, Feature
 from dlrecipes.errors import InputError
 from dlrecipes.kit.rare_classes import average_precision, best_threshold, resampled
@@ -53,6 +55,60 @@ def test_arrays_with_names_of_classes_keep_their_order(tmp_path: Path) -> None:
     )
     assert getattr(found.answer, "classes", ()) == ("a", "b", "c")
     assert np.asarray(found.splits["train"].labels)[:3].tolist() == [2, 1, 0]
+
+
+def test_masks_may_be_of_any_whole_numbers(tmp_path: Path) -> None:
+    masks = RANDOM.integers(0, 3, (12, 28, 28, 1))
+    found = read("image-segmentation", tmp_path / "a.npz", x_train=IMAGES, y_train=masks)
+    assert (np.asarray(found.splits["train"].labels) == masks[..., 0]).all()
+    with pytest.raises(InputError, match="whole numbers"):
+        read("image-segmentation", tmp_path / "a.npz", x_train=IMAGES, y_train=masks / 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "names", "classes", "numbered"),
+    [
+        ([0, 255], (), ("0", "255"), [0, 255]),
+        ([0, 1, 255], (), ("0", "1"), [0, 1]),
+        ([0, 128, 255], (), ("0", "128", "255"), [0, 128, 255]),
+        ([0, 1, 255], ("sea", "land"), ("sea", "land"), [0, 1]),
+        ([0, 255], ("sea", "land"), ("sea", "land"), [0, 255]),
+        ([0, 2], ("sea", "land", "ice"), ("sea", "land", "ice"), [0, 1, 2]),
+    ],
+)
+def test_255_is_a_class_or_void(
+    values: list[int], names: tuple[str, ...], classes: tuple[str, ...], numbered: list[int]
+) -> None:
+    found, of = classes_of(values, names)
+    assert (found, of.tolist()) == (classes, numbered)
+
+
+def test_a_pixel_without_a_class_is_void_or_an_error() -> None:
+    values = np.array([0, 1, 5])
+    assert class_numbers(np.array([[5, 255]]), values).tolist() == [[2, VOID]]
+    with pytest.raises(InputError, match="pixel value 3"):
+        class_numbers(np.array([[0, 3]]), values)
+
+
+def test_a_mask_must_have_the_size_of_its_image(tmp_path: Path) -> None:
+    for number in range(4):
+        write_image(tmp_path / "images" / f"{number}.png", IMAGES[number])
+        mask = np.zeros((20 if number == 2 else 28, 28), "uint8")
+        mask[:5] = 1
+        write_image(tmp_path / "masks" / f"{number}.png", mask)
+    with pytest.raises(InputError, match=r"2\.png has 20x28 pixels, and its image .* 28x28"):
+        read("image-segmentation", tmp_path)
+
+
+def test_names_of_classes_are_found_beside_the_masks_of_a_split(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for number in range(4):
+            write_image(tmp_path / split / "images" / f"{number}.png", IMAGES[number])
+            mask = (IMAGES[number] > 100).astype("uint8")
+            write_image(tmp_path / split / "masks" / f"{number}.png", mask)
+    (tmp_path / "train" / "classes.txt").write_text("dark\nbright\n")
+    found = read("image-segmentation", tmp_path)
+    assert getattr(found.answer, "classes", ()) == ("dark", "bright")
 
 
 def test_columns_of_one_name_keep_their_whole_paths_or_are_refused() -> None:

@@ -53,6 +53,7 @@ METRICS = {
         *("loss", "accuracy", "balanced_accuracy", "precision", "recall", "f1"),
         *("roc_auc", "average_precision", "threshold"),
     },
+    "land-unet": {"accuracy", "mean_iou", "iou_water", "iou_land"},
     "digits-gan": {"frechet_distance", "class_coverage"},
     REGRESSION: {"mae", "mse", "rmse", "r2"},
     TEXT: {"loss", "perplexity", "bits_per_character"},

@@ -10,10 +10,11 @@ FUNCTIONS = {
         *("precision_macro", "recall_macro", "f1_macro", "roc_auc", "loss", "threshold"),
     ),
     "regression_metrics": ("mae", "mse", "rmse", "r2"),
+    "segmentation_metrics": ("mean_iou", "accuracy"),
     "text_generation_metrics": ("loss", "perplexity", "bits_per_character", "accuracy"),
 }
 """The metrics by the name of the function."""
-OF_EACH_CLASS: dict[str, str] = {}
+OF_EACH_CLASS = {"segmentation_metrics": "iou_"}
 """What the names of metrics begin with that a function returns for each class of the data."""
 ERRORS = {"loss", "mae", "mse", "rmse", "perplexity", "bits_per_character", "frechet_distance"}
 """Metrics of which a lower value is a better one."""

@@ -9,6 +9,7 @@ from importlib import import_module
 from dlrecipes.baselines.base import Fitted, PlainBaseline, Problem, Rows, fitted
 from dlrecipes.baselines.characters import CharacterNgrams
 from dlrecipes.baselines.images import ImageClassifier
+from dlrecipes.baselines.masks import PixelClassifier
 from dlrecipes.baselines.tables import TableClassifier, TableRegressor
 from dlrecipes.baselines.texts import TextClassifier
 from dlrecipes.datasets.examples import Source, Splits
@@ -19,9 +20,10 @@ from dlrecipes.datasets.published.features import Description, Feature
 from dlrecipes.errors import InputError, nearest
 from dlrecipes.kit.metrics import character_metrics, class_metrics, number_metrics
 from dlrecipes.kit.rare_classes import rare_metrics
+from dlrecipes.kit.segmentation import mask_metrics
 from dlrecipes.system.packages import TASKS as ENTRY_POINT_GROUP
 from dlrecipes.system.packages import entry_points
-from dlrecipes.tasks.answers import Category, Continuation, Number, Picture
+from dlrecipes.tasks.answers import Category, Continuation, Mask, Number, Picture
 from dlrecipes.tasks.base import (
     Answer,
     Chunk,
@@ -58,6 +60,7 @@ __all__ = [
     "InputError",
     "Inputs",
     "Item",
+    "Mask",
     "Metric",
     "Named",
     "Noise",
@@ -80,6 +83,7 @@ __all__ = [
     "class_metrics",
     "find_task",
     "fitted",
+    "mask_metrics",
     "number_metrics",
     "one_feature",
     "rare_metrics",
@@ -98,6 +102,7 @@ TASKS = {
             Picture(),
             Metric("frechet_distance", higher_is_better=False),
         ),
+        Task("image-segmentation", Image(), Mask(), Metric("mean_iou"), PixelClassifier()),
         Task(
             "tabular-classification",
             Table(),
