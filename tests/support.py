@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pytest
+import warm
 
 from recipes import BY_NAME
 
@@ -115,15 +116,20 @@ def run_process(
     env: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Run a command to its end; fail unless it ends with `code` (None: whichever)."""
-    result = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env=environment(env),
-        input=stdin.encode() if isinstance(stdin, str) else stdin,
-        capture_output=True,
-        timeout=600,
-        check=False,
-    )
+    words = [str(word) for word in command]
+    given = stdin.encode() if isinstance(stdin, str) else stdin
+    if words[0] == str(COMMAND) and env is None:
+        result = warm.run(words, cwd, environment(), given)
+    else:
+        result = subprocess.run(
+            words,
+            cwd=cwd,
+            env=environment(env),
+            input=given,
+            capture_output=True,
+            timeout=600,
+            check=False,
+        )
     outcome = Outcome(result.returncode, result.stdout.decode(), result.stderr.decode())
     assert code in (None, outcome.code), f"exit code {outcome.code}\n{outcome.out}\n{outcome.err}"
     return outcome

@@ -13,5 +13,5 @@ EXPECTED = Expected(
     rows={"train": 3800, "validation": 200, "test": 1000},
     baseline=641.0,
     cheap=("--epochs", "2", "--filters", "8"),
-    shorter="--epochs 10",
+    shorter="--epochs 10 --filters 16",
 )

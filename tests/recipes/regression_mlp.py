@@ -26,4 +26,5 @@ EXPECTED = Expected(
         "--loss mse --optimizer sgd",
         "--waves 0 --members 1",
     ),
+    shorter="--epochs 15",
 )
