@@ -4,7 +4,8 @@
 
 OLD and NEW are the commands to compare, such as `old-environment/bin/dlrecipes`. Each row of
 `compare.py` is trained by both, in turn, with the preset `fast` on the full data; the first round
-of each, which decodes, does not count. Prints the medians of whole processes and their ratio.
+of each, which decodes, does not count. `--flag=--no-baseline` gives NEW a flag that OLD lacks.
+Prints the medians of whole processes and their ratio.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from compare import FAST, ROWS, Row
@@ -21,11 +23,11 @@ from compare import FAST, ROWS, Row
 LIMIT = 1.05
 
 
-def seconds(command: str, row: Row, data_dir: Path, folder: Path) -> float:
+def seconds(command: str, row: Row, data_dir: Path, folder: Path, flags: Sequence[str]) -> float:
     """Return the wall time of a training from start to exit, seconds."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
     words = [command, "train", row.recipe, *FAST, *row.flags, "--data", "full"]
-    words += ["--data-dir", str(data_dir), "--runs-dir", str(folder / "runs"), "--quiet"]
+    words += ["--data-dir", str(data_dir), "--runs-dir", str(folder / "runs"), "--quiet", *flags]
     began = time.perf_counter()
     subprocess.run(words, check=True, capture_output=True, cwd=folder, env=environment)
     return time.perf_counter() - began
@@ -37,6 +39,7 @@ def main() -> int:
     parser.add_argument("old", type=os.path.abspath)
     parser.add_argument("new", type=os.path.abspath)
     parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--flag", action="append", default=[], help="for NEW alone")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--only", choices=ROWS, action="append")
     arguments = parser.parse_args()
@@ -54,7 +57,8 @@ def main() -> int:
             taken: dict[str, list[float]] = {command: [] for command in folders}
             for repetition in range(arguments.repetitions + 1):
                 for command, folder in folders.items():
-                    spent = seconds(command, ROWS[name], data_dir, folder)
+                    flags = arguments.flag if command == arguments.new else ()
+                    spent = seconds(command, ROWS[name], data_dir, folder, flags)
                     if repetition:
                         taken[command].append(spent)
             old, new = (statistics.median(spent) for spent in taken.values())

@@ -2,7 +2,7 @@
 
 import sys
 
-from dlrecipes.cli import main
+from dlrecipes.cli import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def _lacking() -> dict[str, str]:
             unmount(Path(folder))
         else:
             lacking["mount"] = "a file system of its own can be mounted by root alone"
+    if shutil.which("chromium") is None or find_spec("playwright") is None:
+        lacking["browser"] = "there is no chromium, or no playwright"
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         lacking["user"] = "only root can become another user, with setpriv"
     return lacking
@@ -116,6 +119,7 @@ def train_once(runs_dir: Path) -> Train:
                     *("train", recipe, "--data", "sample", "--runs-dir", runs_dir, "--json"),
                     *CHEAP[recipe],
                     cwd=runs_dir.parent,
+                    report=True,
                 )
                 printed.write_text(json.dumps(asdict(outcome)))
         return Outcome(**json.loads(printed.read_text()))

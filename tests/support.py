@@ -135,17 +135,22 @@ def run_process(
     return outcome
 
 
-def dlrecipes(*arguments: str | Path, baseline: bool = False, **options: Any) -> Outcome:
+def dlrecipes(
+    *arguments: str | Path, baseline: bool = False, report: bool = False, **options: Any
+) -> Outcome:
     """Run the real command, as `run_process` does.
 
     Args:
         arguments: What is typed behind its name.
         baseline: Whether `train` fits a plain baseline: that is a process more, and needless where
             it is not what is tested.
+        report: Whether `train` writes a report.
         options: As `run_process` has them.
     """
-    left_out = arguments[:1] == ("train",) and len(arguments) > 1 and not baseline
-    return run_process([COMMAND, *arguments, *["--no-baseline"] * left_out], **options)
+    flags = {"--no-baseline": baseline, "--no-report": report}
+    is_training = arguments[:1] == ("train",) and len(arguments) > 1
+    left_out = [flag for flag, wanted in flags.items() if is_training and not wanted]
+    return run_process([COMMAND, *arguments, *left_out], **options)
 
 
 def run_python(program: str, *arguments: str | Path, **options: Any) -> Outcome:

@@ -336,6 +336,7 @@ def test_json_keys_of_other_commands_are_in_the_reference(
     check_keys("evaluate", ask("evaluate", path, "--mistakes", "2", "--by", "cut"))
     check_keys("export", ask("export", path))
     check_keys("runs compare", ask("runs", "compare", path, path))
+    check_keys("report", ask("report", path))
     sample = ("--data", "sample")
     check_keys("describe --network", ask("describe", REGRESSION, "--network"))
     check_keys("train --plan", ask("train", REGRESSION, *sample, "--plan"))
@@ -344,6 +345,8 @@ def test_json_keys_of_other_commands_are_in_the_reference(
     check_keys("reproduce", ask("reproduce", path, *runs))
     check_keys("resume --prove", ask("resume", path, "--prove"))
     name = json.loads((next(tmp_path.rglob("run.json"))).read_text())["run"]
+    check_keys("runs note", ask("runs", "note", name, "again", *runs))
+    check_keys("runs prune", ask("runs", "prune", "--checkpoints", "--yes", *runs))
     check_keys("runs rm", ask("runs", "rm", name, "--yes", *runs))
 
 

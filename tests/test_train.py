@@ -105,7 +105,8 @@ def test_run_folder_holds_the_record_the_recipe_the_history_and_the_networks(
     assert path.name == document["run"]
     assert {file.name for file in path.iterdir()} == {
         *("run.json", "recipe.py", "history.csv", "model.keras"),
-        *(serving_file(path), "golden.npz", "logs", "checkpoints"),
+        *(serving_file(path), "golden.npz", "logs", "checkpoints", "shown.json", "report.html"),
+        *(["scores.npz"] * (recipe != "digits-gan")),
         *(name for name in ("exports", "samples") if (path / name).exists()),
     }
     assert (path / "recipe.py").read_text("utf-8") == recipe_source(recipe)
@@ -137,7 +138,8 @@ def test_record_says_what_was_trained_on_what_with_what_and_how_well(
     assert record["parameters"] > 0
     assert record["seconds"]["total"] >= record["seconds"]["fit"] > 0
     assert set(record["files"]) == {
-        *("recipe.py", "history.csv", "model.keras", serving_file(path), "golden.npz")
+        *("recipe.py", "history.csv", "model.keras", serving_file(path), "golden.npz"),
+        *("shown.json", *(["scores.npz"] * (recipe != "digits-gan"))),
     }
     for name, digest in record["files"].items():
         assert file_sha256(path / name) == digest

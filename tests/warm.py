@@ -124,16 +124,13 @@ def _serve(path: str) -> None:
 
 
 if __name__ == "__main__":
-    from dlrecipes.cli import main
-    from dlrecipes.cli.app import COMMANDS
+    from dlrecipes.cli.app import COMMANDS, end_at_once, main
     from dlrecipes.system.backend import load_tensorflow
 
+    ended = end_at_once()
     load_tensorflow()
     for name in (*LOADED, *(f"dlrecipes.cli.{command.module}" for command in COMMANDS.values())):
         import_module(name)
     _serve(sys.argv[1])
-    ended = main()
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(ended)  # To take all modules apart would take half a second, in each process.
+    ended.append(main())
+    sys.exit(ended[0])

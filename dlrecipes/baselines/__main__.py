@@ -15,7 +15,8 @@ from dataclasses import replace
 import psutil
 
 NICENESS = 10
-"""Where a core is wanted by the training too, this process gets a tenth of it."""
+"""Where a core is wanted by the training too, this process gets a tenth of it, if the system has no
+class for processes that get nothing then."""
 
 
 def _end_with(parent: int) -> None:
@@ -30,6 +31,10 @@ def main() -> None:
     with suppress(psutil.Error, OSError):
         lowest = getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", NICENESS)
         psutil.Process().nice(lowest)
+    if hasattr(os, "SCHED_IDLE"):
+        # A thread of the training that wakes up gets its core at once: it waits for many others.
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     if hasattr(os, "getppid") and os.name == "posix":
         threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
     warnings.simplefilter("ignore")  # That a fit has not converged is no news to anyone here.

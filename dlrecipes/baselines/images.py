@@ -29,7 +29,7 @@ PENALTIES = (0.03, 0.3, 3.0)
 class ImageClassifier(PlainBaseline):
     """Logistic regression on pixels, and on histograms of gradients and colours."""
 
-    most = 1.5e8
+    most = 7e7
     least = 1000
     unit = "images"
 

@@ -1,8 +1,10 @@
 """Build the command line for the arguments at hand, run it, and turn errors into exit codes."""
 
+import atexit
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from shlex import quote
 from typing import Annotated, NamedTuple
@@ -29,6 +31,7 @@ COMMANDS = {
     "reproduce": Command("reproduce", "reproduce", "dlrecipes reproduce mnist-cnn"),
     "evaluate": Command("evaluate", "evaluate", "dlrecipes evaluate mnist-cnn"),
     "predict": Command("predict", "predict", "dlrecipes predict mnist-cnn digit.png"),
+    "report": Command("report", "report", "dlrecipes report mnist-cnn --open"),
     "export": Command("export", "export", "dlrecipes export mnist-cnn --format saved-model"),
     "benchmark": Command("benchmark", "benchmark", "dlrecipes benchmark mnist-cnn"),
     "data": Command("data", "make_data_app", "dlrecipes data list"),
@@ -117,6 +120,36 @@ def build_app(arguments: Sequence[str], *, is_to_run: bool = True) -> typer.Type
         else:
             app.command(name, epilog=example)(function)
     return app
+
+
+def command() -> int:
+    """Run the command line as this process, and return the exit code."""
+    ended = end_at_once()
+    ended.append(main())
+    return ended[0]
+
+
+def end_at_once() -> list[int]:
+    """Let this process end without taking TensorFlow's modules apart, which takes half a second.
+
+    To be called before anything else registers what is to be done at the end of the process: the
+    first to be registered comes last.
+
+    Returns:
+        What the exit code is to be put into; as long as it is empty, a process ends as always.
+    """
+    ended: list[int] = []
+    atexit.register(_end, ended)
+    return ended
+
+
+def _end(ended: Sequence[int]) -> None:
+    """End this process, if its command has ended and TensorFlow was used."""
+    if ended and "tensorflow" in sys.modules:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(ended[0])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

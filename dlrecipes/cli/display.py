@@ -24,6 +24,7 @@ PHASES = {
     "evaluate": ("Testing the model", ""),
     "save": ("Saving the run", ""),
     "baseline": ("Comparing with a plain baseline", ""),
+    "report": ("Gathering the report", ""),
     "export": ("Writing the export", ""),
     "prove": ("Checking the export in a fresh process", ""),
 }

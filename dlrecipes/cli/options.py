@@ -335,6 +335,17 @@ OutputFormat = Annotated[
 ]
 
 
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+OfRecipe = Annotated[
+    str,
+    typer.Option(
+        "--recipe",
+        metavar="NAME",
+        help="Only the runs of this recipe.",
+        show_default=False,
+        autocompletion=completion.recipes,
+    ),
+]
 UnfinishedRun = Annotated[
     str,
     typer.Argument(
@@ -369,6 +380,9 @@ NoBaseline = Annotated[
         "--no-baseline",
         help="Do not fit a plain baseline (scikit-learn) to compare the network with.",
     ),
+]
+NoReport = Annotated[
+    bool, typer.Option("--no-report", help="Write no report.html, which shows what was learned.")
 ]
 
 

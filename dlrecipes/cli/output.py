@@ -1,7 +1,6 @@
 """What commands print: one JSON document, or lines and tables for people."""
 
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +16,8 @@ from dlrecipes.cli import layout
 from dlrecipes.cli.streams import forgiving
 from dlrecipes.datasets.own.files import printable, shortened
 from dlrecipes.errors import DlrecipesError, Interrupted
+from dlrecipes.system.words import duration as duration
+from dlrecipes.system.words import number as number
 
 MAX_MATRIX_CLASSES = 20
 """Classes up to which the confusion matrix fits a terminal; `--json` always has it."""
@@ -161,9 +162,9 @@ def print_next(command: str) -> None:
 def print_pairs(label: str, pairs: Sequence[str]) -> None:
     """Print a label and names with their values, broken between the pairs where they do not fit."""
     target = console()
-    for number, line in enumerate(layout.pair_lines(label, pairs, target.limit)):
-        shown = escape(line.removeprefix(label) if not number else line)
-        target.print(f"{'' if number else f'[bold]{label}[/]'}{shown}", soft_wrap=True)
+    for place, line in enumerate(layout.pair_lines(label, pairs, target.limit)):
+        shown = escape(line.removeprefix(label) if not place else line)
+        target.print(f"{'' if place else f'[bold]{label}[/]'}{shown}", soft_wrap=True)
 
 
 def print_prose(text: str) -> None:
@@ -236,21 +237,3 @@ def _print_matrix(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> None
         print_table(titles, rows)
     else:
         target.print("\nThe confusion matrix needs a wider terminal; --json always shows it.")
-
-
-def number(value: float | None) -> str:
-    """Return a number for people: four digits that matter, thousands apart."""
-    if value is None or not math.isfinite(value):
-        return "-"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration for people, such as 2 min 5 s."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

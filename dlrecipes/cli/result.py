@@ -12,7 +12,7 @@ from rich.text import Text
 from dlrecipes.cli import output, streams
 from dlrecipes.runs import verdict
 from dlrecipes.runs.lookup import previous_on_other_data
-from dlrecipes.runs.record import Run, shown_data
+from dlrecipes.runs.record import REPORT_FILE, Run, shown_data
 
 STYLES = {
     verdict.AS_EXPECTED: "bold green",
@@ -85,6 +85,8 @@ def show_result(run: Run) -> None:
     target.print(Text("Verdict: ").append_text(shown_verdict(run)))
     show_diagnosis(run)
     seconds = run.seconds
+    if (run.path / REPORT_FILE).is_file():
+        target.print(f"Report: {run.path / REPORT_FILE}", markup=False)
     target.print(
         f"Run: {run.path}  ({output.duration(seconds['total'])} in all, "
         f"{output.duration(seconds['fit'])} training)",

@@ -10,6 +10,7 @@ from dlrecipes.catalog.facts import read_facts
 from dlrecipes.catalog.metrics import metrics_of
 from dlrecipes.cli import limits, options, output
 from dlrecipes.cli.display import Display
+from dlrecipes.cli.report import write_report
 from dlrecipes.cli.result import print_run
 from dlrecipes.runs.lookup import find_unfinished
 from dlrecipes.runs.record import RECIPE_FILE, Run
@@ -59,6 +60,7 @@ def resume(
         display = Display(output.console(stderr=json, in_passing=True), quiet=quiet)
         with output.only_json(json):
             found = trainer.resume(found, changes, display)
+            write_report(found)
     # By its path: the recipe's name may stand for a run that was started later.
     print_run(found, quote(str(found.path)), as_json=json, quiet=quiet)
     wanted.enforce(found.metrics, found.verdict)

@@ -1,7 +1,8 @@
 """The `runs` commands: what was trained, on what, with what result."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -10,9 +11,23 @@ from rich.text import Text
 from dlrecipes.catalog.settings import show_value
 from dlrecipes.cli import options, output
 from dlrecipes.cli.result import show_diagnosis, shown_verdict
+from dlrecipes.cli.runs_note import note
+from dlrecipes.cli.runs_prune import prune
 from dlrecipes.cli.runs_rm import remove
+from dlrecipes.datasets.own.files import printable, shortened
+from dlrecipes.datasets.published.disk import size_of
+from dlrecipes.datasets.published.download import shown_bytes
+from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import all_runs, find_run
-from dlrecipes.runs.record import Run, shown_data
+from dlrecipes.runs.pairs import compared
+from dlrecipes.runs.ranking import best_first
+from dlrecipes.runs.record import STATUSES, Run, shown_data
+
+SORTS = ("started", "result", "time", "size")
+TITLES = (
+    *("run", "recipe", "started", "data", "device", "result", "baseline", "time", "size", "status"),
+    "note",
+)
 
 
 def make_runs_app(epilog: str) -> typer.Typer:
@@ -20,20 +35,50 @@ def make_runs_app(epilog: str) -> typer.Typer:
     app = typer.Typer(callback=list_runs, invoke_without_command=True, epilog=epilog)
     app.command("show", epilog="Example: dlrecipes runs show mnist-cnn")(show)
     app.command("compare", epilog="Example: dlrecipes runs compare RUN RUN")(compare)
+    app.command("note", epilog="Example: dlrecipes runs note mnist-cnn 'a wider network'")(note)
     app.command("rm", epilog="Example: dlrecipes runs rm 20261105-0612")(remove)
+    app.command("prune", epilog="Example: dlrecipes runs prune --keep 3")(prune)
     return app
 
 
 def list_runs(
     context: typer.Context,
+    recipe: options.OfRecipe = "",
+    status: Annotated[
+        str,
+        typer.Option(
+            "--status",
+            metavar="|".join(STATUSES),
+            help="Only the runs with this status.",
+            show_default=False,
+        ),
+    ] = "",
+    sort: Annotated[
+        str, typer.Option("--sort", metavar="|".join(SORTS), help="What comes last.")
+    ] = "started",
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="N", help="Only the last N.", show_default="all"),
+    ] = None,
     runs_dir: options.RunsDir = options.RUNS_DIR,
     json: options.Json = False,
 ) -> None:
-    """List your runs with their data and results."""
+    """List your runs with their data and results, the latest last.
+
+    With --sort result the best is last, where you see it; runs of different tasks are apart.
+    """
     if context.invoked_subcommand:
         context.obj = runs_dir
         return
-    runs, unreadable = all_runs(runs_dir)
+    if status and status not in STATUSES:
+        raise InputError(f"--status must be one of {', '.join(STATUSES)}. Received: {status!r}")
+    if sort not in SORTS:
+        raise InputError(f"--sort must be one of {', '.join(SORTS)}. Received: {sort!r}")
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit must be at least 1. Received: {limit}")
+    runs, unreadable = all_runs(runs_dir, recipe or "*")
+    runs = _sorted([run for run in runs if status in ("", run.status)], sort)[-(limit or 0) :]
+    unreadable = {} if status else unreadable
     if json:
         broken = [
             {"run": path.name, "path": str(path), "status": "unreadable", "error": reason}
@@ -44,15 +89,25 @@ def list_runs(
     for reason in unreadable.values():
         output.print_warning(reason)
     if not runs:
-        output.console().print(f"No runs in {runs_dir}.", markup=False)
+        such = " such" if recipe or status else ""
+        output.console().print(f"No{such} runs in {runs_dir}.", markup=False)
         output.print_next("dlrecipes train mnist-cnn")
         return
     output.print_table(
-        ["run", "recipe", "started", "data", "device", "result", "baseline", "time", "status"],
+        TITLES,
         [_row(run) for run in runs],
-        optional=("device", "started", "time", "baseline"),
+        optional=("device", "size", "started", "note", "time", "baseline"),
     )
     output.print_next(f"dlrecipes runs show {options.typed_run(runs[-1], runs[-1].run)}")
+
+
+def _sorted(runs: list[Run], sort: str) -> list[Run]:
+    """Return runs, which are in the order of their start, in another order."""
+    if sort == "result":
+        return best_first(runs)[::-1]
+    if sort == "time":
+        return sorted(runs, key=lambda run: run.seconds.get("total", 0.0))
+    return sorted(runs, key=lambda run: size_of(run.path)) if sort == "size" else runs
 
 
 def _row(run: Run) -> list[str]:
@@ -67,7 +122,9 @@ def _row(run: Run) -> list[str]:
         "-" if value is None else f"{run.headline} {output.number(value)}",
         _baseline(run),
         output.duration(run.seconds["total"]) if "total" in run.seconds else "-",
+        shown_bytes(size_of(run.path)),
         run.status,
+        shortened(printable(run.note)),
     ]
 
 
@@ -129,6 +186,7 @@ def _properties(run: Run) -> dict[str, str]:
     rows = ", ".join(f"{count:,} {split}" for split, count in run.data["rows"].items())
     return {
         "started": _when(run),
+        **({"note": printable(run.note)} if run.note else {}),
         "data": f"{shown_data(run.data)}: {rows}",
         "source": run.data["source"],
         "fingerprint": run.data["fingerprint"],
@@ -172,13 +230,14 @@ def compare(
     runs_dir: options.RunsDir = options.RUNS_DIR,
     json: options.Json = False,
 ) -> None:
-    """Compare the settings and metrics of two runs."""
+    """Compare two runs: their settings, their metrics, and whether one is better beyond noise."""
     folder = options.folder_of_runs(context, runs_dir)
     one, other = find_run(first, folder, finished=False), find_run(second, folder, finished=False)
     settings = _pairs(_comparable(one), _comparable(other))
     differing = {name: pair for name, pair in settings.items() if pair[0] != pair[1]}
     metrics = _pairs(one.metrics, other.metrics)
     warnings = _warnings(one, other)
+    difference = compared(one, other) if one.metrics and other.metrics else {}
     if json:
         output.print_json(
             {
@@ -186,6 +245,7 @@ def compare(
                 "runs": [one.run, other.run],
                 "settings": differing,
                 "metrics": metrics,
+                "difference": difference,
             }
         )
         return
@@ -206,7 +266,33 @@ def compare(
         ["test metric", *titles[1:]],
         [[name, *map(output.number, pair)] for name, pair in metrics.items()],
     )
+    if difference:
+        target.print(f"\n{_shown_difference(difference, other)}", markup=False)
     output.print_next(f"dlrecipes runs show {options.typed_run(one, first)}")
+
+
+def _shown_difference(found: Mapping[str, Any], other: Run) -> str:
+    """Return whether the second of two runs is better, in a sentence or two."""
+    if "why_none" in found:
+        return f"Whether one is better beyond noise is unknown: {found['why_none']}."
+    lowest, highest = found["interval"]
+    if lowest is None:
+        return "The test examples are too few to tell whether one is better."
+    by = f"{output.number(lowest)} to {output.number(highest)}"
+    basis = f"95 % interval {by}, {found['test']}, the same {found['rows']:,} test examples"
+    size = output.number(abs(found["difference"]))
+    said = (
+        f"The difference in {found['metric']}, {size}, may be noise ({basis})."
+        if found["verdict"] == "tie"
+        else f"{other.run} is {found['verdict']}: its {found['metric']} is {size} "
+        f"{'higher' if found['difference'] > 0 else 'lower'} ({basis})."
+    )
+    if found["won"] is None:
+        return said
+    return (
+        f"{said} It is right about {found['won']:,} test examples that the other is wrong about, "
+        f"and wrong about {found['lost']:,} that the other is right about."
+    )
 
 
 def _comparable(run: Run) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -32,7 +33,7 @@ def remove(
             autocompletion=completion.runs,
         ),
     ],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: options.Yes = False,
     runs_dir: options.RunsDir = options.RUNS_DIR,
     json: options.Json = False,
 ) -> None:
@@ -43,12 +44,14 @@ def remove(
     folder = options.folder_of_runs(context, runs_dir)
     paths = list(dict.fromkeys(find_folder(text, folder) for text in runs))
     for path in paths:
-        _require_removable(path)
+        require_removable(path)
     size = sum(map(size_of, paths))
     if not yes:
-        _ask(paths, size)
+        ask(paths, f"{counted(len(paths), 'run')} ({shown_bytes(size)})")
     for path in paths:
-        _remove(path)
+        remove_folder(path)
+        with suppress(OSError):  # Other runs of the recipe are in it.
+            path.parent.rmdir()
     if json:
         removed = [{"run": path.name, "path": str(path)} for path in paths]
         output.print_json({"removed": removed, "bytes": size})
@@ -57,7 +60,7 @@ def remove(
     output.print_next("dlrecipes runs")
 
 
-def _require_removable(path: Path) -> None:
+def require_removable(path: Path) -> None:
     """Raise InputError if a run is being trained, or its folder is not its own."""
     if path.is_symlink() or path.resolve() == Path.cwd():
         what = "a symbolic link" if path.is_symlink() else "the folder you are in"
@@ -69,9 +72,13 @@ def _require_removable(path: Path) -> None:
         )
 
 
-def _ask(paths: list[Path], size: int) -> None:
-    """Ask whether to remove runs; raise Abort at a no, and InputError if nobody can answer."""
-    what = f"{counted(len(paths), 'run')} ({shown_bytes(size)})"
+def ask(paths: Sequence[Path], what: str) -> None:
+    """Ask whether to remove something; raise Abort at a no, and InputError if nobody can answer.
+
+    Args:
+        paths: The folders that would be removed.
+        what: What is in them, in words.
+    """
     if not sys.stdin.isatty():
         raise InputError(
             f"Removing {what} needs a confirmation, and there is no terminal to ask on.",
@@ -85,8 +92,8 @@ def _ask(paths: list[Path], size: int) -> None:
     typer.confirm(f"Remove {what}?", abort=True, err=True)
 
 
-def _remove(path: Path) -> None:
-    """Remove a run: it is gone at once, even if its files take a while."""
+def remove_folder(path: Path) -> None:
+    """Remove a run, or a folder of one: it is gone at once, even if its files take a while."""
     try:
         lock = locks.take(path / LOCK_FILE, f"The run {path}")
         with lock:
@@ -95,5 +102,3 @@ def _remove(path: Path) -> None:
             shutil.rmtree(hidden)
     except OSError as error:
         raise DlrecipesError(f"{path} cannot be removed: {error.strerror}.") from error
-    with suppress(OSError):  # Other runs of the recipe are in it.
-        path.parent.rmdir()

@@ -2,11 +2,13 @@
 
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dlrecipes.cli import limits, options, output
 from dlrecipes.cli.display import Display, FetchDisplay
+from dlrecipes.cli.report import write_report
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.runs.record import Run, finite
 from dlrecipes.runs.verdict import BAD
@@ -56,6 +58,8 @@ def train(
             if error.exit_code == 2:
                 raise
             raise seeds.how_to_continue(error, command, group) from error
+        for run in runs:
+            write_report(run, wanted=not request.no_report)
         together = test_together(runs, Changes(trust_recipe=True), Silent())
     spread = seeds.spread_of(runs)
     if as_json:
@@ -115,3 +119,6 @@ def _show(runs: Sequence[Run], spread: "Spread", together: "Ensemble") -> None:
         target.print(f"There is no ensemble: {together.why_none}.")
     else:
         target.print(f"The ensemble answers the mean of what the {len(runs)} models say.")
+    diagnosed = Counter(found["what"] for run in runs for found in run.diagnosis)
+    for what, count in diagnosed.most_common():
+        target.print(f"Diagnosis: {what} in {count} of {len(runs)} runs.")

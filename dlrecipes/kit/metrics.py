@@ -24,6 +24,8 @@ class Metrics(dict[str, float]):
         details: Per-class metrics and the confusion matrix, by name.
         scores: What some of the metrics are made of, example by example, by name: with them, two
             models are compared on the same test examples.
+        outputs: What the model said of each example, in the order of the scores: probabilities
+            (examples, classes) or numbers (examples,); None if that was not kept.
     """
 
     def __init__(
@@ -31,14 +33,19 @@ class Metrics(dict[str, float]):
         values: dict[str, float],
         details: dict[str, Any] | None = None,
         scores: dict[str, Scores] | None = None,
+        outputs: Array | None = None,
     ) -> None:
         super().__init__(values)
         self.details = details or {}
         self.scores = scores or {}
+        self.outputs = outputs
 
     def of(self, batches: Any) -> "Metrics":
         """Return the metrics with their scores in the order of the examples behind the batches."""
-        return Metrics(dict(self), self.details, in_order(self.scores, row_order(batches)))
+        order, outputs = row_order(batches), self.outputs
+        if outputs is not None and order is not None and len(order) == len(outputs):
+            outputs = outputs[np.argsort(order, kind="stable")]
+        return Metrics(dict(self), self.details, in_order(self.scores, order), outputs)
 
 
 def class_probabilities(outputs: Array) -> Array:
@@ -142,7 +149,7 @@ def class_metrics(probabilities: Array, true: Array, classes: Sequence[str]) -> 
         },
         "roc_auc": float(np.mean(areas)),
     }
-    return Metrics(values, details, class_scores(called == true, loss, true))
+    return Metrics(values, details, class_scores(called == true, loss, true), probabilities)
 
 
 def class_scores(right: Array, loss: Array, true: Array) -> dict[str, Scores]:
@@ -234,6 +241,7 @@ def number_metrics(predicted: Array, true: Array) -> Metrics:
             "mae": of_each(first, errors, truth=true),
             "r2": of_each(determination, squares, true**2, true, truth=true),
         },
+        outputs=predicted,
     )
 
 

@@ -156,4 +156,4 @@ def _metrics(
     is_each = true[:, np.newaxis] == np.array(looked_for)
     ranked = RankedScores(probabilities[:, looked_for], is_each)
     scores = {"average_precision": ranked, **class_scores(called == true, loss, true)}
-    return Metrics(values, details, scores)
+    return Metrics(values, details, scores, probabilities)

@@ -1,7 +1,7 @@
 """What a test metric is made of, example by example: so that two models can be compared on them."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -95,6 +95,14 @@ class RankedScores(Scores):
         return float(np.mean([_precision_of(*one, counted) for one in self.rankings]))
 
 
+KINDS: dict[str, tuple[type[Scores], Callable[..., float]]] = {
+    "mean": (Scores, first),
+    "mean_iou": (Scores, mean_iou),
+    "ranked": (RankedScores, first),
+}
+"""The scores that are kept in files: their class and metric, by name."""
+
+
 def average_precision(positive: Array, scores: Array) -> float:
     """Return the area under the curve of precision over recall, from 0 to 1; NaN without positives.
 
@@ -152,6 +160,31 @@ def in_order(scores: dict[str, Scores], order: Array | None) -> dict[str, Scores
     return {
         name: one.take(places) if len(one) == len(order) else one for name, one in scores.items()
     }
+
+
+def packed(scores: Scores) -> dict[str, Array] | None:
+    """Return scores as arrays to be kept in a file; None if their metric has no name."""
+    for name, (kind, metric) in KINDS.items():
+        if type(scores) is kind and scores.metric is metric:
+            parts = scores.parts.astype("float32")
+            return {
+                "parts": parts,
+                "truth": scores.truth,
+                "block": np.array(scores.block),
+                "kind": np.array(name),
+            }
+    return None
+
+
+def unpacked(arrays: Mapping[str, Array]) -> Scores:
+    """Return the scores that `packed` made arrays of.
+
+    Raises:
+        KeyError: if they are of another kind.
+    """
+    kind, metric = KINDS[str(arrays["kind"])]
+    parts = arrays["parts"].astype("float64")
+    return kind(parts, arrays["truth"], metric, int(arrays["block"]))
 
 
 def of_each(metric: Callable[[Array], float], *columns: Array, truth: Array) -> Scores:

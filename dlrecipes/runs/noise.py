@@ -85,6 +85,11 @@ def difference_of(
     return Difference(difference, _quantiles(found, CONFIDENCE), test)
 
 
+def paired(first: Scores, second: Scores) -> Difference:
+    """Return how far the first of two models is from the second, tested on the same examples."""
+    return difference_of(first, second, are_right_or_wrong=_is_share(first) and _is_share(second))
+
+
 def interval_of(scores: Scores, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the interval of a metric: lowest and highest; infinite where too few examples tell.
 

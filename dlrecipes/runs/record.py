@@ -35,6 +35,9 @@ SERVING_FILE = "serving.keras"
 PROGRAM_FILE = "serving.zip"
 """In place of that, where it would need classes of the recipe: a SavedModel, which needs none."""
 GOLDEN_FILE = "golden.npz"
+SHOWN_FILE = "shown.json"
+SCORES_FILE = "scores.npz"
+REPORT_FILE = "report.html"
 CHECKPOINTS = "checkpoints"
 SAMPLES = "samples"
 STATUSES = ("running", "finished", "interrupted", "failed")
@@ -95,6 +98,7 @@ class Run:
         program_seal: Proof that this user made the serving model, if it is a program.
         checkpoints: When checkpoints are written (`every`) and how many are kept (`keep`).
         on_nan: What to do when the loss becomes NaN: `stop` or `restore`.
+        note: What you wrote on it with `runs note`; empty for nothing.
         events: What happened during training, in order: `what` (`interrupted`, `resumed`,
             `restored`, …), `when`, and where in training (`epoch`, `step`).
         schema: Version of this format.
@@ -135,6 +139,7 @@ class Run:
     program_seal: str = ""
     checkpoints: dict[str, Any] = field(default_factory=dict)
     on_nan: str = "stop"
+    note: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
     schema: int = SCHEMA
     path: Path = field(default=Path(), repr=False)

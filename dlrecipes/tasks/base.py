@@ -219,6 +219,14 @@ class Input(ABC):
         origins = range(len(some)) if some.origins is None else some.origins[:]
         return [str(origin) for origin in origins]
 
+    def on_page(self, some: Examples, form: Form) -> list[dict[str, Any]]:
+        """Return what a page shows of some examples.
+
+        Returns:
+            Of each one of `image` (a PNG as a data URL), `text`, or `columns` (name and value).
+        """
+        return [{"text": line} for line in self.shown(some)]
+
     def raw(self, test: Examples, count: int, form: Form) -> Rows:
         """Return so many raw inputs of the test split; the first ones again, if it has fewer."""
         return test.take(np.arange(count) % len(test)).arrays()
@@ -389,6 +397,14 @@ class Answer(ABC):
             form: The form of the answers.
         """
         raise NotImplementedError(f"{self.name} has no truth to compare with.")
+
+    def truths(self, labels: Array, form: Form) -> list[dict[str, Any]]:
+        """Return what a page shows of true answers, as `Input.on_page`; nothing without any."""
+        return []
+
+    def answers(self, outputs: Array, form: Form) -> list[dict[str, Any]]:
+        """Return what a page shows of a model's answers, as `Input.on_page`."""
+        return []
 
     @abstractmethod
     def predict(

@@ -41,6 +41,7 @@ class Flags:
         keep_checkpoints: `--keep-checkpoints`.
         on_nan: `--on-nan`.
         no_baseline: `--no-baseline`.
+        no_report: `--no-report`.
     """
 
     preset: str = ""
@@ -56,6 +57,7 @@ class Flags:
     keep_checkpoints: int = checkpoints.KEEP
     on_nan: str = ""
     no_baseline: bool = False
+    no_report: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Request:
         allow_changed: Whether that may be on data with another fingerprint.
         sample: The sample of a run that is trained again; None for the recipe's own.
         no_baseline: Whether no plain baseline is to be fitted beside the training.
+        no_report: Whether nothing is to be kept for a report.
     """
 
     facts: Facts
@@ -126,6 +129,7 @@ class Request:
     allow_changed: bool = False
     sample: Path | None = None
     no_baseline: bool = False
+    no_report: bool = False
 
     @classmethod
     def from_flags(cls, facts: Facts, flags: Flags, file: ConfigFile | None = None) -> Self:
@@ -165,6 +169,7 @@ class Request:
             keep_checkpoints=flags.keep_checkpoints,
             on_nan=flags.on_nan or "stop",
             no_baseline=flags.no_baseline,
+            no_report=flags.no_report,
         )
 
     @classmethod

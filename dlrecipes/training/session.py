@@ -31,6 +31,7 @@ from dlrecipes.training.diagnosis import diagnose, kept_epoch
 from dlrecipes.training.evidence import loss_before_training
 from dlrecipes.training.failures import BrokenOffError, DivergedError, advice, explain
 from dlrecipes.training.listener import Listener
+from dlrecipes.training.shown import write_shown
 from dlrecipes.training.work import Work
 
 RATE_FACTOR = 0.5
@@ -81,6 +82,8 @@ class Session:
         """How it is stopped and watched, if it is only tried."""
         self.tested: Mapping[str, Any] = {}
         """What the recipe's `evaluate` returned."""
+        self.serving: Any = None
+        """The trained model as it is used."""
 
     def complete(self, listener: Listener, trial: Trial | None = None) -> Run:
         """Fit, test and save, and return the finished run.
@@ -114,6 +117,7 @@ class Session:
                 self.doing = "Comparing with the plain baseline failed"
                 self._compare(listener)
                 self._diagnose()
+                self._show(listener)
             self._finish()
         except KeyboardInterrupt as interruption:
             saved = isinstance(interruption, Stopped)
@@ -244,10 +248,10 @@ class Session:
         """Write the network, and the network as it is used, and finish the run."""
         work, run = self.work, self.run
         with work.clock.part("save"):
-            serving = work.serving()
-            names = [save_model(run, work.model), save_serving(run, serving)]
+            self.serving = work.serving()
+            names = [save_model(run, work.model), save_serving(run, self.serving)]
             inputs = work.task.input.golden(work.source.test, work.data.input)
-            write_golden(run.path / record.GOLDEN_FILE, serving, inputs)
+            write_golden(run.path / record.GOLDEN_FILE, self.serving, inputs)
             for name in (record.HISTORY_FILE, *names, record.GOLDEN_FILE):
                 run.add_file(name)
         if record.PROGRAM_FILE in names:
@@ -286,6 +290,16 @@ class Session:
         if run.config.get("early_stopping") and len(history) < run.config.get("epochs", 0):
             kept = kept_epoch(run.config, history)
             run.add_event("stopped early", epoch=len(history), kept=kept)
+
+    def _show(self, listener: Listener) -> None:
+        """Keep what a report shows, unless none is wanted."""
+        if self.trial or self.work.request.no_report:
+            return
+        try:
+            with self.work.clock.part("report"):
+                write_shown(self.run, self.work, self.tested, self.serving)
+        except OSError as error:  # A full disk: the run is whole without it.
+            listener.warn(f"There is no report: {error.strerror}.")
 
     def _advice(self) -> list[str]:
         """Return flags that may help a network that is no better than a plain baseline."""

@@ -214,7 +214,7 @@ class Category(base.Answer):
         """Return the class of each example, the one that was answered, and the cross-entropy."""
         assert isinstance(form, CategoryForm)
         probabilities = class_probabilities(outputs).astype("float64")
-        called = [_answer(row, form) for row in probabilities]
+        called = _answers(probabilities, form)
         rows = np.arange(len(labels))
         return Examined(
             truth=[form.classes[number] for number in labels],
@@ -223,21 +223,27 @@ class Category(base.Answer):
             probability=probabilities[rows, called].tolist(),
         )
 
+    def truths(self, labels: Array, form: Form) -> list[dict[str, Any]]:
+        """Return the names of the classes."""
+        assert isinstance(form, CategoryForm)
+        return [{"text": form.classes[number]} for number in labels]
+
     def predict(
         self, serving: Any, inputs: base.Inputs, form: Form, options: base.PredictOptions
     ) -> list[dict[str, Any]]:
         """Return the label and every class's probability for each input."""
         assert isinstance(form, CategoryForm)
         probabilities = class_probabilities(run_serving(serving, inputs.features))
+        called = _answers(probabilities, form)
         return [
             {
                 "input": name,
-                "label": form.classes[_answer(row, form)],
+                "label": form.classes[number],
                 "probabilities": {
                     label: float(p) for label, p in zip(form.classes, row, strict=True)
                 },
             }
-            for name, row in zip(inputs.names, probabilities, strict=True)
+            for name, row, number in zip(inputs.names, probabilities, called, strict=True)
         ]
 
     def table(self, predictions: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
@@ -252,12 +258,13 @@ class Category(base.Answer):
         return ["input", "label", "probability", "next likeliest"], rows
 
 
-def _answer(probabilities: Array, form: CategoryForm) -> int:
-    """Return the number of the class that is the answer for probabilities (classes,)."""
+def _answers(probabilities: Array, form: CategoryForm) -> Array:
+    """Return the numbers of the classes that are the answers for probabilities (rows, classes)."""
     if form.threshold is None or len(form.classes) != 2:
-        return int(probabilities.argmax())
-    called = probabilities[form.positive] >= form.threshold
-    return form.positive if called else 1 - form.positive
+        numbers: Array = probabilities.argmax(axis=-1)
+        return numbers
+    called = probabilities[:, form.positive] >= form.threshold
+    return np.where(called, form.positive, 1 - form.positive)
 
 
 def wanted_labels(options: FileOptions) -> Wanted:

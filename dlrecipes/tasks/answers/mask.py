@@ -31,9 +31,10 @@ from dlrecipes.datasets.own.orientation import size_as_held
 from dlrecipes.datasets.published.features import Description, Feature
 from dlrecipes.datasets.storage import Array, Column, ColumnWriter, chunks
 from dlrecipes.errors import InputError
-from dlrecipes.kit.metrics import why_no_probabilities
+from dlrecipes.kit.metrics import class_probabilities, why_no_probabilities
 from dlrecipes.tasks import base
 from dlrecipes.tasks.choosing import Named, one_feature
+from dlrecipes.tasks.pictures import mask_url
 from dlrecipes.tasks.reading import Reading
 from dlrecipes.tasks.results import Baseline, Examined
 from dlrecipes.tasks.serving import run_serving
@@ -103,6 +104,17 @@ class Mask(base.Answer):
             f"{source.classes[commonest]!r} for every pixel",
             {"mean_iou": share / met, "accuracy": share},
         )
+
+    def truths(self, labels: Array, form: Form) -> list[dict[str, Any]]:
+        """Return the masks, in colours."""
+        assert isinstance(form, MaskForm)
+        return [{"image": mask_url(mask, len(form.classes))} for mask in labels]
+
+    def answers(self, outputs: Array, form: Form) -> list[dict[str, Any]]:
+        """Return the masks that the model found, in colours."""
+        assert isinstance(form, MaskForm)
+        classes = class_probabilities(outputs)[..., : len(form.classes)].argmax(axis=-1)
+        return self.truths(classes, form)
 
     def choose(self, published: Description, named: Named) -> tuple[Feature, ...]:
         """Return the image feature that is the mask."""

@@ -106,6 +106,10 @@ class Number(base.Answer):
             loss=np.abs(values - labels.astype("float64")).tolist(),
         )
 
+    def truths(self, labels: Array, form: Form) -> list[dict[str, Any]]:
+        """Return the numbers."""
+        return [{"text": f"{value:g}"} for value in labels.tolist()]
+
     def predict(
         self, serving: Any, inputs: base.Inputs, form: Form, options: base.PredictOptions
     ) -> list[dict[str, Any]]:

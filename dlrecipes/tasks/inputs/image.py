@@ -28,6 +28,7 @@ from dlrecipes.system.progress import tracked
 from dlrecipes.tasks import base
 from dlrecipes.tasks.choosing import Named, one_feature
 from dlrecipes.tasks.inputs.given import Given, gathered, given_files
+from dlrecipes.tasks.pictures import png_url
 from dlrecipes.tasks.reading import Found, Reading, SplitsWriter
 
 PATH_COLUMNS = (
@@ -195,6 +196,12 @@ class Image(base.Input):
         whole = super().completed(source, has_test=has_test)
         assert isinstance(whole.input, ImageForm)
         return replace(whole, input=_with_border(whole.input, whole.train))
+
+    def on_page(self, some: Examples, form: Form) -> list[dict[str, Any]]:
+        """Return the pictures, each with where it stands."""
+        origins = self.shown(some)
+        pictures = zip(np.asarray(some.columns["features"]), origins, strict=True)
+        return [{"image": png_url(pixels), "name": origin} for pixels, origin in pictures]
 
     def describe(self, source: Source) -> dict[str, Any]:
         """Return the shape that all images would get."""

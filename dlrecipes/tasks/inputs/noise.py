@@ -68,6 +68,10 @@ class Noise(base.Input):
         size = form.size
         return gathered(_seeds(arguments), lambda seeds: noise_of(seeds, size))
 
+    def on_page(self, some: Examples, form: Form) -> list[dict[str, Any]]:
+        """Return the pictures that are imitated."""
+        return Image().on_page(some, form)
+
     def choose(
         self, published: Description, named: Named, taken: Sequence[Feature]
     ) -> tuple[Feature, ...]:

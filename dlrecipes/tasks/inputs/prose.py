@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from dlrecipes.tasks.reading import Found, Reading
 CONTEXT = 100
 """Characters of a raw input: what a generator reads before it writes the next one."""
 MIN_CHARACTERS = 2000
+SHOWN = 500
+"""Characters of a text on a page."""
 PUBLISHED_FRACTION = 0.05
 """What each split that a published text lacks takes of its end."""
 FEW_ROWS = 20
@@ -102,6 +105,10 @@ class Prose(base.Input):
             )
         ]
         return text_array(pieces)
+
+    def on_page(self, some: Examples, form: Form) -> list[dict[str, Any]]:
+        """Return how each text begins."""
+        return [{"text": str(text)[:SHOWN]} for text in some.columns["features"][:]]
 
     def raw(self, test: Examples, count: int, form: Form) -> Rows:
         """Return so many pieces of the test text, each as long as the generator reads."""

@@ -180,6 +180,19 @@ class Table(base.Input):
             for place in range(len(some))
         ]
 
+    def on_page(self, some: Examples, form: Form) -> list[dict[str, Any]]:
+        """Return the columns of each row, called as the user does, with their values."""
+        called = getattr(form, "called", {})
+        columns = {name: column[:] for name, column in some.columns.items()}
+        return [
+            {
+                "columns": {
+                    called.get(name, name): _cell(column[place]) for name, column in columns.items()
+                }
+            }
+            for place in range(len(some))
+        ]
+
     def describe(self, source: Source) -> dict[str, Any]:
         """Return the target, and what the other columns hold."""
         assert isinstance(source.input, TableForm)
@@ -188,6 +201,14 @@ class Table(base.Input):
             for name, statistics in column_statistics(source.train).items()
         ]
         return {"target": source.input.target, "columns": columns}
+
+
+def _cell(value: Any) -> str:
+    """Return a value of a row for people; nothing for one that is missing."""
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    return "" if number != number else f"{number:g}"
 
 
 def _is_numbers(feature: Feature) -> bool:

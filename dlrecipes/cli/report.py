@@ -1,0 +1,46 @@
+"""The `report` command."""
+
+import webbrowser
+from typing import Annotated
+
+import typer
+
+from dlrecipes.cli import options, output
+from dlrecipes.runs.lookup import find_run
+from dlrecipes.runs.record import Run
+
+
+def report(
+    run: options.RunArgument,
+    open_it: Annotated[
+        bool, typer.Option("--open", help="Open the report in your web browser.")
+    ] = False,
+    runs_dir: options.RunsDir = options.RUNS_DIR,
+    json: options.Json = False,
+) -> None:
+    """Write what a run has learned as one HTML file: report.html in its folder.
+
+    The file needs nothing else, and loads nothing from the Internet.
+    """
+    from dlrecipes.use.report import write_report
+
+    found = find_run(run, runs_dir, finished=False)
+    path = write_report(found)
+    if json:
+        output.print_json({"run": found.run, "path": str(path), "bytes": path.stat().st_size})
+    else:
+        output.console().print(f"Report: {path}", markup=False)
+    if open_it:
+        webbrowser.open(path.resolve().as_uri())
+
+
+def write_report(run: Run, *, wanted: bool = True) -> None:
+    """Write the report of a finished training, unless none is wanted; warn if that fails."""
+    if not wanted:
+        return
+    try:
+        from dlrecipes.use.report import write_report as write
+
+        write(run)
+    except Exception as error:  # The run is whole without it.
+        output.print_warning(f"The report could not be written: {type(error).__name__}: {error}")

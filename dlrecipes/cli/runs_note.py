@@ -1,0 +1,41 @@
+"""The `runs note` command."""
+
+from typing import Annotated
+
+import typer
+
+from dlrecipes.cli import options, output
+from dlrecipes.errors import InputError
+from dlrecipes.runs.lookup import find_run, read_run
+from dlrecipes.runs.record import LOCK_FILE
+from dlrecipes.system import locks
+
+LONGEST = 2000
+"""Characters of a note."""
+
+
+def note(
+    context: typer.Context,
+    run: options.RunArgument,
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="What to remember. An empty text removes a note.")
+    ],
+    runs_dir: options.RunsDir = options.RUNS_DIR,
+    json: options.Json = False,
+) -> None:
+    """Write a note on a run. `runs`, `runs show` and the report show it."""
+    if len(text) > LONGEST:
+        raise InputError(f"A note has at most {LONGEST:,} characters. Received: {len(text):,}")
+    found = find_run(run, options.folder_of_runs(context, runs_dir), finished=False)
+    lock = locks.take(found.path / LOCK_FILE, f"The run {found.path}")
+    with lock:
+        found = read_run(found.path)  # as it is now that nobody else can change it
+        found.note = " ".join(text.split())
+        found.save()
+    (found.path / LOCK_FILE).unlink(missing_ok=True)
+    if json:
+        output.print_json({"run": found.run, "path": str(found.path), "note": found.note})
+        return
+    said = f"Noted on {found.run}: {found.note}" if found.note else f"Removed: {found.run}'s note"
+    output.console().print(said, markup=False)
+    output.print_next("dlrecipes runs")

@@ -1,0 +1,62 @@
+"""Two runs on the same test examples: is one better, or may the difference be noise?"""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from dlrecipes.errors import InputError
+from dlrecipes.kit.scores import Scores, unpacked
+from dlrecipes.runs.noise import paired
+from dlrecipes.runs.record import SCORES_FILE, Run, finite
+from dlrecipes.tasks import find_task
+
+VERDICTS = {1: "better", 0: "tie", -1: "worse"}
+
+
+def scores_of(run: Run) -> Scores | None:
+    """Return how a run did on each test example, by its headline metric; None if it was not kept.
+
+    Raises:
+        InputError: if the file was changed after training.
+    """
+    if SCORES_FILE not in run.files:
+        return None
+    with np.load(run.checked_file(SCORES_FILE), allow_pickle=False) as arrays:
+        return unpacked(arrays)
+
+
+def compared(one: Run, other: Run) -> dict[str, Any]:
+    """Return how far the second of two runs is from the first on the same test examples.
+
+    Returns:
+        The `metric`, the `difference`, its 95 % `interval` and how that was found (`test`), a
+        `verdict` on the second run (`better`, `worse`, or `tie` where it may be noise), the number
+        of test `rows`, and how many of them only the first (`lost`) or only the second (`won`) is
+        right about, None where answers are not right or wrong; or only `why_none`, a clause.
+    """
+    if one.headline != other.headline:
+        return {"why_none": f"they are judged by {one.headline} and by {other.headline}"}
+    try:
+        headline = find_task(one.task).headline
+        first, second = scores_of(one), scores_of(other)
+    except (InputError, KeyError, OSError, ValueError) as error:
+        return {"why_none": f"what they did on each test example cannot be read ({error})"}
+    if first is None or second is None:
+        return {"why_none": "what they did on each test example was not kept for both"}
+    if not first.fits(second) or first.parts.shape != second.parts.shape:
+        return {"why_none": "they were tested on different examples"}
+    found = paired(second, first)
+    shares = set(np.unique(np.concatenate([first.parts, second.parts]))) <= {0.0, 1.0}
+    is_right = shares and first.parts.shape[1:] == (1,) and type(first) is Scores
+    document: dict[str, Any] = finite(
+        {
+            "metric": one.headline,
+            **asdict(found),
+            "verdict": VERDICTS[found.better(higher_is_better=headline.higher_is_better)],
+            "rows": len(first),
+            "won": int((second.parts > first.parts).sum()) if is_right else None,
+            "lost": int((second.parts < first.parts).sum()) if is_right else None,
+        }
+    )
+    return document

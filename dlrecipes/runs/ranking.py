@@ -1,0 +1,29 @@
+"""Runs in the order of their results."""
+
+import math
+from collections.abc import Iterable
+
+from dlrecipes.errors import InputError
+from dlrecipes.runs.record import Run
+from dlrecipes.tasks import find_task
+
+
+def best_first(runs: Iterable[Run]) -> list[Run]:
+    """Return runs from the best result on; those without one, or of a task nobody knows, last.
+
+    Runs of different tasks are apart, in the order of their names: their results are of different
+    metrics.
+    """
+    return sorted(runs, key=lambda run: (run.task, _loss(run), run.started))
+
+
+def _loss(run: Run) -> float:
+    """Return a number that is lower for a better result, infinite without one."""
+    value = run.metrics.get(run.headline)
+    try:
+        headline = find_task(run.task).headline
+    except InputError:
+        return math.inf
+    if value is None or not math.isfinite(value):
+        return math.inf
+    return -value if headline.higher_is_better else value

@@ -1,0 +1,147 @@
+"""Charts as SVG, which take their colours from the page: light or dark."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+Points = Sequence[Sequence[float]]
+COLOURS = (*(f"var(--line-{number})" for number in range(1, 11)), *["var(--quiet)"] * 3)
+"""Of the lines of a chart: those of up to ten classes, and of what they are compared with."""
+DASHED = {"dasharray": "5, 4", "width": 2}
+PLAIN = {"width": 2}
+
+
+@cache
+def _style() -> Any:
+    """Return the colours and fonts of all charts."""
+    from pygal.style import Style
+
+    return Style(
+        background="transparent",
+        plot_background="transparent",
+        foreground="var(--ink)",
+        foreground_strong="var(--ink)",
+        foreground_subtle="var(--rule)",
+        guide_stroke_color="var(--rule)",
+        major_guide_stroke_color="var(--rule)",
+        colors=COLOURS,
+        font_family="inherit",
+        label_font_size=14,
+        major_label_font_size=14,
+        legend_font_size=15,
+        title_font_size=16,
+        tooltip_font_size=14,
+        transition="0s",
+    )
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The axes of a chart.
+
+    Args:
+        x: Title of the x axis.
+        y: Title of the y axis.
+        bounds: Lowest and highest value of the y axis; None for those of the points.
+        labels: Where the x axis has numbers; empty for a few places in between.
+    """
+
+    x: str
+    y: str
+    bounds: tuple[float, float] | None = None
+    labels: Sequence[float] = ()
+
+
+def _chart(kind: str, axes: Axes, **options: Any) -> Any:
+    """Return an empty chart that fills the width it is given."""
+    import pygal
+
+    return getattr(pygal, kind)(
+        style=_style(),
+        js=(),
+        width=640,
+        height=400,
+        x_title=axes.x,
+        y_title=axes.y,
+        legend_at_bottom=True,
+        legend_box_size=12,
+        disable_xml_declaration=True,
+        show_minor_x_labels=True,
+        **options,
+    )
+
+
+def _svg(chart: Any, name: str) -> str:
+    """Return a chart's SVG, with what it says to a reader who does not see it.
+
+    Args:
+        chart: The chart.
+        name: What it shows; the ids in it begin with it, so that they are the same each time.
+    """
+    text: str = chart.render(is_unicode=True)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"<script[^>]*>.*?</script>|<script[^>]*/>", "", text, flags=re.DOTALL)
+    text = re.sub(r' id="(activate-serie-\d+)?"', "", text)  # They are the same in each chart.
+    own = "chart-" + re.sub(r"\W+", "-", name)
+    text = text.replace(f"chart-{chart.uuid}", own)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)
+
+
+def lines(
+    name: str,
+    series: Mapping[str, Points],
+    axes: Axes,
+    *,
+    dashed: Sequence[str] = (),
+    dots: bool = False,
+) -> str:
+    """Return a chart of lines.
+
+    Args:
+        name: What it shows.
+        series: The points (x, y) of each line, by its name.
+        axes: The axes.
+        dashed: Names of the lines that are dashed.
+        dots: Whether to draw points in place of lines.
+    """
+    chart = _chart(
+        "XY",
+        axes,
+        show_dots=dots,
+        stroke=not dots,
+        dots_size=2,
+        show_x_guides=False,
+        range=axes.bounds,
+        value_formatter=_number,
+        x_value_formatter=_number,
+    )
+    chart.x_labels = list(axes.labels) or None
+    for label, points in series.items():
+        values = [tuple(point) for point in points]
+        style = DASHED if label in dashed else PLAIN
+        own = {"stroke": True, "show_dots": False} if dots and label in dashed else {}
+        chart.add(label, values, stroke_style=style, **own)
+    return _svg(chart, name)
+
+
+def bars(name: str, counts: Sequence[float], labels: Sequence[str], axes: Axes) -> str:
+    """Return a chart of bars, one for each label.
+
+    Args:
+        name: What it shows.
+        counts: The height of each bar.
+        labels: What is below each bar; empty for nothing.
+        axes: The axes.
+    """
+    chart = _chart("Bar", axes, show_legend=False, value_formatter=_number)
+    chart.x_labels = list(labels)
+    chart.add("", list(counts))
+    return _svg(chart, name)
+
+
+def _number(value: Any) -> str:
+    """Return a number for an axis: a few digits, thousands apart."""
+    number = float(value)
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"

@@ -1,0 +1,304 @@
+"""From the files of a run to its report: what stands in which part of the page."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from dlrecipes.catalog.facts import Facts, read_facts
+from dlrecipes.errors import DlrecipesError
+from dlrecipes.runs import checkpoints, record
+from dlrecipes.runs.record import Run, shown_data
+from dlrecipes.system.atomic import write_atomically
+from dlrecipes.system.words import duration, number
+from dlrecipes.tasks.pictures import COLOURS
+from dlrecipes.training.diagnosis import kept_epoch
+from dlrecipes.use.report import charts
+from dlrecipes.use.report.charts import Axes
+
+TEMPLATE = "report.html.jinja"
+WIDEST_MATRIX = 40
+"""Classes of a confusion matrix that is shown."""
+EPOCHS_NAMED = 10
+"""On the axis of a learning curve."""
+SNAPSHOTS = 6
+"""Grids of generated pictures that are shown, from the first epoch to the last."""
+LOSSES = ("loss", "generator_loss")
+RESULT = (
+    *("run", "recipe", "preset", "seed", "status", "started", "device", "parameters", "git_commit"),
+)
+
+
+def write_report(run: Run) -> Path:
+    """Write the report of a run into its folder, and return its path.
+
+    Args:
+        run: The run, of any status.
+    """
+    path = run.path / record.REPORT_FILE
+    write_atomically(path, report_html(run).encode())
+    return path
+
+
+def report_html(run: Run) -> str:
+    """Return the report of a run as one HTML document."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("dlrecipes.use.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "duration": duration, "shape": _shape}
+    shown = _shown(run)
+    return environment.get_template(TEMPLATE).render(
+        run=run,
+        facts=_facts(run),
+        data=shown_data(run.data),
+        shown=shown,
+        settings=_settings(run),
+        result=_result(run, shown),
+        matrix=_matrix(run, shown),
+        curves=_learning_curves(run),
+        charts=_test_charts(shown),
+        snapshots=_snapshots(run),
+        legend=_legend(run, shown),
+        command=_command(run),
+        kept=_kept(run),
+    )
+
+
+def _shown(run: Run) -> dict[str, Any]:
+    """Return what was gathered while the run was trained; nothing if it was not."""
+    with suppress(DlrecipesError):
+        path = run.checked_file(record.SHOWN_FILE)
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return document
+    return {}
+
+
+def _facts(run: Run) -> Facts | None:
+    """Return what the recipe's file says; None if it says nothing any more."""
+    with suppress(DlrecipesError, OSError):
+        return read_facts(run.path / record.RECIPE_FILE)
+    return None
+
+
+def _settings(run: Run) -> list[dict[str, Any]]:
+    """Return the settings, those that differ from the recipe's own first."""
+    facts = _facts(run)
+    defaults = {one.name: one.default for one in facts.settings} if facts else {}
+    chosen = run.chosen.get("settings", {})
+    found = []
+    for name, value in run.config.items():
+        shown, usual = _value(value), _value(defaults.get(name, value))
+        entry = {"name": name, "value": shown, "default": usual}
+        found.append({**entry, "differs": shown != usual, "chosen": name in chosen})
+    return sorted(found, key=lambda one: not one["differs"])
+
+
+def _value(value: Any) -> str:
+    """Return a setting's value as it is typed."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _result(run: Run, shown: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the test metrics, the verdict's first, each with what it is compared with."""
+    plain = run.plain_baseline.get("metrics", {})
+    guess = run.baseline.get("metrics", {})
+    interval = shown.get("interval", {})
+    names = sorted(run.metrics, key=lambda name: name != run.headline)
+    return [
+        {
+            "name": name,
+            "value": run.metrics[name],
+            "interval": (interval["lowest"], interval["highest"])
+            if interval.get("metric") == name and interval["lowest"] is not None
+            else None,
+            "expected": run.expected.get(name),
+            "plain": plain.get(name),
+            "guess": guess.get(name),
+        }
+        for name in names
+    ]
+
+
+def _matrix(run: Run, shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the confusion matrix with a shade for each cell, and which cells have examples."""
+    counts: Sequence[Sequence[int]] = run.details.get("confusion_matrix", [])
+    names = list(run.data.get("answer", {}).get("classes", ()))
+    if not counts or len(counts) > WIDEST_MATRIX or len(names) != len(counts):
+        return {}
+    cells = shown.get("cells", {})
+    rows = []
+    for true, row in enumerate(counts):
+        total = sum(row) or 1
+        rows.append(
+            [
+                {
+                    "count": count,
+                    "share": round(100 * count / total),
+                    "right": true == called,
+                    "key": f"{true}-{called}" if f"{true},{called}" in cells else "",
+                }
+                for called, count in enumerate(row)
+            ]
+        )
+    behind = [
+        {
+            "key": key.replace(",", "-"),
+            "true": names[int(key.split(",")[0])],
+            "called": names[int(key.split(",")[1])],
+            "rows": some,
+        }
+        for key, some in cells.items()
+    ]
+    return {"names": names, "rows": rows, "behind": behind}
+
+
+def _learning_curves(run: Run) -> list[dict[str, str]]:
+    """Return a chart for each loss and metric that was measured in every epoch."""
+    try:
+        text = (run.path / record.HISTORY_FILE).read_text(encoding="utf-8")
+        history = checkpoints.history_rows(text)
+    except (OSError, ValueError):
+        return []
+    names = [name for row in history[:1] for name in row if not name.startswith("val_")]
+    found = []
+    for name in names:
+        if name in ("epoch", "learning_rate"):
+            continue
+        series = {
+            label: [(row["epoch"], row[key]) for row in history if key in row]
+            for label, key in (("training", name), ("validation", f"val_{name}"))
+        }
+        series = {label: points for label, points in series.items() if points}
+        values = [y for points in series.values() for _, y in points]
+        dashed = _marks(run, name, history, (min(values), max(values)))
+        epochs = sorted({x for points in series.values() for x, _ in points})
+        svg = charts.lines(
+            f"{name} by epoch",
+            {**series, **dashed},
+            Axes("epoch", name, labels=epochs[:: -(-len(epochs) // EPOCHS_NAMED)]),
+            dashed=[*dashed],
+        )
+        found.append({"name": name, "svg": svg})
+    return found
+
+
+def _marks(
+    run: Run, name: str, history: Sequence[Mapping[str, float]], ends: tuple[float, float]
+) -> dict[str, list[tuple[float, float]]]:
+    """Return lines that mark the kept epoch and the expected range of a metric."""
+    last, lowest = len(history), ends[0]
+    marks = {}
+    if (kept := kept_epoch(run.config, list(history))) and kept != last:
+        marks["kept epoch"] = [(float(kept), lowest), (float(kept), ends[1])]
+    for place, end in enumerate(run.expected.get(name, [])):
+        label = ("expected, from", "expected, to")[place]
+        marks[label] = [(1.0, end), (float(max(last, 2)), end)]
+    return marks
+
+
+def _test_charts(shown: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the charts of the test, each with its caption."""
+    found = []
+    curves, numbers = shown.get("curves", {}), shown.get("numbers", {})
+    chance = {"chance": [(0, 0), (1, 1)]}
+    if curves.get("roc"):
+        svg = charts.lines(
+            "ROC curve",
+            {**curves["roc"], **chance},
+            Axes("false positive rate", "true positive rate", (0, 1)),
+            dashed=["chance"],
+        )
+        found.append({"title": "ROC: each class against the rest", "svg": svg})
+    if curves.get("precision_recall"):
+        svg = charts.lines(
+            "Precision over recall",
+            curves["precision_recall"],
+            Axes("recall", "precision", (0, 1)),
+        )
+        found.append({"title": "Precision over recall", "svg": svg})
+    if bins := curves.get("calibration"):
+        points = {"answers": [(one["sure"], one["right"]) for one in bins]}
+        svg = charts.lines(
+            "Calibration",
+            {**points, "as sure as right": [(0, 0), (1, 1)]},
+            Axes("probability that the model gives", "share of right answers", (0, 1)),
+            dashed=["as sure as right"],
+        )
+        found.append({"title": "Calibration: how sure, and how often right", "svg": svg})
+    return [*found, *_number_charts(numbers)] if numbers else found
+
+
+def _number_charts(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the charts of predicted numbers: over the truth, and how far they are from it."""
+    values = [value for point in numbers["points"] for value in point]
+    ends = (min(values), max(values))
+    scatter = charts.lines(
+        "Predicted over true numbers",
+        {"test rows": numbers["points"], "right": [(end, end) for end in ends]},
+        Axes("truth", "prediction"),
+        dots=True,
+        dashed=["right"],
+    )
+    counts, edges = numbers["residuals"]["counts"], numbers["residuals"]["ends"]
+    middles = [(low + high) / 2 for low, high in pairwise(edges)]
+    labels = [f"{middle:.3g}" if place % 4 == 0 else "" for place, middle in enumerate(middles)]
+    residuals = charts.bars("Residuals", counts, labels, Axes("prediction less truth", "test rows"))
+    return [
+        {"title": "Predicted over true numbers", "svg": scatter},
+        {"title": "Residuals", "svg": residuals},
+    ]
+
+
+def _snapshots(run: Run) -> list[dict[str, str]]:
+    """Return what the network made after some epochs, as pictures."""
+    files = sorted((run.path / record.SAMPLES).glob("epoch-*.png"))
+    count = min(SNAPSHOTS, len(files))
+    places = sorted({round(step * (len(files) - 1) / max(count - 1, 1)) for step in range(count)})
+    return [
+        {
+            "epoch": files[place].stem.removeprefix("epoch-").lstrip("0"),
+            "image": "data:image/png;base64,"
+            + base64.b64encode(files[place].read_bytes()).decode(),
+        }
+        for place in places
+    ]
+
+
+def _legend(run: Run, shown: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the colour of each class, if masks are shown."""
+    first: Mapping[str, Any] = next(iter(shown.get("mistakes", [])), {})
+    if not isinstance(first.get("truth"), dict):
+        return []
+    names = run.data.get("answer", {}).get("classes", ())
+    return [
+        {"name": name, "colour": f"rgb{COLOURS[number % len(COLOURS)]}"}
+        for number, name in enumerate(names)
+    ]
+
+
+def _command(run: Run) -> str:
+    """Return the command that repeats a run."""
+    return f"dlrecipes reproduce {run.recipe}/{run.run}"
+
+
+def _kept(run: Run) -> dict[str, Any]:
+    """Return when training stopped early and which epoch it kept; nothing if it did not."""
+    return next((event for event in run.events if event["what"] == "stopped early"), {})
+
+
+def _shape(sizes: Sequence[int | None]) -> str:
+    """Return an output's shape for people."""
+    return "x".join("any" if size is None else f"{size:,}" for size in sizes) if sizes else ""

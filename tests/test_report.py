@@ -1,0 +1,204 @@
+"""`report`: one page of what a run has learned, without the Internet."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import EACH, MNIST, REGRESSION, SENTIMENT, WITHOUT_TENSORFLOW, dlrecipes, run_python
+
+RunOf = Callable[[str], dict[str, Any]]
+
+ADDRESS = re.compile(
+    r"""(?:src|href|action|poster)\s*=\s*["']?\s*(https?:|//)|url\(\s*["']?https?:"""
+)
+"""What makes a browser load something from elsewhere."""
+VOID = {"meta", "link", "img", "br"}
+SECTIONS = {
+    "mnist-cnn": (
+        "test",
+        "curves",
+        "confusion",
+        "classes",
+        "charts",
+        "mistakes",
+        "data",
+        "network",
+    ),
+    "sentiment-lstm": ("test", "curves", "confusion", "classes", "charts", "mistakes", "network"),
+    "text-ngrams": ("test", "curves", "confusion", "classes", "charts", "mistakes"),
+    "loans-mlp": ("test", "curves", "confusion", "classes", "charts", "mistakes", "network"),
+    "regression-mlp": ("test", "curves", "charts", "mistakes", "data", "network", "settings"),
+    "text-generation-lstm": ("test", "curves", "data", "network", "settings", "card", "repeat"),
+    "land-unet": ("test", "curves", "mistakes", "data", "network"),
+    "digits-gan": ("test", "curves", "snapshots", "data", "network"),
+}
+
+
+class Page(HTMLParser):
+    """What is on a page: the ids, the links and the images; fails if a tag is left open."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.images: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.ids += [named["id"] or ""] if "id" in named else []
+        self.links += [named["href"] or ""] if tag == "a" and "href" in named else []
+        self.images += [named["src"] or ""] if tag == "img" else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if "id" in dict(attrs):
+            self.ids.append(dict(attrs)["id"] or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("recipe", EACH)
+def test_a_training_leaves_a_page_that_needs_nothing_else(recipe: str, run_of: RunOf) -> None:
+    path = Path(run_of(recipe)["path"]) / "report.html"
+    html = path.read_text(encoding="utf-8")
+    assert not ADDRESS.search(html)
+    assert "<script" not in html
+    page = Page(html)
+    assert set(SECTIONS[recipe]) <= set(page.ids)
+    assert len(set(page.ids)) == len(page.ids)
+    charts = re.findall(r'<svg [^>]*\bid="(chart-[^"]+)"', html)
+    assert len(charts) == html.count("<svg ") >= 2
+    # The style of a chart is for that chart alone.
+    assert re.search(r"[}>\n]\s*\.(series|title|axis)\b", html) is None
+    assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
+    assert all(image.startswith("data:image/png;base64,") for image in page.images)
+    assert len(html) < 3_000_000
+    shown = json.loads((path.parent / "shown.json").read_text(encoding="utf-8"))
+    assert shown["missing"] == {}
+
+
+def test_a_cell_of_the_confusion_matrix_leads_to_pictures_of_that_mistake(run_of: RunOf) -> None:
+    run = run_of(MNIST)
+    html = (Path(run["path"]) / "report.html").read_text(encoding="utf-8")
+    matrix = run["details"]["confusion_matrix"]
+    wrong = {
+        (true, called)
+        for true, row in enumerate(matrix)
+        for called, count in enumerate(row)
+        if count and true != called
+    }
+    assert wrong
+    shown = json.loads((Path(run["path"]) / "shown.json").read_text(encoding="utf-8"))
+    for true, called in wrong:
+        assert f'href="#cell-{true}-{called}"' in html
+        behind = shown["cells"][f"{true},{called}"]
+        assert 1 <= len(behind) <= matrix[true][called]
+        for row in behind:
+            assert (row["truth"], row["prediction"]) == (str(true), str(called))
+            assert row["input"]["image"].startswith("data:image/png")
+
+
+def test_the_mistakes_are_those_that_evaluate_shows(run_of: RunOf, tmp_path: Path) -> None:
+    for recipe in (MNIST, SENTIMENT, REGRESSION):
+        path = Path(run_of(recipe)["path"])
+        shown = json.loads((path / "shown.json").read_text(encoding="utf-8"))["mistakes"][:5]
+        asked = dlrecipes("evaluate", path, "--mistakes", "5", "--json", cwd=tmp_path).document
+        for one, other in zip(shown, asked["mistakes"], strict=True):
+            assert one["example"] == other["example"]
+            assert one["truth"] == other["truth"]
+            assert one["loss"] == pytest.approx(other["loss"], rel=1e-3)
+
+
+def test_report_writes_it_again_without_tensorflow(run_of: RunOf, tmp_path: Path) -> None:
+    copy = tmp_path / "runs" / REGRESSION / "copy"
+    shutil.copytree(run_of(REGRESSION)["path"], copy)
+    before = (copy / "report.html").read_text(encoding="utf-8")
+    (copy / "report.html").unlink()
+    said = run_python(WITHOUT_TENSORFLOW, "report", str(copy), "--json", cwd=tmp_path).document
+    assert said == {
+        "run": run_of(REGRESSION)["run"],
+        "path": str(copy / "report.html"),
+        "bytes": (copy / "report.html").stat().st_size,
+    }
+    assert (copy / "report.html").read_text(encoding="utf-8") == before
+    outcome = dlrecipes("report", str(copy), cwd=tmp_path)
+    assert outcome.out == f"Report: {copy / 'report.html'}\n"
+
+
+def test_no_report_leaves_none_and_the_report_of_such_a_run_says_so(tmp_path: Path) -> None:
+    asked = ("train", REGRESSION, "--data", "sample", "--epochs", "1", "--json")
+    run = dlrecipes(*asked, cwd=tmp_path).document
+    assert not (tmp_path / run["path"] / "report.html").exists()
+    assert not (tmp_path / run["path"] / "shown.json").exists()
+    dlrecipes("report", REGRESSION, cwd=tmp_path)
+    html = (tmp_path / run["path"] / "report.html").read_text(encoding="utf-8")
+    assert "trained with --no-report" in html
+    assert {"test", "curves", "settings"} <= set(Page(html).ids)
+
+
+def test_two_runs_are_compared_on_the_same_test_examples(tmp_path: Path) -> None:
+    asked = ("train", MNIST, "--data", "sample", "--filters", "8,8", "--json")
+    names = {"short": ("--epochs", "1"), "long": ("--epochs", "3")}
+    runs = {
+        name: dlrecipes(*asked, *flags, "--name", name, cwd=tmp_path, report=True).document
+        for name, flags in names.items()
+    }
+    found = dlrecipes("runs", "compare", "short", "long", "--json", cwd=tmp_path).document
+    apart = found["difference"]
+    values = [runs[name]["metrics"]["accuracy"] for name in ("short", "long")]
+    assert apart["metric"] == "accuracy"
+    assert apart["difference"] == pytest.approx(values[1] - values[0])
+    assert apart["difference"] == pytest.approx((apart["won"] - apart["lost"]) / 1000)
+    assert apart["test"] == "exact McNemar"
+    assert apart["verdict"] == "better"
+    assert apart["interval"][0] > 0
+    said = dlrecipes("runs", "compare", "short", "long", cwd=tmp_path).out
+    assert "long is better: its accuracy is" in said
+    assert f"It is right about {apart['won']} test examples that the other is wrong about" in said
+    same = dlrecipes("runs", "compare", "long", "long", cwd=tmp_path).out
+    assert "may be noise" in same
+    (tmp_path / "runs" / MNIST / "long" / "scores.npz").write_bytes(b"")
+    unknown = dlrecipes("runs", "compare", "short", "long", cwd=tmp_path).out
+    assert "Whether one is better beyond noise is unknown" in unknown
+
+
+def test_a_run_that_failed_has_a_report_of_what_there_is(run_of: RunOf, tmp_path: Path) -> None:
+    from dlrecipes.runs.lookup import read_run
+
+    copy = tmp_path / "runs" / REGRESSION / "failed"
+    shutil.copytree(run_of(REGRESSION)["path"], copy)
+    run = read_run(copy)
+    run.status, run.error, run.metrics, run.files = "failed", "The loss is <NaN> & gone.", {}, {}
+    run.details, run.plain_baseline, run.verdict = {}, {}, "unknown"
+    run.save()
+    dlrecipes("report", str(copy), cwd=tmp_path)
+    html = (copy / "report.html").read_text(encoding="utf-8")
+    assert "This run is failed" in html
+    assert "The loss is &lt;NaN&gt; &amp; gone." in html
+    assert "curves" in Page(html).ids
+
+
+def test_texts_of_the_data_cannot_act_on_the_page(tmp_path: Path) -> None:
+    rows = [
+        f"<img src=x onerror=alert({number})><script>alert(1)</script> {word},{label}"
+        for number in range(60)
+        for word, label in (("good film", "</style><b>yes"), ("bad film", "no & <i>no</i>"))
+    ]
+    (tmp_path / "texts.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    asked = ("train", "text-ngrams", "--data", "texts.csv", "--epochs", "1", "--json")
+    run = dlrecipes(*asked, cwd=tmp_path, report=True).document
+    html = (tmp_path / run["path"] / "report.html").read_text(encoding="utf-8")
+    for markup in ("<script", "<img src=x", "<b>yes", "<i>no"):
+        assert markup not in html
+    assert "&lt;i&gt;no&lt;/i&gt;" in html
+    Page(html)
