@@ -55,6 +55,8 @@ def _lacking() -> dict[str, str]:
             lacking["mount"] = "a file system of its own can be mounted by root alone"
     if shutil.which("chromium") is None or find_spec("playwright") is None:
         lacking["browser"] = "there is no chromium, or no playwright"
+    if find_spec("shap") is None:
+        lacking["explain"] = "shap is not installed"
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         lacking["user"] = "only root can become another user, with setpriv"
     return lacking

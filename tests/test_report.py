@@ -77,7 +77,7 @@ def test_a_training_leaves_a_page_that_needs_nothing_else(recipe: str, run_of: R
     assert set(SECTIONS[recipe]) <= set(page.ids)
     assert len(set(page.ids)) == len(page.ids)
     charts = re.findall(r'<svg [^>]*\bid="(chart-[^"]+)"', html)
-    assert len(charts) == html.count("<svg ") >= 2
+    assert len(charts) == html.count("<svg ") >= 1
     # The style of a chart is for that chart alone.
     assert re.search(r"[}>\n]\s*\.(series|title|axis)\b", html) is None
     assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
@@ -140,8 +140,10 @@ def test_no_report_leaves_none_and_the_report_of_such_a_run_says_so(tmp_path: Pa
     run = dlrecipes(*asked, cwd=tmp_path).document
     assert not (tmp_path / run["path"] / "report.html").exists()
     assert not (tmp_path / run["path"] / "shown.json").exists()
+    again = dlrecipes("reproduce", REGRESSION, "--json", cwd=tmp_path).document
+    assert not (tmp_path / again["path"] / "report.html").exists()
     dlrecipes("report", REGRESSION, cwd=tmp_path)
-    html = (tmp_path / run["path"] / "report.html").read_text(encoding="utf-8")
+    html = (tmp_path / again["path"] / "report.html").read_text(encoding="utf-8")
     assert "trained with --no-report" in html
     assert {"test", "curves", "settings"} <= set(Page(html).ids)
 
@@ -164,12 +166,12 @@ def test_two_runs_are_compared_on_the_same_test_examples(tmp_path: Path) -> None
     assert apart["interval"][0] > 0
     said = dlrecipes("runs", "compare", "short", "long", cwd=tmp_path).out
     assert "long is better: its accuracy is" in said
-    assert f"It is right about {apart['won']} test examples that the other is wrong about" in said
+    assert f"long is right about {apart['won']} test examples that the other run is " in said
     same = dlrecipes("runs", "compare", "long", "long", cwd=tmp_path).out
     assert "may be noise" in same
     (tmp_path / "runs" / MNIST / "long" / "scores.npz").write_bytes(b"")
     unknown = dlrecipes("runs", "compare", "short", "long", cwd=tmp_path).out
-    assert "Whether one is better beyond noise is unknown" in unknown
+    assert "It is unknown whether the difference is more than noise" in unknown
 
 
 def test_a_run_that_failed_has_a_report_of_what_there_is(run_of: RunOf, tmp_path: Path) -> None:
@@ -183,7 +185,7 @@ def test_a_run_that_failed_has_a_report_of_what_there_is(run_of: RunOf, tmp_path
     run.save()
     dlrecipes("report", str(copy), cwd=tmp_path)
     html = (copy / "report.html").read_text(encoding="utf-8")
-    assert "This run is failed" in html
+    assert "Status: failed" in html
     assert "The loss is &lt;NaN&gt; &amp; gone." in html
     assert "curves" in Page(html).ids
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "reproduce": Command("reproduce", "reproduce", "dlrecipes reproduce mnist-cnn"),
     "evaluate": Command("evaluate", "evaluate", "dlrecipes evaluate mnist-cnn"),
     "predict": Command("predict", "predict", "dlrecipes predict mnist-cnn digit.png"),
+    "explain": Command("explain", "explain", "dlrecipes explain mnist-cnn digit.png"),
     "report": Command("report", "report", "dlrecipes report mnist-cnn --open"),
     "export": Command("export", "export", "dlrecipes export mnist-cnn --format saved-model"),
     "benchmark": Command("benchmark", "benchmark", "dlrecipes benchmark mnist-cnn"),

@@ -382,7 +382,11 @@ NoBaseline = Annotated[
     ),
 ]
 NoReport = Annotated[
-    bool, typer.Option("--no-report", help="Write no report.html, which shows what was learned.")
+    bool,
+    typer.Option(
+        "--no-report",
+        help="Write no report.html, and keep no test scores for it or for `runs compare`.",
+    ),
 ]
 
 

@@ -18,9 +18,9 @@ def report(
     runs_dir: options.RunsDir = options.RUNS_DIR,
     json: options.Json = False,
 ) -> None:
-    """Write what a run has learned as one HTML file: report.html in its folder.
+    """Write the report of a run as one HTML file: report.html in the run's folder.
 
-    The file needs nothing else, and loads nothing from the Internet.
+    The file is self-contained: it loads nothing from the Internet.
     """
     from dlrecipes.use.report import write_report
 

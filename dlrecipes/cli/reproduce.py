@@ -48,7 +48,7 @@ def reproduce(
     display = Display(output.console(stderr=json, in_passing=True), quiet=quiet)
     with output.only_json(json):
         again = trainer.reproduce(found, changes, display)
-        write_report(again)
+        write_report(again, wanted=not again.no_report)
     comparison, reasons = compare(found, again), differences(found, again)
     if json:
         output.print_json(

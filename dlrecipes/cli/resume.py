@@ -60,7 +60,7 @@ def resume(
         display = Display(output.console(stderr=json, in_passing=True), quiet=quiet)
         with output.only_json(json):
             found = trainer.resume(found, changes, display)
-            write_report(found)
+            write_report(found, wanted=not found.no_report)
     # By its path: the recipe's name may stand for a run that was started later.
     print_run(found, quote(str(found.path)), as_json=json, quiet=quiet)
     wanted.enforce(found.metrics, found.verdict)

@@ -54,18 +54,23 @@ def list_runs(
         ),
     ] = "",
     sort: Annotated[
-        str, typer.Option("--sort", metavar="|".join(SORTS), help="What comes last.")
+        str,
+        typer.Option(
+            "--sort",
+            metavar="|".join(SORTS),
+            help="Order: the latest, best, longest or largest run comes last.",
+        ),
     ] = "started",
     limit: Annotated[
         int | None,
-        typer.Option("--limit", metavar="N", help="Only the last N.", show_default="all"),
+        typer.Option("--limit", metavar="N", help="Only the last N runs.", show_default="all"),
     ] = None,
     runs_dir: options.RunsDir = options.RUNS_DIR,
     json: options.Json = False,
 ) -> None:
     """List your runs with their data and results, the latest last.
 
-    With --sort result the best is last, where you see it; runs of different tasks are apart.
+    With --sort result, runs are grouped by task, and the best run of each task comes last.
     """
     if context.invoked_subcommand:
         context.obj = runs_dir
@@ -230,7 +235,7 @@ def compare(
     runs_dir: options.RunsDir = options.RUNS_DIR,
     json: options.Json = False,
 ) -> None:
-    """Compare two runs: their settings, their metrics, and whether one is better beyond noise."""
+    """Compare two runs: settings, metrics, and whether the difference is more than noise."""
     folder = options.folder_of_runs(context, runs_dir)
     one, other = find_run(first, folder, finished=False), find_run(second, folder, finished=False)
     settings = _pairs(_comparable(one), _comparable(other))
@@ -274,10 +279,10 @@ def compare(
 def _shown_difference(found: Mapping[str, Any], other: Run) -> str:
     """Return whether the second of two runs is better, in a sentence or two."""
     if "why_none" in found:
-        return f"Whether one is better beyond noise is unknown: {found['why_none']}."
+        return f"It is unknown whether the difference is more than noise: {found['why_none']}."
     lowest, highest = found["interval"]
     if lowest is None:
-        return "The test examples are too few to tell whether one is better."
+        return "There are too few test examples to tell whether one run is better."
     by = f"{output.number(lowest)} to {output.number(highest)}"
     basis = f"95 % interval {by}, {found['test']}, the same {found['rows']:,} test examples"
     size = output.number(abs(found["difference"]))
@@ -290,8 +295,8 @@ def _shown_difference(found: Mapping[str, Any], other: Run) -> str:
     if found["won"] is None:
         return said
     return (
-        f"{said} It is right about {found['won']:,} test examples that the other is wrong about, "
-        f"and wrong about {found['lost']:,} that the other is right about."
+        f"{said} {other.run} is right about {found['won']:,} test examples that the other run is "
+        f"wrong about, and wrong about {found['lost']:,} that the other run is right about."
     )
 
 

@@ -18,12 +18,16 @@ def note(
     context: typer.Context,
     run: options.RunArgument,
     text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="What to remember. An empty text removes a note.")
+        str, typer.Argument(metavar="TEXT", help="The note. An empty text removes it.")
     ],
     runs_dir: options.RunsDir = options.RUNS_DIR,
     json: options.Json = False,
 ) -> None:
-    """Write a note on a run. `runs`, `runs show` and the report show it."""
+    """Write a note on a run, in place of any earlier one. `runs` and `runs show` show it.
+
+    The report shows it once you write it again: dlrecipes report RUN. Runs with a note are kept
+    by `runs prune`.
+    """
     if len(text) > LONGEST:
         raise InputError(f"A note has at most {LONGEST:,} characters. Received: {len(text):,}")
     found = find_run(run, options.folder_of_runs(context, runs_dir), finished=False)
@@ -36,6 +40,8 @@ def note(
     if json:
         output.print_json({"run": found.run, "path": str(found.path), "note": found.note})
         return
-    said = f"Noted on {found.run}: {found.note}" if found.note else f"Removed: {found.run}'s note"
+    said = (
+        f"Noted on {found.run}: {found.note}" if found.note else f"Removed the note on {found.run}."
+    )
     output.console().print(said, markup=False)
     output.print_next("dlrecipes runs")

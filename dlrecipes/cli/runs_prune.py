@@ -25,7 +25,7 @@ def prune(
         typer.Option(
             "--keep",
             metavar="N",
-            help="Remove finished runs, too, but the N best of each recipe on the same data.",
+            help="Also remove finished runs, except the N best of each recipe on the same data.",
             show_default=False,
         ),
     ] = None,
@@ -33,7 +33,7 @@ def prune(
         bool,
         typer.Option(
             "--checkpoints",
-            help="Remove no run, but the checkpoints of finished runs, which nothing needs.",
+            help="Remove no runs, only the checkpoints of finished ones: nothing needs them.",
         ),
     ] = False,
     recipe: options.OfRecipe = "",
@@ -43,12 +43,13 @@ def prune(
 ) -> None:
     """Remove runs that failed or were interrupted.
 
-    Refuses to remove anything of a run that is being trained. Runs with a note are kept.
+    Refuses to remove any part of a run that is being trained. Runs with a note are kept, but
+    --checkpoints removes their checkpoints, too.
     """
     if keep is not None and keep < 1:
         raise InputError(f"--keep must be at least 1. Received: {keep}")
     if only_checkpoints and keep is not None:
-        raise InputError("--checkpoints removes no run: leave out --keep.")
+        raise InputError("--checkpoints and --keep exclude each other.", "Give one of the two.")
     runs, _ = all_runs(options.folder_of_runs(context, runs_dir), recipe or "*")
     what = "the checkpoints of {}" if only_checkpoints else "{}"
     chosen = _with_checkpoints(runs) if only_checkpoints else _superfluous(runs, keep)

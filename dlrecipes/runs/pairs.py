@@ -36,16 +36,17 @@ def compared(one: Run, other: Run) -> dict[str, Any]:
         right about, None where answers are not right or wrong; or only `why_none`, a clause.
     """
     if one.headline != other.headline:
-        return {"why_none": f"they are judged by {one.headline} and by {other.headline}"}
+        names = f"{one.headline} and {other.headline}"
+        return {"why_none": f"the runs have different headline metrics, {names}"}
     try:
         headline = find_task(one.task).headline
         first, second = scores_of(one), scores_of(other)
     except (InputError, KeyError, OSError, ValueError) as error:
-        return {"why_none": f"what they did on each test example cannot be read ({error})"}
+        return {"why_none": f"the scores of the test examples cannot be read ({error})"}
     if first is None or second is None:
-        return {"why_none": "what they did on each test example was not kept for both"}
+        return {"why_none": "at least one run has no scores of its test examples (--no-report)"}
     if not first.fits(second) or first.parts.shape != second.parts.shape:
-        return {"why_none": "they were tested on different examples"}
+        return {"why_none": "the runs were tested on different examples"}
     found = paired(second, first)
     shares = set(np.unique(np.concatenate([first.parts, second.parts]))) <= {0.0, 1.0}
     is_right = shares and first.parts.shape[1:] == (1,) and type(first) is Scores

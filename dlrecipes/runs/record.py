@@ -85,6 +85,7 @@ class Run:
             if there is none.
         no_plain_baseline: Why there is no plain baseline; empty if there is one.
         no_baseline: Whether the plain baseline was left out: `--no-baseline`.
+        no_report: Whether the report was left out: `--no-report`.
         expected: Expected range of the headline metric; empty if there is none.
         not_expected: Why there is no expected range; empty if there is one.
         verdict: How good the result is: `as expected`, `worse than expected`, `better than
@@ -98,7 +99,7 @@ class Run:
         program_seal: Proof that this user made the serving model, if it is a program.
         checkpoints: When checkpoints are written (`every`) and how many are kept (`keep`).
         on_nan: What to do when the loss becomes NaN: `stop` or `restore`.
-        note: What you wrote on it with `runs note`; empty for nothing.
+        note: Your note on the run, from `runs note`; empty if there is none.
         events: What happened during training, in order: `what` (`interrupted`, `resumed`,
             `restored`, …), `when`, and where in training (`epoch`, `step`).
         schema: Version of this format.
@@ -129,6 +130,7 @@ class Run:
     plain_baseline: dict[str, Any] = field(default_factory=dict)
     no_plain_baseline: str = ""
     no_baseline: bool = False
+    no_report: bool = False
     expected: dict[str, list[float]] = field(default_factory=dict)
     not_expected: str = ""
     verdict: str = "unknown"

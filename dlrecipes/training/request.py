@@ -202,6 +202,7 @@ class Request:
             on_nan=changes.on_nan or run.on_nan,
             sample=sample if sample and sample.exists() else None,
             no_baseline=run.no_baseline,
+            no_report=run.no_report,
         )
 
     @property

@@ -189,6 +189,7 @@ def _begin_run(work: Work) -> tuple[Run, IO[str]]:
             checkpoints={"every": request.checkpoint_every, "keep": request.keep_checkpoints},
             on_nan=request.on_nan,
             no_baseline=request.no_baseline,
+            no_report=request.no_report,
             path=folder,
         )
         if request.reproduces:

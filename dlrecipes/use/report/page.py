@@ -204,7 +204,7 @@ def _marks(
     if (kept := kept_epoch(run.config, list(history))) and kept != last:
         marks["kept epoch"] = [(float(kept), lowest), (float(kept), ends[1])]
     for place, end in enumerate(run.expected.get(name, [])):
-        label = ("expected, from", "expected, to")[place]
+        label = ("lowest expected", "highest expected")[place]
         marks[label] = [(1.0, end), (float(max(last, 2)), end)]
     return marks
 
@@ -224,18 +224,18 @@ def _test_charts(shown: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append({"title": "ROC: each class against the rest", "svg": svg})
     if curves.get("precision_recall"):
         svg = charts.lines(
-            "Precision over recall",
+            "Precision-recall curve",
             curves["precision_recall"],
             Axes("recall", "precision", (0, 1)),
         )
-        found.append({"title": "Precision over recall", "svg": svg})
+        found.append({"title": "Precision-recall curve", "svg": svg})
     if bins := curves.get("calibration"):
         points = {"answers": [(one["sure"], one["right"]) for one in bins]}
         svg = charts.lines(
             "Calibration",
-            {**points, "as sure as right": [(0, 0), (1, 1)]},
-            Axes("probability that the model gives", "share of right answers", (0, 1)),
-            dashed=["as sure as right"],
+            {**points, "perfect calibration": [(0, 0), (1, 1)]},
+            Axes("confidence", "accuracy", (0, 1)),
+            dashed=["perfect calibration"],
         )
         found.append({"title": "Calibration: how sure, and how often right", "svg": svg})
     return [*found, *_number_charts(numbers)] if numbers else found
@@ -246,18 +246,20 @@ def _number_charts(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
     values = [value for point in numbers["points"] for value in point]
     ends = (min(values), max(values))
     scatter = charts.lines(
-        "Predicted over true numbers",
-        {"test rows": numbers["points"], "right": [(end, end) for end in ends]},
+        "Predicted against true values",
+        {"test rows": numbers["points"], "perfect prediction": [(end, end) for end in ends]},
         Axes("truth", "prediction"),
         dots=True,
-        dashed=["right"],
+        dashed=["perfect prediction"],
     )
     counts, edges = numbers["residuals"]["counts"], numbers["residuals"]["ends"]
     middles = [(low + high) / 2 for low, high in pairwise(edges)]
     labels = [f"{middle:.3g}" if place % 4 == 0 else "" for place, middle in enumerate(middles)]
-    residuals = charts.bars("Residuals", counts, labels, Axes("prediction less truth", "test rows"))
+    residuals = charts.bars(
+        "Residuals", counts, labels, Axes("prediction minus truth", "test rows")
+    )
     return [
-        {"title": "Predicted over true numbers", "svg": scatter},
+        {"title": "Predicted against true values", "svg": scatter},
         {"title": "Residuals", "svg": residuals},
     ]
 

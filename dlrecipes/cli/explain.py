@@ -1,0 +1,141 @@
+"""The `explain` command. It runs no recipe's code."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from dlrecipes.cli import options, output
+from dlrecipes.cli.display import FetchDisplay
+from dlrecipes.cli.result import print_run_in_use
+from dlrecipes.datasets.own.files import printable, shortened
+from dlrecipes.runs.lookup import find_run
+
+if TYPE_CHECKING:
+    from dlrecipes.use.explain import Explanation
+
+EXPLANATIONS = "explanations"
+BAR = 20
+"""Characters of the longest bar."""
+STRONG, WEAK = 0.5, 0.15
+"""Shares of the strongest attribution from which a part is marked."""
+
+
+def explain(
+    run: options.RunArgument,
+    inputs: options.PredictInputs,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FOLDER",
+            help="Folder for the page and the pictures.",
+            show_default="explanations in the run's folder",
+        ),
+    ] = None,
+    data_dir: options.DataDir = None,
+    device: options.DeviceName = "auto",
+    trust_recipe: options.TrustRecipe = False,
+    runs_dir: options.RunsDir = options.RUNS_DIR,
+    json: options.Json = False,
+) -> None:
+    """Show what moved the answer to each input: words, columns, or parts of a picture.
+
+    Takes what `predict` takes. Writes explanation.html, and a PNG image for each picture. Needs
+    shap: pip install 'dlrecipes[explain]'
+    """
+    found = find_run(run, runs_dir)
+    from dlrecipes.training.request import Changes
+    from dlrecipes.use import explain as use
+    from dlrecipes.use.explain.page import write_page
+
+    changes = Changes(device=device, data_dir=data_dir, trust_recipe=trust_recipe)
+    with output.only_json(json):
+        explained = list(use.explain(found, inputs, changes, FetchDisplay(quiet=False)))
+    path = write_page(found, explained, folder or found.folder(EXPLANATIONS))
+    if json:
+        output.print_json(
+            {
+                "run": found.run,
+                "path": str(path),
+                "explanations": [one.document() for one in explained],
+            }
+        )
+        return
+    print_run_in_use(found, run, runs_dir)
+    for one in explained:
+        _show(one)
+    output.console().print(f"\nWrote {path}", markup=False)
+
+
+def _show(one: "Explanation") -> None:
+    """Print one explanation."""
+    target = output.console()
+    answer = f"{shortened(printable(one.answer))}, probability " if one.answer else ""
+    target.print()
+    target.print(
+        Text(f"{shortened(printable(one.input))}: ", style="bold").append(
+            f"{answer}{output.number(one.value)} (expectation {output.number(one.expectation)})",
+            style="not bold",
+        )
+    )
+    strongest = max(map(abs, one.attributions), default=0.0) or 1.0
+    shares = [attribution / strongest for attribution in one.attributions]
+    if one.kind == "columns":
+        _show_columns(one, shares)
+    elif one.kind == "words":
+        _show_words(one, shares)
+    else:
+        _show_cells(one, shares)
+
+
+def _show_columns(one: "Explanation", shares: Sequence[float]) -> None:
+    """Print what each column adds, the most first."""
+    order = sorted(range(len(shares)), key=lambda place: -abs(shares[place]))
+    output.print_table(
+        ["column", "value", "adds", ""],
+        [
+            [
+                shortened(printable(one.names[place])),
+                shortened(printable(one.values[place])),
+                f"{one.attributions[place]:+.4g}",
+                ("+" if shares[place] > 0 else "-") * round(BAR * abs(shares[place])),
+            ]
+            for place in order
+        ],
+    )
+
+
+def _show_words(one: "Explanation", shares: Sequence[float]) -> None:
+    """Print a text whose words are marked by what they add, and the strongest of them."""
+    text = Text()
+    for word, share in zip(one.names, shares, strict=True):
+        strength = "bold" if abs(share) >= STRONG else "not bold"
+        colour = "green" if share > 0 else "red"
+        style = f"{strength} {colour}" if abs(share) >= WEAK else ""
+        text.append(printable(word), style=style).append(" ")
+    output.console().print(text)
+    order = sorted(range(len(shares)), key=lambda place: -abs(shares[place]))[:10]
+    output.print_table(
+        ["word", "adds"],
+        [[shortened(printable(one.names[n])), f"{one.attributions[n]:+.4f}"] for n in order],
+    )
+
+
+def _show_cells(one: "Explanation", shares: Sequence[float]) -> None:
+    """Print which cells of a picture speak for the answer (+, #) and against it (-, =)."""
+    across = 1 + max(int(name.split(",")[1]) for name in one.names)
+    for start in range(0, len(shares), across):
+        line = Text()
+        for share in shares[start : start + across]:
+            sign = (
+                "."
+                if abs(share) < WEAK
+                else "+-"[share < 0]
+                if abs(share) < STRONG
+                else "#="[share < 0]
+            )
+            line.append(sign * 2, style={".": "dim"}.get(sign, "green" if share > 0 else "red"))
+        output.console().print(line)

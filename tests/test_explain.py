@@ -1,0 +1,149 @@
+"""`explain`: what each part of an input adds to an answer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import (
+    MNIST,
+    REGRESSION,
+    SENTIMENT,
+    TEXT,
+    dlrecipes,
+    mnist_test_images,
+    run_python,
+    sample_table,
+    write_image,
+)
+
+from dlrecipes.use.explain.parts import cells_of, hidden_cells, joined, words_of
+
+RunOf = Callable[[str], dict[str, Any]]
+
+WITHOUT_SHAP = """
+import sys
+
+sys.modules["shap"] = None
+from dlrecipes.cli import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def explained(path: str, *inputs: str | Path, cwd: Path) -> list[dict[str, Any]]:
+    """Return what `explain --json` prints of each input; its parts add up."""
+    document = dlrecipes("explain", path, *inputs, "--output", "out", "--json", cwd=cwd).document
+    found: list[dict[str, Any]] = document["explanations"]
+    for one in found:
+        added = sum(part["attribution"] for part in one["parts"])
+        apart = one["value"] - one["expectation"]
+        assert added == pytest.approx(apart, abs=1e-4 * max(1.0, abs(one["value"])))
+    html = (cwd / "out" / "explanation.html").read_text("utf-8")
+    assert "http" not in html
+    assert "<script" not in html
+    return found
+
+
+@pytest.mark.explain
+def test_columns_add_up_to_the_answer_less_the_expectation(run_of: RunOf, tmp_path: Path) -> None:
+    rows = sample_table("diamonds.csv", "test").head(2).drop(columns="price")
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    run = run_of(REGRESSION)["path"]
+    first, second = explained(run, "rows.csv", cwd=tmp_path)
+    assert [part["name"] for part in first["parts"]] == [*rows]
+    assert first["kind"] == "columns"
+    asked = dlrecipes("predict", run, "rows.csv", "--json", cwd=tmp_path).document["predictions"]
+    values = [one["value"] for one in asked]
+    assert [first["value"], second["value"]] == pytest.approx(values, rel=1e-5)
+    assert first["expectation"] == second["expectation"]
+    said = dlrecipes("explain", run, "rows.csv", "--output", "out", cwd=tmp_path).out
+    assert "carat" in said
+
+
+@pytest.mark.explain
+@pytest.mark.long
+def test_words_that_speak_for_the_answer_are_found(run_of: RunOf, tmp_path: Path) -> None:
+    text = "<b>A wonderful</b> film, and a wonderful story."
+    (one,) = explained(run_of(SENTIMENT)["path"], text, cwd=tmp_path)
+    assert one["kind"] == "words"
+    words = [part["name"] for part in one["parts"]]
+    assert words == text.split()
+    assert "&lt;b&gt;A" in (tmp_path / "out" / "explanation.html").read_text("utf-8")
+
+
+@pytest.mark.explain
+def test_parts_of_a_picture_add_up_and_are_drawn(run_of: RunOf, tmp_path: Path) -> None:
+    write_image(tmp_path / "digit.png", mnist_test_images()[0][0].squeeze())
+    (one,) = explained(run_of(MNIST)["path"], "digit.png", cwd=tmp_path)
+    assert one["kind"] == "cells"
+    assert len(one["parts"]) == 14 * 14
+    assert (tmp_path / "out" / "explanation-1.png").stat().st_size > 100
+    corner = {(0, 0), (0, 13), (13, 0), (13, 13)}
+    empty = [part for part in one["parts"] if tuple(map(int, part["name"].split(","))) in corner]
+    strongest = max(abs(part["attribution"]) for part in one["parts"])
+    assert all(abs(part["attribution"]) < 0.3 * strongest for part in empty)
+
+
+@pytest.mark.explain
+@pytest.mark.long
+def test_a_label_that_is_written_into_a_corner_is_found(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(200):
+        pixels = random.integers(0, 160, (28, 28)).astype("uint8")
+        kind = "marked" if number % 2 else "plain"
+        if kind == "marked":
+            pixels[:4, :4] = 255
+        write_image(tmp_path / "photos" / kind / f"{number:03}.png", pixels)
+    # Mirrored pictures have the label in another corner.
+    flags = ("--epochs", "12", "--filters", "8,16", "--no-augmentation", "--json")
+    run = dlrecipes("train", MNIST, "--data", "photos", *flags, cwd=tmp_path).document
+    assert run["metrics"]["accuracy"] > 0.9
+    (one,) = explained(run["path"], "photos/marked/001.png", cwd=tmp_path)
+    assert one["answer"] == "marked"
+    best = max(one["parts"], key=lambda part: part["attribution"])
+    assert max(map(int, best["name"].split(","))) <= 1, "cells of 2 pixels: the corner has 4"
+
+
+@pytest.mark.explain
+@pytest.mark.long
+def test_a_column_that_the_model_was_told_to_ignore_adds_nothing(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=(400, 3)).round(3)
+    rows = [f"{a},{b},{c},{10 * a + b:.3f}" for a, b, c in values]
+    (tmp_path / "table.csv").write_text("\n".join(["a,b,secret,y", *rows]) + "\n")
+    asked = ("train", REGRESSION, "--data", "table.csv", "--ignore", "secret", "--epochs", "20")
+    run = dlrecipes(*asked, "--json", cwd=tmp_path).document
+    (tmp_path / "one.csv").write_text("a,b,secret\n1.5,-0.5,9\n1.5,-0.5,-9\n")
+    first, second = explained(run["path"], "one.csv", cwd=tmp_path)
+    assert [part["name"] for part in first["parts"]] == ["a", "b"]
+    assert first["parts"] == second["parts"]
+    assert abs(first["parts"][0]["attribution"]) > abs(first["parts"][1]["attribution"])
+
+
+def test_what_cannot_be_explained_is_said(run_of: RunOf, tmp_path: Path) -> None:
+    run = run_of(TEXT)["path"]
+    outcome = dlrecipes("explain", run, "She was", "--output", "out", cwd=tmp_path, code=2)
+    assert "explain knows classes and numbers of tables, texts and images" in outcome.err
+    run = run_of(REGRESSION)["path"]
+    outcome = run_python(WITHOUT_SHAP, "explain", run, "rows.csv", cwd=tmp_path, code=2)
+    assert "pip install 'dlrecipes[explain]'" in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_parts_of_texts_and_pictures() -> None:
+    assert words_of("Ein Film, wirklich!") == ["Ein ", "Film, ", "wirklich!"]
+    assert words_of("好电影 film") == ["好", "电", "影 ", "film"]
+    assert words_of("") == [""]
+    assert len(words_of("word " * 1000)) <= 200
+    assert "".join(words_of(" a  b\nc ")) == " a  b\nc "
+    mask = np.array([[True, False], [False, False]])
+    assert joined(["a ", "b"], mask).tolist() == ["a ", ""]
+    cells = cells_of((28, 3), 14)
+    assert cells.max() == 14 * 3 - 1
+    pixels = np.zeros((4, 4, 1), "uint8")
+    pixels[:2] = 200
+    hidden = hidden_cells(pixels, cells_of((4, 4), 2), np.array([[True, True, False, False]]))
+    assert hidden[0, :2].min() == 200
+    assert hidden[0, 2:].tolist() == [[[100]] * 4] * 2
