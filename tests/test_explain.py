@@ -41,7 +41,8 @@ def explained(path: str, *inputs: str | Path, cwd: Path) -> list[dict[str, Any]]
         apart = one["value"] - one["expectation"]
         assert added == pytest.approx(apart, abs=1e-4 * max(1.0, abs(one["value"])))
     html = (cwd / "out" / "explanation.html").read_text("utf-8")
-    assert "http" not in html
+    assert "http:" not in html
+    assert "https:" not in html
     assert "<script" not in html
     return found
 

@@ -183,8 +183,11 @@ def test_a_run_that_failed_has_a_report_of_what_there_is(run_of: RunOf, tmp_path
     run.status, run.error, run.metrics, run.files = "failed", "The loss is <NaN> & gone.", {}, {}
     run.details, run.plain_baseline, run.verdict = {}, {}, "unknown"
     run.save()
+    header = 'epoch,loss,val_loss,"x""><img src=x onerror=alert(1)>"'
+    (copy / "history.csv").write_text(f"{header}\n1,0.5,inf,0.1\n2,0.4,0.6,0.2\n")
     dlrecipes("report", str(copy), cwd=tmp_path)
     html = (copy / "report.html").read_text(encoding="utf-8")
+    assert "<img src=x" not in html
     assert "Status: failed" in html
     assert "The loss is &lt;NaN&gt; &amp; gone." in html
     assert "curves" in Page(html).ids

@@ -54,6 +54,7 @@ def test_runs_are_filtered_and_sorted_with_the_best_last(folder: Path) -> None:
         (("--status", "gone"), "--status must be one of running, finished"),
         (("--sort", "age"), "--sort must be one of started, result, time, size"),
         (("--limit", "0"), "--limit must be at least 1"),
+        (("--recipe", "../../other"), "--recipe must be the name of a recipe"),
     ):
         assert said in dlrecipes("runs", *flags, cwd=folder, code=2).err
 

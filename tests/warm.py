@@ -11,10 +11,12 @@ environment says to imports, is for tests that start a process themselves.
 import atexit
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +27,7 @@ from typing import Any
 LOADED = ("dlrecipes.training.trainer", "dlrecipes.use.evaluate", "dlrecipes.use.predict", "pandas")
 """What commands import, besides themselves and TensorFlow."""
 
+_starting = threading.Lock()
 _servers: dict[int, Path] = {}
 """The socket of this process's server, by the number of the process."""
 
@@ -41,8 +44,9 @@ def run(command: Sequence[str], folder: Path, env: Mapping[str, str], stdin: byt
     Returns:
         As `subprocess.run` does.
     """
-    if os.getpid() not in _servers:
-        _servers[os.getpid()] = _start(env)
+    with _starting:
+        if os.getpid() not in _servers:
+            _servers[os.getpid()] = _start(env)
     with (
         socket.socket(socket.AF_UNIX) as connection,
         tempfile.TemporaryFile() as into,
@@ -68,6 +72,7 @@ def _start(env: Mapping[str, str]) -> Path:
     """Start this process's server, which ends with it, and return the socket that it listens on."""
     path = Path(tempfile.mkdtemp(prefix="warm-")) / "socket"
     server = subprocess.Popen([sys.executable, "-P", __file__, path], env=env, cwd=path.parent)
+    atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
     atexit.register(server.kill)
     while not path.exists():
         assert server.poll() is None, "the server of forked processes could not be started"

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +9,7 @@ import typer
 
 from dlrecipes.catalog.settings import FILE_OPTIONS
 from dlrecipes.cli import completion
+from dlrecipes.errors import InputError
 
 if TYPE_CHECKING:
     from dlrecipes.runs.record import Run
@@ -431,6 +433,12 @@ def typed_run(run: "Run", typed: str = "") -> str:
     """
     in_default_folder = run.path.parent.parent == RUNS_DIR
     return shlex.quote((typed or run.recipe) if in_default_folder else str(run.path))
+
+
+def check_recipe_name(name: str) -> None:
+    """Raise InputError unless `--recipe` can be a recipe's name, and no path to elsewhere."""
+    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise InputError(f"--recipe must be the name of a recipe. Received: {name!r}")
 
 
 def folder_of_runs(context: typer.Context, runs_dir: Path) -> Path:

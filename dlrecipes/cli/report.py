@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dlrecipes.cli import options, output
+from dlrecipes.errors import DlrecipesError
 from dlrecipes.runs.lookup import find_run
 from dlrecipes.runs.record import Run
 
@@ -25,13 +26,18 @@ def report(
     from dlrecipes.use.report import write_report
 
     found = find_run(run, runs_dir, finished=False)
-    path = write_report(found)
+    try:
+        path = write_report(found)
+    except OSError as error:
+        raise DlrecipesError(
+            f"The report of {found.run} cannot be written: {error.strerror}."
+        ) from error
     if json:
         output.print_json({"run": found.run, "path": str(path), "bytes": path.stat().st_size})
     else:
         output.console().print(f"Report: {path}", markup=False)
-    if open_it:
-        webbrowser.open(path.resolve().as_uri())
+    if open_it and not webbrowser.open(path.resolve().as_uri()):
+        output.print_warning("No web browser could be opened.")
 
 
 def write_report(run: Run, *, wanted: bool = True) -> None:

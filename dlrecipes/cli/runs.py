@@ -81,6 +81,7 @@ def list_runs(
         raise InputError(f"--sort must be one of {', '.join(SORTS)}. Received: {sort!r}")
     if limit is not None and limit < 1:
         raise InputError(f"--limit must be at least 1. Received: {limit}")
+    options.check_recipe_name(recipe)
     runs, unreadable = all_runs(runs_dir, recipe or "*")
     runs = _sorted([run for run in runs if status in ("", run.status)], sort)[-(limit or 0) :]
     unreadable = {} if status else unreadable

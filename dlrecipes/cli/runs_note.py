@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from dlrecipes.cli import options, output
-from dlrecipes.errors import InputError
+from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.runs.lookup import find_run, read_run
 from dlrecipes.runs.record import LOCK_FILE
 from dlrecipes.system import locks
@@ -35,8 +35,14 @@ def note(
     with lock:
         found = read_run(found.path)  # as it is now that nobody else can change it
         found.note = " ".join(text.split())
-        found.save()
-    (found.path / LOCK_FILE).unlink(missing_ok=True)
+        try:
+            found.save()
+        except OSError as error:
+            raise DlrecipesError(
+                f"The note cannot be written to {found.path}: {error.strerror}."
+            ) from error
+        if found.status == "finished":  # Only those are never locked to be trained again.
+            (found.path / LOCK_FILE).unlink(missing_ok=True)
     if json:
         output.print_json({"run": found.run, "path": str(found.path), "note": found.note})
         return

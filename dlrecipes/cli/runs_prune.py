@@ -12,8 +12,8 @@ from dlrecipes.cli.runs_rm import ask, remove_folder, require_removable
 from dlrecipes.datasets.published.disk import size_of
 from dlrecipes.datasets.published.download import shown_bytes
 from dlrecipes.errors import InputError
-from dlrecipes.runs.lookup import all_runs
-from dlrecipes.runs.ranking import best_first
+from dlrecipes.runs.lookup import all_runs, read_run
+from dlrecipes.runs.ranking import best_first, has_result
 from dlrecipes.runs.record import CHECKPOINTS, Run
 from dlrecipes.system.words import counted
 
@@ -50,6 +50,7 @@ def prune(
         raise InputError(f"--keep must be at least 1. Received: {keep}")
     if only_checkpoints and keep is not None:
         raise InputError("--checkpoints and --keep exclude each other.", "Give one of the two.")
+    options.check_recipe_name(recipe)
     runs, _ = all_runs(options.folder_of_runs(context, runs_dir), recipe or "*")
     what = "the checkpoints of {}" if only_checkpoints else "{}"
     chosen = _with_checkpoints(runs) if only_checkpoints else _superfluous(runs, keep)
@@ -60,17 +61,29 @@ def prune(
     named = what.format(counted(len(paths), "run"))
     if paths and not yes:
         ask(paths, f"{named} ({shown_bytes(size)})")
-    for path in paths:
-        remove_folder(path)
+    removed = []
+    for run, path in zip(chosen, paths, strict=True):
+        if _is_as_it_was(run):
+            remove_folder(path)
+            removed.append({"run": run.run, "path": str(path)})
+        else:
+            output.print_warning(f"{run.run} changed meanwhile: it is kept.")
     if json:
-        removed = [
-            {"run": run.run, "path": str(path)} for run, path in zip(chosen, paths, strict=True)
-        ]
         output.print_json({"removed": removed, "bytes": size})
         return
-    said = f"Removed {named} ({shown_bytes(size)})." if paths else "There is nothing to remove."
+    named = what.format(counted(len(removed), "run"))
+    said = f"Removed {named} ({shown_bytes(size)})." if removed else "There is nothing to remove."
     output.console().print(said)
     output.print_next("dlrecipes runs")
+
+
+def _is_as_it_was(run: Run) -> bool:
+    """Tell whether a run is what it was when it was chosen: a question may take hours."""
+    try:
+        now = read_run(run.path)
+    except InputError:
+        return False
+    return (now.status, now.note) == (run.status, run.note)
 
 
 def _with_checkpoints(runs: Sequence[Run]) -> list[Run]:
@@ -93,7 +106,7 @@ def _superfluous(runs: Sequence[Run], keep: int | None) -> list[Run]:
     failed = [run for run in runs if run.status in ("failed", "interrupted")]
     alike: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:
-        if run.status == "finished":
+        if run.status == "finished" and has_result(run):
             alike[run.recipe, run.data["fingerprint"]].append(run)
     beyond = [run for some in alike.values() for run in best_first(some)[keep or len(some) :]]
     return [run for run in [*failed, *beyond] if not run.note]

@@ -29,7 +29,8 @@ def mean_iou(means: Array) -> float:
     matrix = means.reshape(math.isqrt(len(means)), -1)
     both = matrix.diagonal()
     either = matrix.sum(axis=0) + matrix.sum(axis=1) - both
-    return float(np.mean(both[either > 0] / either[either > 0]))
+    found = either > 0
+    return float(np.mean(both[found] / either[found])) if found.any() else math.nan
 
 
 @dataclass(frozen=True, eq=False)

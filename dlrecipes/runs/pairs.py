@@ -38,6 +38,8 @@ def compared(one: Run, other: Run) -> dict[str, Any]:
     if one.headline != other.headline:
         names = f"{one.headline} and {other.headline}"
         return {"why_none": f"the runs have different headline metrics, {names}"}
+    if one.data["fingerprint"] != other.data["fingerprint"]:
+        return {"why_none": "the runs were trained and tested on different data"}
     try:
         headline = find_task(one.task).headline
         first, second = scores_of(one), scores_of(other)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 
-from dlrecipes.errors import InputError
 from dlrecipes.runs.record import Run
 from dlrecipes.tasks import find_task
 
@@ -17,12 +16,17 @@ def best_first(runs: Iterable[Run]) -> list[Run]:
     return sorted(runs, key=lambda run: (run.task, _loss(run), run.started))
 
 
+def has_result(run: Run) -> bool:
+    """Tell whether a run can be ranked: it has a result, of a task that is known."""
+    return math.isfinite(_loss(run))
+
+
 def _loss(run: Run) -> float:
     """Return a number that is lower for a better result, infinite without one."""
     value = run.metrics.get(run.headline)
     try:
         headline = find_task(run.task).headline
-    except InputError:
+    except Exception:  # A package that brought the task is gone, or cannot be imported.
         return math.inf
     if value is None or not math.isfinite(value):
         return math.inf

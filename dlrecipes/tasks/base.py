@@ -24,6 +24,8 @@ from dlrecipes.tasks.choosing import Named
 from dlrecipes.tasks.reading import PUBLISHED_TEST_FRACTION, Found, Reading, held_out
 from dlrecipes.tasks.results import Baseline, Examined, Metric
 
+SHOWN = 500
+"""Characters of a text on a page."""
 GOLDEN_EXAMPLES = 8
 
 Chunk = Mapping[str, Sequence[Any]]
@@ -225,7 +227,7 @@ class Input(ABC):
         Returns:
             Of each one of `image` (a PNG as a data URL), `text`, or `columns` (name and value).
         """
-        return [{"text": line} for line in self.shown(some)]
+        return [{"text": line[:SHOWN]} for line in self.shown(some)]
 
     def raw(self, test: Examples, count: int, form: Form) -> Rows:
         """Return so many raw inputs of the test split; the first ones again, if it has fewer."""

@@ -1,6 +1,7 @@
 """Pictures on a page: pixels as the URL of a small PNG image that needs no file."""
 
 import base64
+import colorsys
 from io import BytesIO
 
 import numpy as np
@@ -9,7 +10,7 @@ from dlrecipes.datasets.storage import Array
 
 LARGEST_SIDE = 128
 """Pixels; a larger picture is made smaller."""
-# From dark to bright for whoever sees no colours, too: the first twelve classes of a mask.
+# Apart in brightness, too, for whoever sees no colours: the first twelve classes of a mask.
 COLOURS = (
     *((33, 62, 120), (240, 205, 90), (60, 150, 90), (200, 80, 60), (140, 100, 180), (90, 180, 200)),
     *((230, 140, 170), (120, 90, 60), (160, 200, 120), (250, 250, 250), (90, 90, 90), (20, 20, 20)),
@@ -18,16 +19,26 @@ NO_CLASS = (128, 128, 128)
 """The colour of a pixel that belongs to no class."""
 
 
-def png_url(pixels: Array) -> str:
+def colour_of(number: int) -> tuple[int, ...]:
+    """Return the colour of a class, red, green and blue from 0 to 255."""
+    if number < len(COLOURS):
+        return COLOURS[number]
+    shares = colorsys.hsv_to_rgb(number * 0.618 % 1, 0.65, (0.55, 0.9)[number % 2])
+    return tuple(round(255 * share) for share in shares)
+
+
+def png_url(pixels: Array, *, is_mask: bool = False) -> str:
     """Return a picture as a data URL.
 
     Args:
         pixels: uint8 (height, width), or (height, width, channels) of 1 or 3 channels.
+        is_mask: Whether its colours stand for classes, so that none may be in between.
     """
     from PIL import Image
 
     picture = Image.fromarray(pixels.squeeze(-1) if pixels.shape[2:] == (1,) else pixels)
-    picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    how = Image.Resampling.NEAREST if is_mask else Image.Resampling.BICUBIC
+    picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE), how)
     content = BytesIO()
     picture.save(content, format="PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
@@ -40,5 +51,5 @@ def mask_url(classes: Array, count: int) -> str:
         classes: Class numbers (height, width); one beyond the classes belongs to none.
         count: Number of classes.
     """
-    palette = np.array([*(COLOURS[n % len(COLOURS)] for n in range(count)), NO_CLASS], "uint8")
-    return png_url(palette[np.minimum(classes.astype("int64"), count)])
+    palette = np.array([*map(colour_of, range(count)), NO_CLASS], "uint8")
+    return png_url(palette[np.minimum(classes.astype("int64"), count)], is_mask=True)

@@ -129,7 +129,7 @@ class Rival:
             apart = value - baseline
             difference = Difference(apart, (apart, apart), UNTESTED)
         else:
-            scores = _scores(metrics, headline.name)
+            scores = scores_of(metrics, headline.name)
             with suppress(IndexError):
                 scores = scores and scores.take(self.problem.test.numbers[: len(known)])
             if scores and scores.fits(known):
@@ -160,7 +160,7 @@ def _in_words(error: Exception) -> str:
     return text.strip().rstrip(".:")
 
 
-def _scores(metrics: Mapping[str, Any], headline: str) -> Scores | None:
+def scores_of(metrics: Mapping[str, Any], headline: str) -> Scores | None:
     """Return what the network's headline is made of; None if that is not known."""
     scores: Scores | None = getattr(metrics, "scores", {}).get(headline)
     # A recipe may have changed its metrics afterwards.

@@ -298,8 +298,9 @@ class Session:
         try:
             with self.work.clock.part("report"):
                 write_shown(self.run, self.work, self.tested, self.serving)
-        except OSError as error:  # A full disk: the run is whole without it.
-            listener.warn(f"There is no report: {error.strerror}.")
+        except Exception as error:  # Whatever it is, the run is whole without it.
+            why = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+            listener.warn(f"There is nothing to show in a report: {why}.")
 
     def _advice(self) -> list[str]:
         """Return flags that may help a network that is no better than a plain baseline."""

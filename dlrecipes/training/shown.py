@@ -7,18 +7,21 @@ here is needed to train: a part that cannot be gathered is left out, and `missin
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dlrecipes.datasets.examples import Examples
 from dlrecipes.datasets.storage import Array
+from dlrecipes.errors import DlrecipesError
 from dlrecipes.kit.metrics import class_probabilities
-from dlrecipes.kit.scores import Scores, counts_from_above, mean_iou, packed
+from dlrecipes.kit.scores import RankedScores, Scores, counts_from_above, mean_iou, packed
 from dlrecipes.runs.noise import interval_of
 from dlrecipes.runs.record import SCORES_FILE, SHOWN_FILE, Run, finite
 from dlrecipes.system.atomic import whole_file, write_atomically
 from dlrecipes.tasks.serving import call_serving, named_features
+from dlrecipes.training.rival import scores_of
 from dlrecipes.training.work import Work
 
 EXAMPLES = 8
@@ -36,6 +39,10 @@ POINTS = 100
 """Of a curve."""
 BINS = 10
 """Of the calibration and of the residuals."""
+WIDEST_MATRIX = 40
+"""Classes of a confusion matrix that is shown."""
+MOST_RESAMPLED = 1_000_000
+"""Numbers that are ranked again for each resample."""
 SCATTERED = 400
 """Test rows that are drawn as points."""
 
@@ -61,13 +68,18 @@ def write_shown(run: Run, work: Work, tested: Mapping[str, Any], serving: Any) -
             if found:
                 gathered[name] = found
     document = finite({**gathered, "missing": missing})
-    text = json.dumps(document, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(document, allow_nan=False, ensure_ascii=False, default=_plain)
     write_atomically(run.path / SHOWN_FILE, text.encode())
     run.add_file(SHOWN_FILE)
     if test.headline_scores is not None and (arrays := packed(test.headline_scores)):
         with whole_file(run.path / SCORES_FILE) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
         run.add_file(SCORES_FILE)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of NumPy's as one of Python's."""
+    return finite(value.tolist())
 
 
 class _Test:
@@ -88,11 +100,22 @@ class _Test:
         rows = len(self.examples)
         scores: Mapping[str, Scores] = getattr(tested, "scores", {})
         self.scores = {name: one for name, one in scores.items() if len(one) == rows}
-        self.headline_scores = scores.get(work.task.headline.name)
         outputs = getattr(tested, "outputs", None)
         self.outputs = outputs if outputs is not None and len(outputs) == rows else None
         labels = self.examples.labels
-        self.labels = np.asarray(labels) if self.outputs is not None else None
+        self.labels = None if labels is None else np.asarray(labels)
+        if not self._is_in_order():
+            self.scores, self.outputs = {}, None
+        headline = work.task.headline.name
+        self.headline_scores = scores_of(tested, headline) if headline in tested else None
+
+    def _is_in_order(self) -> bool:
+        """Tell whether the rows were tested in the order of the examples: the labels are those."""
+        labels = self.labels
+        return labels is not None and all(
+            one.truth.shape != labels.shape or one.fits(replace(one, truth=labels))
+            for one in self.scores.values()
+        )
 
     @property
     def losses(self) -> Array | None:
@@ -185,7 +208,10 @@ def _interval(run: Run, test: _Test) -> dict[str, Any]:
     """Return the 95 % interval of the headline metric."""
     if test.headline_scores is None:
         return {}
-    lowest, highest = interval_of(test.headline_scores)
+    scores = test.headline_scores
+    if isinstance(scores, RankedScores) and scores.parts.size > MOST_RESAMPLED:
+        raise DlrecipesError("the test rows are too many to draw them again")
+    lowest, highest = interval_of(scores)
     return {"metric": run.headline, "lowest": lowest, "highest": highest}
 
 
@@ -206,6 +232,8 @@ def _cells(run: Run, test: _Test) -> dict[str, list[dict[str, Any]]]:
     """Return test rows behind the cells of the confusion matrix, by `true,predicted` class."""
     losses, probabilities = test.losses, test.probabilities
     if losses is None or probabilities is None or "accuracy" not in test.scores:
+        return {}
+    if len(test.work.data.classes) > WIDEST_MATRIX:
         return {}
     is_right = test.scores["accuracy"].parts[:, 0] > 0
     wrong, right = np.flatnonzero(~is_right), np.flatnonzero(is_right)
@@ -252,7 +280,7 @@ def _curves(run: Run, test: _Test) -> dict[str, Any]:
         if not 0 < positive.sum() < len(positive):
             continue
         _, hits, misses = counts_from_above(positive, probabilities[:, number])
-        places = np.unique(np.linspace(0, len(hits) - 1, POINTS).astype("int64"))
+        places = _places(hits, misses)
         recall = hits[places] / hits[-1]
         roc[classes[number]] = _points(misses[places] / misses[-1], recall, first=(0.0, 0.0))
         precision_recall[classes[number]] = _points(recall, hits[places] / (hits + misses)[places])
@@ -261,6 +289,20 @@ def _curves(run: Run, test: _Test) -> dict[str, Any]:
         "precision_recall": precision_recall,
         "calibration": _calibration(probabilities, test.labels),
     }
+
+
+def _places(hits: Array, misses: Array) -> Array:
+    """Return the places of points that are even along both axes of a curve.
+
+    Args:
+        hits: True positives at or above each score, falling.
+        misses: False positives.
+    """
+    along = [
+        np.searchsorted(counts, np.linspace(counts[0], counts[-1], POINTS // 2))
+        for counts in (hits, misses)
+    ]
+    return np.unique(np.concatenate([[0, len(hits) - 1], *along]))
 
 
 def _points(x: Array, y: Array, first: tuple[float, float] | None = None) -> list[list[float]]:

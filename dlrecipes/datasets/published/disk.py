@@ -222,9 +222,12 @@ def check_room(place: Place, needed: int) -> None:
 
 def size_of(path: Path) -> int:
     """Return the bytes of all files below a folder; links are not followed."""
-    return sum(
-        file.lstat().st_size for file in path.rglob("*") if file.is_file() or file.is_symlink()
-    )
+    total = 0
+    for folder, _, names in os.walk(path):  # A folder that has gone meanwhile is passed over.
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(folder, name).lstat().st_size
+    return total
 
 
 def clear_place(place: Place) -> int:

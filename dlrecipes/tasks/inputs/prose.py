@@ -21,8 +21,6 @@ from dlrecipes.tasks.reading import Found, Reading
 CONTEXT = 100
 """Characters of a raw input: what a generator reads before it writes the next one."""
 MIN_CHARACTERS = 2000
-SHOWN = 500
-"""Characters of a text on a page."""
 PUBLISHED_FRACTION = 0.05
 """What each split that a published text lacks takes of its end."""
 FEW_ROWS = 20
@@ -108,7 +106,7 @@ class Prose(base.Input):
 
     def on_page(self, some: Examples, form: Form) -> list[dict[str, Any]]:
         """Return how each text begins."""
-        return [{"text": str(text)[:SHOWN]} for text in some.columns["features"][:]]
+        return [{"text": str(text)[: base.SHOWN]} for text in some.columns["features"][:]]
 
     def raw(self, test: Examples, count: int, form: Form) -> Rows:
         """Return so many pieces of the test text, each as long as the generator reads."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from typing import Any
 
 Points = Sequence[Sequence[float]]
@@ -86,7 +87,7 @@ def _svg(chart: Any, name: str) -> str:
     text = re.sub(r' id="(activate-serie-\d+)?"', "", text)  # They are the same in each chart.
     own = "chart-" + re.sub(r"\W+", "-", name)
     text = text.replace(f"chart-{chart.uuid}", own)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(name)}" ', 1)
 
 
 def lines(

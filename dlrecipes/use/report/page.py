@@ -2,6 +2,8 @@
 
 import base64
 import json
+import math
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -14,14 +16,13 @@ from dlrecipes.runs import checkpoints, record
 from dlrecipes.runs.record import Run, shown_data
 from dlrecipes.system.atomic import write_atomically
 from dlrecipes.system.words import duration, number
-from dlrecipes.tasks.pictures import COLOURS
+from dlrecipes.tasks.pictures import colour_of
 from dlrecipes.training.diagnosis import kept_epoch
+from dlrecipes.training.shown import WIDEST_MATRIX
 from dlrecipes.use.report import charts
 from dlrecipes.use.report.charts import Axes
 
 TEMPLATE = "report.html.jinja"
-WIDEST_MATRIX = 40
-"""Classes of a confusion matrix that is shown."""
 EPOCHS_NAMED = 10
 """On the axis of a learning curve."""
 SNAPSHOTS = 6
@@ -178,10 +179,14 @@ def _learning_curves(run: Run) -> list[dict[str, str]]:
         if name in ("epoch", "learning_rate"):
             continue
         series = {
-            label: [(row["epoch"], row[key]) for row in history if key in row]
+            label: [
+                (row["epoch"], row[key]) for row in history if math.isfinite(row.get(key, math.nan))
+            ]
             for label, key in (("training", name), ("validation", f"val_{name}"))
         }
         series = {label: points for label, points in series.items() if points}
+        if not series:
+            continue
         values = [y for points in series.values() for _, y in points]
         dashed = _marks(run, name, history, (min(values), max(values)))
         epochs = sorted({x for points in series.values() for x, _ in points})
@@ -266,17 +271,28 @@ def _number_charts(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _snapshots(run: Run) -> list[dict[str, str]]:
     """Return what the network made after some epochs, as pictures."""
-    files = sorted((run.path / record.SAMPLES).glob("epoch-*.png"))
+    folder = run.path / record.SAMPLES
+    files = [
+        one
+        for one in ([] if folder.is_symlink() else folder.glob("epoch-*.png"))
+        if one.is_file() and not one.is_symlink() and _epoch(one).isdecimal()
+    ]
+    files.sort(key=lambda one: int(_epoch(one)))
     count = min(SNAPSHOTS, len(files))
     places = sorted({round(step * (len(files) - 1) / max(count - 1, 1)) for step in range(count)})
     return [
         {
-            "epoch": files[place].stem.removeprefix("epoch-").lstrip("0"),
+            "epoch": str(int(_epoch(files[place]))),
             "image": "data:image/png;base64,"
             + base64.b64encode(files[place].read_bytes()).decode(),
         }
         for place in places
     ]
+
+
+def _epoch(file: Path) -> str:
+    """Return the epoch in the name of a file."""
+    return file.stem.removeprefix("epoch-")
 
 
 def _legend(run: Run, shown: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -286,14 +302,14 @@ def _legend(run: Run, shown: Mapping[str, Any]) -> list[dict[str, str]]:
         return []
     names = run.data.get("answer", {}).get("classes", ())
     return [
-        {"name": name, "colour": f"rgb{COLOURS[number % len(COLOURS)]}"}
-        for number, name in enumerate(names)
+        {"name": name, "colour": f"rgb{colour_of(number)}"} for number, name in enumerate(names)
     ]
 
 
 def _command(run: Run) -> str:
-    """Return the command that repeats a run."""
-    return f"dlrecipes reproduce {run.recipe}/{run.run}"
+    """Return the command that repeats a run, or goes on with one that did not finish."""
+    name = shlex.quote(f"{run.recipe}/{run.run}")
+    return f"dlrecipes {'reproduce' if run.status == 'finished' else 'resume'} {name}"
 
 
 def _kept(run: Run) -> dict[str, Any]:
