@@ -178,7 +178,7 @@ def test_an_interval_of_a_share_is_honest_where_all_are_right() -> None:
     ten, many = (
         of_each(first, right, truth=right) for right in (np.ones(10), np.arange(500) % 10 > 0)
     )
-    assert gap_of(ten, many).better(higher_is_better=True) == 0, "ten rows tell nothing"
+    assert gap_of(ten, many).verdict(higher_is_better=True) == "tie", "ten rows tell nothing"
 
 
 def test_gaps_of_groups_that_do_not_differ_are_rarely_more_than_noise() -> None:

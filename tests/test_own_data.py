@@ -276,7 +276,8 @@ def train(folder: Path) -> Callable[[str], Outcome]:
     @cache
     def trained(name: str) -> Outcome:
         named = ("--name", name.replace(",", "").replace(" ", "-"))
-        return dlrecipes("train", *FORMS[name].arguments(), *named, "--json", cwd=folder)
+        words = ("train", *FORMS[name].arguments(), *named, "--json")
+        return dlrecipes(*words, cwd=folder, report=True)
 
     return trained
 
@@ -292,12 +293,15 @@ def run_on(train: Callable[[str], Outcome]) -> Callable[[str], dict[str, Any]]:
     [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in FORMS],
 )
 def test_every_form_trains_and_what_was_guessed_or_converted_is_said(
-    name: str, train: Callable[[str], Outcome]
+    name: str, train: Callable[[str], Outcome], folder: Path
 ) -> None:
     outcome, form = train(name), FORMS[name]
     document = outcome.document
     assert document["status"] == "finished"
     assert document["data"]["rung"] == "own"
+    shown = json.loads((folder / document["path"] / "shown.json").read_text("utf-8"))
+    assert shown["missing"] == {}
+    assert (folder / document["path"] / "report.html").stat().st_size < 3_000_000
     assert all(math.isfinite(value) for value in document["metrics"].values() if value is not None)
     said = [line.removeprefix("Note: ") for line in outcome.err.splitlines() if "Note: " in line]
     place = 0
@@ -600,6 +604,9 @@ def test_errors_name_columns_as_the_user_does(
 ) -> None:
     document = run_on(REGRESSION)
     assert document["data"]["input"]["called"]["Gru00f6u00dfe__mu00b2_"] == "Größe (m²)"
+    words = ("evaluate", document["path"], "--mistakes", "1", "--json")
+    (worst,) = dlrecipes(*words, cwd=folder).document["mistakes"]
+    assert "Größe (m²)=" in worst["input"]
     (folder / "short.csv").write_text("colour,sold,floor,street\nred,true,2,x\n")
     shown = "short.csv has no column Größe (m²)"
     command = ("predict", document["path"], "short.csv")

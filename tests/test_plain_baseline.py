@@ -498,14 +498,17 @@ def test_mcnemar_counts_the_answers_that_only_one_model_gets_right() -> None:
     first, second = right(*[1] * 8, *[0] * 2, *[1] * 90), right(*[0] * 8, *[1] * 2, *[1] * 90)
     found = difference_of(first, second, are_right_or_wrong=True)
     assert found.difference == pytest.approx(0.06)
-    assert found.better(higher_is_better=True) == 0
+    assert found.verdict(higher_is_better=True) == "tie"
     # Clopper and Pearson's interval of 8 of 10 is 0.4439 to 0.9748.
     assert found.interval == pytest.approx(((2 * 0.4439 - 1) / 10, (2 * 0.9748 - 1) / 10), abs=1e-4)
     # Of 10 such answers the first is right about 9: P(9 or more of 10) = 11 / 1024 < 2.5 %.
     first, second = right(*[1] * 9, 0, *[1] * 90), right(*[0] * 9, 1, *[1] * 90)
     found = difference_of(first, second, are_right_or_wrong=True)
-    assert found.better(higher_is_better=True) == 1
-    assert difference_of(second, first, are_right_or_wrong=True).better(higher_is_better=True) == -1
+    assert found.verdict(higher_is_better=True) == "better"
+    assert (
+        difference_of(second, first, are_right_or_wrong=True).verdict(higher_is_better=True)
+        == "worse"
+    )
     same = difference_of(first, first, are_right_or_wrong=True)
     assert (same.difference, same.interval) == (0, (0, 0))
 
@@ -516,15 +519,15 @@ def test_a_paired_bootstrap_sees_what_an_unpaired_one_does_not() -> None:
     worse = Scores(errors + 0.05 + random.normal(size=(300, 1)) / 10, np.zeros(300))
     better = Scores(errors, np.zeros(300))
     paired, unpaired = difference_of(worse, better), difference_of(worse.value(), better)
-    assert paired.better(higher_is_better=False) == -1
-    assert unpaired.better(higher_is_better=False) == 0
+    assert paired.verdict(higher_is_better=False) == "worse"
+    assert unpaired.verdict(higher_is_better=False) == "tie"
     assert paired.difference == pytest.approx(unpaired.difference)
     low, high = paired.interval
     spread = float((worse.parts - better.parts).std()) / math.sqrt(300)
     assert (high - low) / 2 == pytest.approx(1.96 * spread, rel=0.1)
     few = difference_of(worse.take(np.arange(5)), better.take(np.arange(5)))
     assert few.interval == (-math.inf, math.inf)
-    assert few.better(higher_is_better=False) == 0
+    assert few.verdict(higher_is_better=False) == "tie"
 
 
 def test_average_precision_of_weighted_examples_is_that_of_repeated_ones() -> None:

@@ -81,7 +81,7 @@ def test_a_training_leaves_a_page_that_needs_nothing_else(recipe: str, run_of: R
     # The style of a chart is for that chart alone.
     assert re.search(r"[}>\n]\s*\.(series|title|axis)\b", html) is None
     assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
-    assert all(image.startswith("data:image/png;base64,") for image in page.images)
+    assert all(re.match("data:image/(png|jpeg);base64,", image) for image in page.images)
     assert len(html) < 3_000_000
     shown = json.loads((path.parent / "shown.json").read_text(encoding="utf-8"))
     assert shown["missing"] == {}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import MNIST, REGRESSION, dlrecipes
+from support import MNIST, REGRESSION, dlrecipes, run_python
 
 from dlrecipes.runs.lookup import read_run
 
@@ -20,6 +20,16 @@ RUNS = {
     "digits": (MNIST, "finished", 0.9),
 }
 """Recipe, status and result of each run, in the order of their start."""
+
+
+WITHOUT_NUMPY = """
+import sys
+from dlrecipes.cli import main
+
+code = main(sys.argv[1:])
+assert not {"numpy", "dlrecipes.tasks", "pygal", "jinja2"} & set(sys.modules), "it imported more"
+sys.exit(code)
+"""
 
 
 @pytest.fixture
@@ -57,6 +67,11 @@ def test_runs_are_filtered_and_sorted_with_the_best_last(folder: Path) -> None:
         (("--recipe", "../../other"), "--recipe must be the name of a recipe"),
     ):
         assert said in dlrecipes("runs", *flags, cwd=folder, code=2).err
+
+
+def test_a_list_of_runs_imports_no_more_than_it_needs(folder: Path) -> None:
+    for words in (("runs",), ("runs", "--sort", "result"), ("runs", "prune", "--yes")):
+        run_python(WITHOUT_NUMPY, *words, cwd=folder)
 
 
 def test_a_note_is_kept_shown_and_removed(folder: Path) -> None:

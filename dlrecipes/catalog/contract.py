@@ -26,6 +26,9 @@ FUNCTIONS = {
     "evaluate": ("model", "data", "config"),
 }
 OPTIONAL_FUNCTIONS = {"serving": ("model", "data")}
+UNREAD_HINT = (
+    "Remove a setting that you do not need from Config, PRESETS and OWN_SETTINGS, or use it. "
+)
 HOW_TO_WRITE = (
     "Start from a recipe: dlrecipes copy mnist-cnn my_recipe.py. "
     "To see what a recipe needs, read docs/guides/write-a-recipe.md."
@@ -125,12 +128,13 @@ def _bad_values(facts: Facts, where: str, values: Any) -> list[str]:
     """
     if not isinstance(values, dict):
         return [f"{where} must be a dict of settings"]
-    problems = []
     settings = {setting.name: setting for setting in facts.settings}
+    lacking = [name for name in values if name not in {*settings, *shared_settings()}]
+    problems = []
+    if lacking:
+        problems.append(f"{where} sets {', '.join(map(repr, lacking))}, which Config lacks")
     for name, value in values.items():
         if name not in settings:
-            if name not in shared_settings():
-                problems.append(f"{where} sets {name!r}, which Config lacks")
             continue
         try:
             settings[name].check(value, where)
@@ -193,6 +197,7 @@ def require_contract(facts: Facts) -> None:
     if problems:
         raise InputError(
             f"{facts.path} is not a valid recipe: {'; '.join(problems)}.",
+            f"{UNREAD_HINT if facts.unread else ''}"
             f"To check it while you change it: dlrecipes check {quote(str(facts.path))}",
         )
 

@@ -1,6 +1,8 @@
 """Build the command line for the arguments at hand, run it, and turn errors into exit codes."""
 
 import atexit
+import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -147,9 +149,12 @@ def end_at_once() -> list[int]:
 def _end(ended: Sequence[int]) -> None:
     """End this process, if its command has ended and TensorFlow was used."""
     if ended and "tensorflow" in sys.modules:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
+        # A recipe may have left files open. Texts first: they are buffered twice.
+        for kind in (io.TextIOWrapper, io.BufferedWriter):
+            for one in gc.get_objects():
+                if type(one) is kind:
+                    with suppress(OSError, ValueError):
+                        one.flush()
         os._exit(ended[0])
 
 

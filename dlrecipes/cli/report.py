@@ -40,13 +40,13 @@ def report(
         output.print_warning("No web browser could be opened.")
 
 
-def write_report(run: Run, *, wanted: bool = True) -> None:
+def leave_report(run: Run, *, wanted: bool = True) -> None:
     """Write the report of a finished training, unless none is wanted; warn if that fails."""
     if not wanted:
         return
     try:
-        from dlrecipes.use.report import write_report as write
+        from dlrecipes.use.report import write_report
 
-        write(run)
+        write_report(run)
     except Exception as error:  # The run is whole without it.
         output.print_warning(f"The report could not be written: {type(error).__name__}: {error}")

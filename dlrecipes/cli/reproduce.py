@@ -8,7 +8,7 @@ import typer
 
 from dlrecipes.cli import options, output
 from dlrecipes.cli.display import Display
-from dlrecipes.cli.report import write_report
+from dlrecipes.cli.report import leave_report
 from dlrecipes.runs.lookup import find_run
 from dlrecipes.runs.record import finite
 
@@ -48,7 +48,7 @@ def reproduce(
     display = Display(output.console(stderr=json, in_passing=True), quiet=quiet)
     with output.only_json(json):
         again = trainer.reproduce(found, changes, display)
-        write_report(again, wanted=not again.no_report)
+        leave_report(again, wanted=not again.no_report)
     comparison, reasons = compare(found, again), differences(found, again)
     if json:
         output.print_json(

@@ -10,7 +10,7 @@ from dlrecipes.catalog.facts import read_facts
 from dlrecipes.catalog.metrics import metrics_of
 from dlrecipes.cli import limits, options, output
 from dlrecipes.cli.display import Display
-from dlrecipes.cli.report import write_report
+from dlrecipes.cli.report import leave_report
 from dlrecipes.cli.result import print_run
 from dlrecipes.runs.lookup import find_unfinished
 from dlrecipes.runs.record import RECIPE_FILE, Run
@@ -60,7 +60,7 @@ def resume(
         display = Display(output.console(stderr=json, in_passing=True), quiet=quiet)
         with output.only_json(json):
             found = trainer.resume(found, changes, display)
-            write_report(found, wanted=not found.no_report)
+            leave_report(found, wanted=not found.no_report)
     # By its path: the recipe's name may stand for a run that was started later.
     print_run(found, quote(str(found.path)), as_json=json, quiet=quiet)
     wanted.enforce(found.metrics, found.verdict)

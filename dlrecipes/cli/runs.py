@@ -19,7 +19,6 @@ from dlrecipes.datasets.published.disk import size_of
 from dlrecipes.datasets.published.download import shown_bytes
 from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import all_runs, find_run
-from dlrecipes.runs.pairs import compared
 from dlrecipes.runs.ranking import best_first
 from dlrecipes.runs.record import STATUSES, Run, shown_data
 
@@ -237,6 +236,8 @@ def compare(
     json: options.Json = False,
 ) -> None:
     """Compare two runs: settings, metrics, and whether the difference is more than noise."""
+    from dlrecipes.runs.pairs import compared  # It imports NumPy, which a list can spare.
+
     folder = options.folder_of_runs(context, runs_dir)
     one, other = find_run(first, folder, finished=False), find_run(second, folder, finished=False)
     settings = _pairs(_comparable(one), _comparable(other))

@@ -9,7 +9,7 @@ from dlrecipes.catalog.metrics import metrics_of
 from dlrecipes.cli import limits, options, output, train_plan, train_seeds
 from dlrecipes.cli.arguments import recipe_of_file
 from dlrecipes.cli.display import Display
-from dlrecipes.cli.report import write_report
+from dlrecipes.cli.report import leave_report
 from dlrecipes.cli.result import print_run
 from dlrecipes.runs.lookup import read_run
 from dlrecipes.runs.record import RECIPE_FILE
@@ -106,7 +106,7 @@ def train(
     display = Display(output.console(stderr=json, in_passing=True), quiet=quiet)
     with output.only_json(json):
         run = trainer.train(request, display)
-        write_report(run, wanted=not no_report)
+        leave_report(run, wanted=not no_report)
     print_run(run, options.typed_run(run), as_json=json, quiet=quiet)
     wanted.enforce(run.metrics, run.verdict)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlrecipes.cli import limits, options, output
 from dlrecipes.cli.display import Display, FetchDisplay
-from dlrecipes.cli.report import write_report
+from dlrecipes.cli.report import leave_report
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.runs.record import Run, finite
 from dlrecipes.runs.verdict import BAD
@@ -59,7 +59,7 @@ def train(
                 raise
             raise seeds.how_to_continue(error, command, group) from error
         for run in runs:
-            write_report(run, wanted=not request.no_report)
+            leave_report(run, wanted=not request.no_report)
         together = test_together(runs, Changes(trust_recipe=True), Silent())
     spread = seeds.spread_of(runs)
     if as_json:

@@ -42,11 +42,12 @@ class Difference:
     interval: tuple[float, float]
     test: str
 
-    def better(self, *, higher_is_better: bool) -> int:
-        """Return 1 if the first model is better, -1 if it is worse, 0 if that may be noise."""
+    def verdict(self, *, higher_is_better: bool) -> str:
+        """Return whether the first model is `better` or `worse`, or it is a `tie`: maybe noise."""
         lowest, highest = self.interval
-        sign = 1 if higher_is_better else -1
-        return sign if lowest > 0 else -sign if highest < 0 else 0
+        if not (lowest > 0 or highest < 0):
+            return "tie"
+        return "better" if (lowest > 0) == higher_is_better else "worse"
 
 
 def difference_of(
@@ -87,7 +88,7 @@ def difference_of(
 
 def paired(first: Scores, second: Scores) -> Difference:
     """Return how far the first of two models is from the second, tested on the same examples."""
-    return difference_of(first, second, are_right_or_wrong=_is_share(first) and _is_share(second))
+    return difference_of(first, second, are_right_or_wrong=is_share(first) and is_share(second))
 
 
 def interval_of(scores: Scores, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -96,7 +97,7 @@ def interval_of(scores: Scores, confidence: float = CONFIDENCE) -> tuple[float, 
     Of shares (0 or 1 for each example) after Wilson 1927, who needs no example that is wrong; of
     other metrics by the bootstrap.
     """
-    if _is_share(scores):
+    if is_share(scores):
         return _wilson(scores.value(), len(scores), confidence)
     return _quantiles(_resampled(scores, np.random.default_rng(SEED)), confidence)
 
@@ -112,7 +113,7 @@ def gap_of(first: Scores, second: Scores, confidence: float = CONFIDENCE) -> Dif
         confidence: Of the interval.
     """
     one, two = first.value(), second.value()
-    if _is_share(first) and _is_share(second):
+    if is_share(first) and is_share(second):
         (low_one, high_one), (low_two, high_two) = (
             _wilson(scores.value(), len(scores), confidence) for scores in (first, second)
         )
@@ -127,7 +128,7 @@ def gap_of(first: Scores, second: Scores, confidence: float = CONFIDENCE) -> Dif
     )
 
 
-def _is_share(scores: Scores) -> bool:
+def is_share(scores: Scores) -> bool:
     """Tell whether the metric is the share of examples that are right."""
     is_mean = scores.metric is mean_of_one and scores.parts.shape[1:] == (1,)
     return is_mean and type(scores) is Scores and bool(np.isin(scores.parts, (0, 1)).all())

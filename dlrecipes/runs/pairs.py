@@ -7,11 +7,8 @@ import numpy as np
 
 from dlrecipes.errors import InputError
 from dlrecipes.kit.scores import Scores, unpacked
-from dlrecipes.runs.noise import paired
+from dlrecipes.runs.noise import is_share, paired
 from dlrecipes.runs.record import SCORES_FILE, Run, finite
-from dlrecipes.tasks import find_task
-
-VERDICTS = {1: "better", 0: "tie", -1: "worse"}
 
 
 def scores_of(run: Run) -> Scores | None:
@@ -41,7 +38,6 @@ def compared(one: Run, other: Run) -> dict[str, Any]:
     if one.data["fingerprint"] != other.data["fingerprint"]:
         return {"why_none": "the runs were trained and tested on different data"}
     try:
-        headline = find_task(one.task).headline
         first, second = scores_of(one), scores_of(other)
     except (InputError, KeyError, OSError, ValueError) as error:
         return {"why_none": f"the scores of the test examples cannot be read ({error})"}
@@ -50,13 +46,12 @@ def compared(one: Run, other: Run) -> dict[str, Any]:
     if not first.fits(second) or first.parts.shape != second.parts.shape:
         return {"why_none": "the runs were tested on different examples"}
     found = paired(second, first)
-    shares = set(np.unique(np.concatenate([first.parts, second.parts]))) <= {0.0, 1.0}
-    is_right = shares and first.parts.shape[1:] == (1,) and type(first) is Scores
+    is_right = is_share(first) and is_share(second)
     document: dict[str, Any] = finite(
         {
             "metric": one.headline,
             **asdict(found),
-            "verdict": VERDICTS[found.better(higher_is_better=headline.higher_is_better)],
+            "verdict": found.verdict(higher_is_better=one.higher_is_better),
             "rows": len(first),
             "won": int((second.parts > first.parts).sum()) if is_right else None,
             "lost": int((second.parts < first.parts).sum()) if is_right else None,

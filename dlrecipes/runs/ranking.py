@@ -4,11 +4,10 @@ import math
 from collections.abc import Iterable
 
 from dlrecipes.runs.record import Run
-from dlrecipes.tasks import find_task
 
 
 def best_first(runs: Iterable[Run]) -> list[Run]:
-    """Return runs from the best result on; those without one, or of a task nobody knows, last.
+    """Return runs from the best result on; those without one last.
 
     Runs of different tasks are apart, in the order of their names: their results are of different
     metrics.
@@ -17,17 +16,13 @@ def best_first(runs: Iterable[Run]) -> list[Run]:
 
 
 def has_result(run: Run) -> bool:
-    """Tell whether a run can be ranked: it has a result, of a task that is known."""
+    """Tell whether a run can be ranked."""
     return math.isfinite(_loss(run))
 
 
 def _loss(run: Run) -> float:
     """Return a number that is lower for a better result, infinite without one."""
     value = run.metrics.get(run.headline)
-    try:
-        headline = find_task(run.task).headline
-    except Exception:  # A package that brought the task is gone, or cannot be imported.
-        return math.inf
     if value is None or not math.isfinite(value):
         return math.inf
-    return -value if headline.higher_is_better else value
+    return -value if run.higher_is_better else value

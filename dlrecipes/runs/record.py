@@ -59,6 +59,7 @@ class Run:
         recipe: Name of the recipe.
         task: The recipe's `TASK`.
         headline: Name of the metric that the verdict is about.
+        higher_is_better: Whether a larger value of it is a better one.
         status: `running`, `finished`, `interrupted` or `failed`.
         started: Start time, UTC, ISO 8601.
         preset: Name of the preset; empty for none.
@@ -112,6 +113,7 @@ class Run:
     headline: str
     status: str
     started: str
+    higher_is_better: bool = True
     preset: str = ""
     config: dict[str, Any] = field(default_factory=dict)
     chosen: dict[str, Any] = field(default_factory=dict)

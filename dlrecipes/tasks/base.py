@@ -216,7 +216,7 @@ class Input(ABC):
         """
         return next(test.chunks(GOLDEN_EXAMPLES)).arrays()
 
-    def shown(self, some: Examples) -> list[str]:
+    def shown(self, some: Examples, form: Form) -> list[str]:
         """Return a line for each of some examples: where it stands; of a text or a row, itself."""
         origins = range(len(some)) if some.origins is None else some.origins[:]
         return [str(origin) for origin in origins]
@@ -225,9 +225,9 @@ class Input(ABC):
         """Return what a page shows of some examples.
 
         Returns:
-            Of each one of `image` (a PNG as a data URL), `text`, or `columns` (name and value).
+            Of each one of `image` (a data URL), `text`, or `columns` (name and value).
         """
-        return [{"text": line[:SHOWN]} for line in self.shown(some)]
+        return [{"text": line[:SHOWN]} for line in self.shown(some, form)]
 
     def raw(self, test: Examples, count: int, form: Form) -> Rows:
         """Return so many raw inputs of the test split; the first ones again, if it has fewer."""

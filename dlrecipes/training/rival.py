@@ -23,7 +23,6 @@ SHARE = 0.2
 VALIDATION_FRACTION = 0.1
 """Share of the training rows that it is chosen on, where the recipe does not say."""
 UNTESTED = "none"
-VERDICTS = {1: "better", 0: "tie", -1: "worse"}
 
 
 class Rival:
@@ -139,7 +138,6 @@ class Rival:
                 )
             else:
                 difference = difference_of(value, known)
-        better = difference.better(higher_is_better=headline.higher_is_better)
         document: dict[str, Any] = finite(
             {
                 "metric": headline.name,
@@ -148,7 +146,7 @@ class Rival:
                 "difference": difference.difference,
                 "interval": [None, None] if known is None else list(difference.interval),
                 "test": difference.test,
-                "verdict": VERDICTS[better],
+                "verdict": difference.verdict(higher_is_better=headline.higher_is_better),
             }
         )
         return document

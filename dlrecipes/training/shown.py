@@ -33,6 +33,8 @@ IN_A_CELL, RIGHT_IN_A_CELL = 6, 4
 MOST_IN_CELLS = 400
 """Test examples behind all the cells together."""
 MASKS = 8
+MOST_CHARACTERS = 1_500_000
+"""Of all the examples behind the cells: a page stays below 3 MB."""
 CURVES = 10
 """Classes whose curves are drawn, the commonest ones."""
 POINTS = 100
@@ -256,10 +258,13 @@ def _cells(run: Run, test: _Test) -> dict[str, list[dict[str, Any]]]:
             kept.append((key, len(behind)))
             rows += behind
     shown = iter(test.rows(np.array(rows, "int64")))
-    return {
-        f"{true},{answered}": [next(shown) for _ in range(count)]
-        for (true, answered), count in kept
-    }
+    found, size = {}, 0
+    for (true, answered), count in kept:
+        behind_cell = [next(shown) for _ in range(count)]
+        size += sum(len(str(row["input"])) for row in behind_cell)
+        if size <= MOST_CHARACTERS:
+            found[f"{true},{answered}"] = behind_cell
+    return found
 
 
 def _curves(run: Run, test: _Test) -> dict[str, Any]:

@@ -149,9 +149,9 @@ def _begin_run(work: Work) -> tuple[Run, IO[str]]:
     """Return a new run, its folder made and its record written, and its lock."""
     request, source = work.request, work.source
     facts, wanted = request.facts, request.data
-    headline = work.task.headline.name
+    headline = work.task.headline
     stamp = source.stamp()
-    expected = expectation(facts, request.preset, request.config, stamp, headline)
+    expected = expectation(facts, request.preset, request.config, stamp, headline.name)
     content = facts.path.read_bytes()
     baseline = work.task.answer.baseline(source)
     sample = request.recipe_data.sample if source.rung == "sample" else None
@@ -160,7 +160,8 @@ def _begin_run(work: Work) -> tuple[Run, IO[str]]:
             run=path.name,
             recipe=facts.name,
             task=facts.task,
-            headline=headline,
+            headline=headline.name,
+            higher_is_better=headline.higher_is_better,
             status="running",
             started=record.now(),
             preset=request.preset,
@@ -183,7 +184,7 @@ def _begin_run(work: Work) -> tuple[Run, IO[str]]:
             machine=describe_machine(),
             git_commit=git_commit(facts.path),
             parameters=count_parameters(work.model),
-            expected={headline: list(expected.band)} if expected.band else {},
+            expected={headline.name: list(expected.band)} if expected.band else {},
             not_expected=expected.why_none,
             seal=seal(content),
             checkpoints={"every": request.checkpoint_every, "keep": request.keep_checkpoints},

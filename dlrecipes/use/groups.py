@@ -24,7 +24,6 @@ MOST_NUMBERS = 10
 """Different numbers that are groups of their own; of more, quarters are."""
 OTHERS, MISSING = "(others)", "(missing)"
 PLACE = re.compile(r"(.+), (?:line|row) (\d+)")
-VERDICTS = {1: "better", 0: "tie", -1: "worse"}
 
 
 def by_group(scores: Mapping[str, Scores], groups: Sequence[str], headline: Metric) -> Any:
@@ -63,11 +62,10 @@ def by_group(scores: Mapping[str, Scores], groups: Sequence[str], headline: Metr
         }
         if len(outside):
             gap = gap_of(some[headline.name], known[headline.name].take(outside), confidence)
-            better = gap.better(higher_is_better=headline.higher_is_better)
             entry |= {
                 "gap": gap.difference,
                 "gap_interval": list(gap.interval),
-                "verdict": VERDICTS[better],
+                "verdict": gap.verdict(higher_is_better=headline.higher_is_better),
             }
         found.append(entry)
     return finite(found)

@@ -72,7 +72,7 @@ def examined(task: Task, serving: Any, source: Source, form: Form) -> Iterator[l
     for part in source.test.chunks(BATCH_SIZE):
         outputs = answer(named_features(part.arrays(), serving)).numpy()
         found = task.answer.examine(outputs, np.asarray(part.labels), form)
-        names, places = task.input.shown(part), _places(part, source.place)
+        names, places = task.input.shown(part, source.input), _places(part, source.place)
         rows = []
         for place, name in enumerate(names):
             number += 1

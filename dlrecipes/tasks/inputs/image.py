@@ -199,7 +199,7 @@ class Image(base.Input):
 
     def on_page(self, some: Examples, form: Form) -> list[dict[str, Any]]:
         """Return the pictures, each with where it stands."""
-        origins = self.shown(some)
+        origins = self.shown(some, form)
         pictures = zip(np.asarray(some.columns["features"]), origins, strict=True)
         return [{"image": png_url(pixels), "name": origin} for pixels, origin in pictures]
 

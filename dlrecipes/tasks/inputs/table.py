@@ -11,7 +11,7 @@ from dlrecipes.datasets.examples import Examples, Features, Source
 from dlrecipes.datasets.forms import Form
 from dlrecipes.datasets.own.columns import column_values, safe_name
 from dlrecipes.datasets.own.files import FileOptions, Report
-from dlrecipes.datasets.own.moments import shown
+from dlrecipes.datasets.own.moments import NO_MOMENT, shown
 from dlrecipes.datasets.own.tables import TABLE_SUFFIXES, Chunk, is_rows, open_table
 from dlrecipes.datasets.own.tables import Table as TableFile
 from dlrecipes.datasets.published.features import Description, Feature
@@ -169,15 +169,11 @@ class Table(base.Input):
                 columns |= {name: numbers[:, place] for place, name in enumerate(names)}
         return {name: columns[name] for name in form.kinds}
 
-    def shown(self, some: Examples) -> list[str]:
-        """Return the columns of each row with their values."""
-        columns = {
-            name: [value if isinstance(value, str) else f"{value:g}" for value in column[:]]
-            for name, column in some.columns.items()
-        }
+    def shown(self, some: Examples, form: Form) -> list[str]:
+        """Return the columns of each row, called as the user does, with their values."""
         return [
-            ", ".join(f"{name}={columns[name][place]}" for name in columns)
-            for place in range(len(some))
+            ", ".join(f"{name}={text}" for name, text in row["columns"].items())
+            for row in self.on_page(some, form)
         ]
 
     def on_page(self, some: Examples, form: Form) -> list[dict[str, Any]]:
@@ -187,7 +183,8 @@ class Table(base.Input):
         return [
             {
                 "columns": {
-                    called.get(name, name): _cell(column[place]) for name, column in columns.items()
+                    called.get(name, name): cell_text(column[place])
+                    for name, column in columns.items()
                 }
             }
             for place in range(len(some))
@@ -203,12 +200,17 @@ class Table(base.Input):
         return {"target": source.input.target, "columns": columns}
 
 
-def _cell(value: Any) -> str:
-    """Return a value of a row for people; nothing for one that is missing."""
+def cell_text(value: Any) -> str:
+    """Return a value of a row for people: all its digits; nothing for one that is missing.
+
+    Args:
+        value: A text, a number, or a date: whole seconds since 1970.
+    """
     if isinstance(value, str):
         return value
-    number = float(value)
-    return "" if number != number else f"{number:g}"
+    if isinstance(value, int | np.integer):
+        return "" if value == NO_MOMENT else shown(int(value))
+    return "" if np.isnan(value) else str(value).removesuffix(".0")
 
 
 def _is_numbers(feature: Feature) -> bool:

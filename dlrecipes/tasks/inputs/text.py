@@ -218,7 +218,7 @@ class Text(base.Input):
         wanted = self.wanted(options).first(getattr(form, "column", ""))
         return gathered(given_texts(arguments, options, wanted), text_array)
 
-    def shown(self, some: Examples) -> list[str]:
+    def shown(self, some: Examples, form: Form) -> list[str]:
         """Return the texts."""
         return [str(text) for text in some.columns["features"][:]]
 

@@ -23,6 +23,7 @@ from dlrecipes.system.backend import check_device_name, load_tensorflow, select_
 from dlrecipes.system.clock import Clock
 from dlrecipes.tasks import find_task
 from dlrecipes.tasks.base import Inputs
+from dlrecipes.tasks.inputs.table import cell_text
 from dlrecipes.tasks.opening import open_source, settle
 from dlrecipes.tasks.serving import run_serving
 from dlrecipes.training.listener import WorkListener
@@ -215,7 +216,7 @@ class _Explained:
         if kind == "columns":
             names = list(alone)
             called = getattr(form_of(self.run).input, "called", {})
-            values = [_cell(alone[name][0]) for name in names]
+            values = [cell_text(alone[name][0]) for name in names]
             shown = [called.get(name, name) for name in names]
             return shown, values, None, partial(_mixed, alone, self.others)
         if kind == "words":
@@ -260,8 +261,3 @@ def _mixed(alone: dict[str, Array], others: dict[str, Array], mask: Array) -> di
         taken = np.tile(others[name], (len(mask), *[1] * (others[name].ndim - 1)))
         rows[name] = np.where(shown[:, place].reshape(-1, *[1] * (own.ndim - 1)), own, taken)
     return rows
-
-
-def _cell(value: Any) -> str:
-    """Return a column's value for people."""
-    return value if isinstance(value, str) else f"{float(np.ravel(value)[0]):g}"

@@ -27,10 +27,6 @@ EPOCHS_NAMED = 10
 """On the axis of a learning curve."""
 SNAPSHOTS = 6
 """Grids of generated pictures that are shown, from the first epoch to the last."""
-LOSSES = ("loss", "generator_loss")
-RESULT = (
-    *("run", "recipe", "preset", "seed", "status", "started", "device", "parameters", "git_commit"),
-)
 
 
 def write_report(run: Run) -> Path:
@@ -56,13 +52,13 @@ def report_html(run: Run) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "duration": duration, "shape": _shape}
-    shown = _shown(run)
+    shown, facts = _shown(run), _facts(run)
     return environment.get_template(TEMPLATE).render(
         run=run,
-        facts=_facts(run),
+        facts=facts,
         data=shown_data(run.data),
         shown=shown,
-        settings=_settings(run),
+        settings=_settings(run, facts),
         result=_result(run, shown),
         matrix=_matrix(run, shown),
         curves=_learning_curves(run),
@@ -90,9 +86,8 @@ def _facts(run: Run) -> Facts | None:
     return None
 
 
-def _settings(run: Run) -> list[dict[str, Any]]:
+def _settings(run: Run, facts: Facts | None) -> list[dict[str, Any]]:
     """Return the settings, those that differ from the recipe's own first."""
-    facts = _facts(run)
     defaults = {one.name: one.default for one in facts.settings} if facts else {}
     chosen = run.chosen.get("settings", {})
     found = []
