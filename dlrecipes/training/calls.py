@@ -17,6 +17,8 @@ from dlrecipes.tasks.base import Task
 from dlrecipes.tasks.serving import named_features, run_serving
 
 SERVING_HINT = "Write serving(model, data) in the recipe: raw inputs in, answer out."
+PICKING = ("GetItem", "Squeeze", "TakeAlongAxis")
+"""Operations of Keras that pick some of the probabilities, such as those of the last step."""
 
 
 def file_of(recipe: ModuleType) -> Path:
@@ -271,6 +273,9 @@ def _ends_in_probabilities(model: Any) -> bool:
     import keras
 
     layer = model.outputs[0]._keras_history.operation
+    while type(layer).__name__ in PICKING:
+        picked_from, *_ = keras.tree.flatten(layer.input)
+        layer = picked_from._keras_history.operation
     if isinstance(layer, keras.Model):
         return bool(getattr(layer, "outputs", None)) and _ends_in_probabilities(layer)
     activation = getattr(getattr(layer, "activation", None), "__name__", "")
