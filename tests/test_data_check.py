@@ -91,7 +91,7 @@ def test_everything_is_on_one_screen_with_the_worst_of_each_kind(texts: Path) ->
     assert shown.code == 0
     assert len(shown.lines) <= SCREEN
     assert "'This is film number 11' as pos, meh: texts.csv, line 13" in shown.text
-    assert "and 16 classes more (--all)" in shown.text
+    assert "and 16 more classes (--all)" in shown.text
     assert shown.text.count("labelled with more than one class:") == 1 + 3
     everything = dlrecipes(*words, "--all", cwd=texts.parent).out
     assert everything.count("labelled with more than one class:") == 1 + 4

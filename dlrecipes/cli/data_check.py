@@ -203,8 +203,8 @@ def _show_use(findings: "Findings", *, everything: bool) -> None:
                 for name in names[:most]
             ],
         )
-        if most and len(names) > most:
-            target.print(f"and {len(names) - most:,} classes more (--all)")
+        if most and (rest := len(names) - most) > 0:
+            target.print(f"and {rest:,} more {'class' if rest == 1 else 'classes'} (--all)")
     if findings.columns:
         target.print(f"It would predict {findings.target} from:", markup=False)
         output.print_table(
@@ -214,8 +214,8 @@ def _show_use(findings: "Findings", *, everything: bool) -> None:
                 for column in findings.columns[:most]
             ],
         )
-        if most and len(findings.columns) > most:
-            target.print(f"and {len(findings.columns) - most:,} columns more (--all)")
+        if most and (rest := len(findings.columns) - most) > 0:
+            target.print(f"and {counted(rest, 'more column')} (--all)")
 
 
 def _holds(column: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from dlrecipes.cli import layout
 from dlrecipes.cli.streams import forgiving
 from dlrecipes.datasets.own.files import printable, shortened
 from dlrecipes.errors import DlrecipesError, Interrupted
+from dlrecipes.system.words import counted
 from dlrecipes.system.words import duration as duration
 from dlrecipes.system.words import number as number
 
@@ -200,7 +201,7 @@ def print_columns(columns: Sequence[tuple[str, str, str]]) -> None:
     for line in layout.table(["column", "kind", "such as"], rows, target.limit, ()):
         target.print(line, soft_wrap=True)
     if rest := len(columns) - len(shown):
-        target.print(f"and {rest:,} columns more")
+        target.print(f"and {counted(rest, 'more column')}")
 
 
 def print_details(details: dict[str, Any]) -> None:
