@@ -625,7 +625,7 @@ OF_TABLES = [
         priced("tall,red,3", "inf,red,3"),
         "mine.csv, line 32: metres is 'tall', not a finite number.",
         "mine.csv, line 33: metres is 'inf', not a finite number.",
-        hint=NUMBERS,
+        hint=f"To take all that is no number as missing: --types NAME=number. {NUMBERS}",
     ),
     table("one row", lines("a,b", "1,2"), f"mine.csv has too few examples, 1: {TOO_FEW}"),
     table("header alone", lines("a,b"), "mine.csv has no rows."),

@@ -1,6 +1,8 @@
 """Tables as people have them: what is read is what they mean."""
 
 import json
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +59,23 @@ FORMS = {
     "minus behind": (lambda v: f"{v:.2f}-", 0),
     "typographic minus": (lambda v: f"\u2212{v:.2f}", 0),
     "thousands of a k": (lambda v: f"{v / 1000:.5f}k", 0.01),
+    "rupees": (lambda v: f"Rs. {v:,.2f}", 0),
+    "about": (lambda v: f"ca. {v:.2f}", 0),
+    "kept as text by Excel": (lambda v: f'="{v:.2f}"', 0),
+    "out of 5 stars": (lambda v: f"{v:.2f} out of 5 stars", 0),
+    "of ten thousand": (lambda v: f"{v:.2f}/10000", 0),
+    "north": (lambda v: f"{v / 100:.4f}\u00b0 N", 0),
+    "minutes and seconds": (lambda v: f"{int(v / 15)} min {4 * (v % 15):.2f} s", 0),
+    "hours and minutes": (lambda v: f"{int(v) // 36}:{int(v) % 36:02d}", 0),
+    "quarters": (lambda v: f"{int(v)} {int(v % 1 * 4)}/4" if v % 1 else str(int(v)), 0),
+    "grams and kilograms": (lambda v: f"{v:.2f} kg" if v > 4000 else f"{1000 * v:.0f} g", 1e-9),
 }
+READ_AS = {
+    "north": lambda v: np.round(v / 100, 4),
+    "minutes and seconds": lambda v: 60 * (v // 15) + np.round(4 * (v % 15), 2),
+    "hours and minutes": lambda v: 3600 * (v // 36) + 60 * (v // 1 % 36),
+}
+"""What a form is read as, where it is not the number itself."""
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -73,7 +91,8 @@ def test_numbers_are_read_as_people_write_them(name: str, tmp_path: Path) -> Non
     sign = -1 if name in ("in brackets", "minus behind", "typographic minus") else 1
     assert source.input.kinds == {"size": "numbers"}
     assert values.dtype == "float64"
-    assert np.abs(values - sign * np.array(NUMBERS)).max() <= within
+    wanted = READ_AS.get(name, np.array)(np.array(NUMBERS))
+    assert np.abs(values - sign * wanted).max() <= within
 
 
 @pytest.mark.parametrize(
@@ -97,11 +116,28 @@ def test_a_number_is_read_in_both_countries_and_nothing_else_is_one() -> None:
         ("-$5.00", -5.0, None),
         ("5,-", 5.0, 5.0),
         ("R$ 5,00", None, 5.0),
+        ("5'10\"", 70.0, 70.0),
+        ("1 1/2", 1.5, 1.5),
+        ("33\u00b0 30' S", -33.5, -33.5),
+        ("PT1H30M", 5400.0, 5400.0),
+        ("2 d 3 h", 183_600.0, 183_600.0),
+        ("1h05", 3900.0, 3900.0),
     ):
         found = numeral(text)
         assert found is not None, text
         assert (found.point, found.comma) == (point, comma), text
-    for text in ("5-10", "A12", "1/2", "12:30", "31.12.2020", "192.168.0.1", "1,2,3", "<5", "x"):
+    for text in (
+        "1m80",
+        "5 3/0",
+        "5-10",
+        "A12",
+        "12:30",
+        "31.12.2020",
+        "192.168.0.1",
+        "1,2,3",
+        "<5",
+        "x",
+    ):
         assert numeral(text) is None, text
 
 
@@ -109,7 +145,7 @@ def test_a_number_is_read_in_both_countries_and_nothing_else_is_one() -> None:
     ("cells", "says", "hint"),
     [
         (["1,234.5", "1.234,5"], "behind points (30) and behind commas (30)", "--decimal"),
-        (["3 kg", "500 g"], "different units: kg (30), g (30)", "--types size=number"),
+        (["3 kg", "500 km"], "different units: kg (30), km (30)", "--types size=number"),
         (["3 %", "0.5"], "different units: % (30), none (30)", "--types size=number"),
         (["1.5", "2", "x7"], "67% of its values are numbers", "--types size=category"),
         (["1.250", "999"], "can be read in two ways", "--decimal"),
@@ -152,6 +188,48 @@ def test_dates_are_read_in_every_form(form: str, tmp_path: Path) -> None:
     assert source.input.kinds == {"size": "dates"}
     assert source.input.written["size"].get("order", "") == WRITTEN[form]
     assert np.array_equal(values, DATES.astype("datetime64[s]").astype("int64"))
+
+
+RUSSIAN = (
+    "янв.",
+    "фев.",
+    "марта",
+    "апр.",
+    "мая",
+    "июня",
+    "июля",
+    "авг.",
+    "сен.",
+    "окт.",
+    "ноя.",
+    "дек.",
+)
+
+
+@pytest.mark.parametrize(
+    ("form", "step"),
+    [
+        (lambda day: f"{day:%G}-W{day:%V}", 7),
+        (lambda day: f"Q{(day.month - 1) // 3 + 1} {day.year}", 0),
+        (lambda day: f"{day.year}Q{(day.month - 1) // 3 + 1}", 0),
+        (lambda day: f"{day.year}\ub144 {day.month}\uc6d4 {day.day}\uc77c", 1),
+        (lambda day: f"{day.day} {RUSSIAN[day.month - 1]} {day.year}", 1),
+    ],
+)
+def test_weeks_quarters_and_months_of_other_languages_are_dates(
+    form: Callable[[Any], str], step: int, tmp_path: Path
+) -> None:
+    days = [day.item() for day in DATES[0] + 6 * np.arange(ROWS)]
+    path, prices = tmp_path / "mine.csv", [str(n) for n in range(ROWS)]
+    values, source = read_column(write(path, "size,price", [form(day) for day in days], prices))
+    assert source.input.kinds == {"size": "dates"}
+    wanted = {
+        0: lambda day: day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1),
+        1: lambda day: day,
+        7: lambda day: day - timedelta(days=day.weekday()),
+    }[step]
+    seconds = np.array([wanted(day) for day in days], "datetime64[s]").astype("int64")
+    assert np.array_equal(values, seconds)
 
 
 def test_another_file_is_read_as_the_runs_was_and_its_columns_in_any_order(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ LONGEST_NAME = 120
 """Characters of the name of a network's input."""
 OTHERWISE = "To take a column as names: --types NAME=category; to leave it out: --ignore NAME"
 NO_NUMBER_HINT = f"Numbers are such as -1234.5, 1,234.50, $5 or 12 %. {OTHERWISE}"
+AS_MISSING = "To take all that is no number as missing: --types NAME=number. "
 NO_DATE_HINT = f"Dates are such as 2024-03-31, 31.3.2024 or Mar 31, 2024. {OTHERWISE}"
 
 
@@ -137,7 +138,7 @@ def column_values(
             cell, where = str(cells[place]), table.where(int(chunk.lines[place]))
             is_date = how.kind == DATES
             why = f"{shortened(cell)!r}, no date" if is_date else why_no_number(cell)
-            hint = NO_DATE_HINT if is_date else NO_NUMBER_HINT
+            hint = NO_DATE_HINT if is_date else f"{AS_MISSING}{NO_NUMBER_HINT}"
             report.problem(f"{where}: {shortened(name)} is {why}.", hint)
     return columns
 

@@ -15,18 +15,18 @@ NO_MOMENT = np.iinfo("int64").min
 DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
 
 _MONTHS = (
-    ("jan", "ene", "gen", "janv"),
-    ("feb", "fev", "fév", "févr"),
-    ("mar", "mär", "mae", "mrz", "mars"),
-    ("apr", "avr", "abr"),
-    ("may", "mai", "mag", "mei"),
-    ("jun", "juin", "giu"),
-    ("jul", "juil", "lug"),
-    ("aug", "aoû", "aou", "ago"),
-    ("sep", "set"),
-    ("oct", "okt", "ott", "out"),
-    ("nov",),
-    ("dec", "dez", "déc", "dic"),
+    ("jan", "ene", "gen", "janv", "янв", "sty", "oca"),
+    ("feb", "fev", "fév", "févr", "фев", "lut", "şub"),
+    ("mar", "mär", "mae", "mrz", "mars", "mrt", "мар"),
+    ("apr", "avr", "abr", "апр", "kwi", "nis"),
+    ("may", "mai", "mag", "mei", "maj", "мая", "май"),
+    ("jun", "juin", "giu", "июн", "cze", "haz"),
+    ("jul", "juil", "lug", "июл", "lip", "tem"),
+    ("aug", "aoû", "aou", "ago", "авг", "sie", "ağu"),
+    ("sep", "set", "сен", "wrz", "eyl"),
+    ("oct", "okt", "ott", "out", "окт", "paź", "eki"),
+    ("nov", "ноя", "lis", "kas"),
+    ("dec", "dez", "déc", "dic", "дек", "gru", "ara"),
 )
 _NUMBERS = {name: number for number, names in enumerate(_MONTHS, start=1) for name in names}
 _WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,?\s+)?"
@@ -36,7 +36,10 @@ _CLOCK = re.compile(
 )
 _DATES = (
     re.compile(r"(?P<year>\d{4})(?P<mark>[-/. ])(?P<month>\d{1,2})(?:(?P=mark)(?P<day>\d{1,2}))?"),
-    re.compile(r"(?P<year>\d{4})年(?P<month>\d{1,2})月(?:(?P<day>\d{1,2})日)?"),
+    re.compile(r"(?P<year>\d{4})[年년]\s?(?P<month>\d{1,2})[月월]\s?(?:(?P<day>\d{1,2})[日일])?"),
+    re.compile(r"(?P<year>\d{4})-?W(?P<week>\d\d)(?:-?(?P<weekday>[1-7]))?"),
+    re.compile(r"(?P<year>\d{4})[-/ ]?Q(?P<quarter>[1-4])"),
+    re.compile(r"Q(?P<quarter>[1-4])[-/ ]?(?P<year>\d{4}|'?\d\d)"),
     re.compile(
         r"(?P<first>\d{1,2})(?P<mark>[-/. ])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4}|\d\d)"
     ),
@@ -50,7 +53,7 @@ _DATES = (
     ),
     re.compile(r"(?P<name>[^\W\d_]{3,10})\.?[-\s,/]*(?P<year>\d{4}|'?\d\d)"),
 )
-_TIME_BEHIND = re.compile(r"(?P<date>.*?\d日?)(?:T|,?\s+|-(?=\d\d?:))(?P<clock>\d{1,2}:.*)")
+_TIME_BEHIND = re.compile(r"(?P<date>.*?\d[日일]?)(?:T|,?\s+|-(?=\d\d?:))(?P<clock>\d{1,2}:.*)")
 _PIVOT = 69
 """Two digits of a year from here on are of the last century, as POSIX has it."""
 
@@ -101,6 +104,11 @@ def _date(parts: dict[str, str | None], seconds: int) -> Moment | None:
     year = int((parts["year"] or "").lstrip("'"))
     if len(parts["year"] or "") < 4:
         year += 1900 if year >= _PIVOT else 2000
+    if week := parts.get("week"):
+        start = _day_of_week(year, int(week), int(parts["weekday"] or 1))
+        return None if start is None else Moment(start, start)
+    if quarter := parts.get("quarter"):
+        parts["month"] = str(3 * int(quarter) - 2)
     if "first" in parts:
         first, second = int(parts["first"] or 0), int(parts["second"] or 0)
         readings = ((second, first), (first, second))
@@ -121,6 +129,15 @@ def _midnight(year: int, month: int, day: int) -> int | None:
         return int(datetime(year, month, day, tzinfo=UTC).timestamp())
     except ValueError:
         return None
+
+
+def _day_of_week(year: int, week: int, weekday: int) -> int | None:
+    """Return the midnight of a day, from 1, of a week as ISO 8601 counts them."""
+    try:
+        day = datetime.fromisocalendar(year, week, weekday)
+    except ValueError:
+        return None
+    return int(day.replace(tzinfo=UTC).timestamp())
 
 
 def _of_day(clock: re.Match[str]) -> int | None:
@@ -173,6 +190,8 @@ def as_seconds(texts: Array, order: str) -> Array:
 
 
 def shown(seconds: int) -> str:
-    """Return seconds since 1970 as a date, with its time if it has one."""
+    """Return seconds since 1970 as a date, with its time if it has one; a time of day alone."""
     text = str(np.datetime64(int(seconds), "s"))
+    if 0 < seconds < 86_400:
+        return text.partition("T")[2]
     return text.removesuffix("T00:00:00").replace("T", " ")

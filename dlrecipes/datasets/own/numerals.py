@@ -1,4 +1,4 @@
-"""Numbers as people write them: 1,234.50, 1.234,5, $12, 12 %, (5), 1 234 kg."""
+"""Numbers as people write them: 1,234.50, 1.234,5, $12, 12 %, (5), 1 234 kg, 5'10", 2 h 30 min."""
 
 import re
 import unicodedata
@@ -12,16 +12,18 @@ DOT_OR_GROUP = r"^[-+]?[1-9][0-9]{0,2}\.[0-9]{3}$"
 MARKS = {".": ",", ",": "."}
 """What may part thousands, by what begins the decimals."""
 
-_CURRENCY = "$€£¥₹₽₩₺₴₫฿₪₦₱₲₵₡"
-_BEFORE = re.compile(rf"(?:[A-Z]{{0,3}}[{_CURRENCY}]|[A-Z]{{3}}|Rs\.?|Fr\.?|kr\.?|zł|Kč|ca\.|~|≈)?")
+_CURRENCY = "$€£¥₹₽₩₺₴₫฿₪₦₱₲₵₡¢₸₼₾"
+_ABOUT = "~|≈|ca\\.?|c\\.|circa|approx\\.?|about|around|etwa|env\\.?|约|約"
 _SHAPE = re.compile(
-    r"(?P<sign>[-+]?)\s*(?P<before>[^\d.,+\-()']{0,5}?)\s*(?P<sign2>[-+]?)\s*"
+    rf"(?P<sign>[-+]?)\s*(?:(?P<about>{_ABOUT})|(?P<before>[A-Z]{{0,3}}[{_CURRENCY}]|[A-Z]{{3}}"
+    r"|usd|eur|gbp|inr|jpy|cny|rmb|chf|Rs\.?|Rp\.?|RM|Fr\.?|[Kk]r\.?|zł|Kč|#|№|[Nn]o\.|Nr\.))?\s*"
+    r"(?P<sign2>[-+]?)\s*"
     r"(?P<number>[.,]?\d(?:[\d.,'\u2019_ ]*\d)?)(?P<end>[.,]?)(?P<power>[eE][-+]?\d{1,3})?"
-    r"\s*(?P<after>[^\d\s][^\s]{0,14}(?: [^\d\s]{1,10})?)?"
+    r"\s*(?P<after>[^\d\s][^\s]{0,14}(?: [^\d\s]{1,10})?|out of \d{1,3}(?: \w{1,10})?|/\s?\d{1,3})?"
 )
 _AFTER = re.compile(
-    rf"%|‰|°\s?[CFK]?|[{_CURRENCY}]|['\"\u2032\u2033]|[^\W\d_][^\W\d_.]*\.?"
-    r"(?:[23²³]|\^[23])?(?:\s?/\s?[^\W\d_]+[23²³]?)?(?: [^\W\d_]+\.?)?"
+    rf"%|‰|°\s?[CFK]?|[{_CURRENCY}]|['\"\u2032\u2033]|/\s?\d+|out of \d.*|[^\W\d_][^\W\d_.]*\.?"
+    r"(?:(?<=[a-z])[23²³]|\^[23])?(?:\s?/\s?[^\W\d_]+[23²³]?)?(?: [^\W\d_]+\.?)?"
 )
 _GROUPED = r"\d{{1,3}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}"
 _TYPOGRAPHY = str.maketrans(
@@ -45,6 +47,34 @@ TIMES = {
 }
 """What stands behind a number that is to be multiplied, where others of its column have none."""
 _ORDINALS = ("st", "nd", "rd", "th")
+ELAPSED = ":"
+"""The unit of times that have passed, such as 36:15, which are seconds."""
+_SECONDS = {
+    **{"y": 31_557_600, "n": 2_629_800, "w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1},
+}
+"""Of each unit of time; a year is of 365.25 days, and a month (`n`) a twelfth of it."""
+_TIME = re.compile(
+    r"(?:(?P<y>\d+)\s*(?:y|yrs?|years?)\W*)?(?:(?P<n>\d+)\s*(?:mos?|mths?|months?)\W*)?"
+    r"(?:(?P<w>\d+)\s*(?:w|wks?|weeks?)\W*)?(?:(?P<d>\d+)\s*(?:d|days?|Tage?)\W*)?"
+    r"(?:(?P<h>\d+)\s*(?:h|hrs?|hours?|Std\.?)\W*)?"
+    r"(?:(?P<m>\d+)\s*(?:m|mins?|minutes?|['\u2032]|(?<=h[0-5]\d))\W*)?"
+    r"(?:(?P<s>\d+(?:[.,]\d+)?)\s*(?:s|secs?|seconds?))?"
+)
+_PERIOD = re.compile(
+    r"P(?:(?P<w>\d+)W)?(?:(?P<d>\d+)D)?"
+    r"(?:T(?:(?P<h>\d+)H)?(?:(?P<m>\d+)M)?(?:(?P<s>\d+(?:\.\d+)?)S)?)?"
+)
+_ELAPSED = re.compile(r"(?P<first>\d{1,4}):(?P<second>[0-5]\d)(?::(?P<third>[0-5]\d(?:\.\d+)?))?")
+_FEET = re.compile(
+    r"(\d{1,3})\s*(?:'|\u2032|ft\.?|feet)\s*(\d{1,2}(?:\.\d+)?)\s*(?:\"|''|\u2033|in\.?)?"
+)
+_DEGREES = re.compile(
+    r"(?P<sign>-?)(?P<d>\d{1,3}(?:[.,]\d+)?)\s*°\s*(?:(?P<m>\d{1,2}(?:[.,]\d+)?)\s*['\u2032]\s*)?"
+    r"(?:(?P<s>\d{1,2}(?:[.,]\d+)?)\s*(?:\"|''|\u2033)\s*)?(?P<side>[NSEWO])?"
+)
+_FRACTION = re.compile(
+    r"(?P<sign>-?)(?:(?P<whole>\d+)[\s-])?\s*(?P<over>\d{1,3})[/\u2044](?P<under>\d{1,3})"
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +111,10 @@ def tidy(text: str) -> str:
 def numeral(text: str) -> Numeral | None:
     """Return the number that a text is, in either reading of its marks; None if it is none."""
     bare, negative = tidy(text), False
+    if bare.startswith('="') and bare.endswith('"'):  # So that Excel keeps a text as it is.
+        bare = tidy(bare[2:-1])
+    if (found := _composite(bare)) is not None:
+        return found
     if bare.startswith("(") and bare.endswith(")"):
         bare, negative = bare[1:-1].strip(), True
     for ending in (",-", ".-", ",--", ".--", "-"):
@@ -88,14 +122,14 @@ def numeral(text: str) -> Numeral | None:
             bare, negative = bare.removesuffix(ending).rstrip(), negative or ending == "-"
             break
     match = _SHAPE.fullmatch(bare)
-    if not match or not _BEFORE.fullmatch(match["before"]):
+    if not match:
         return None
     after = (match["after"] or "").strip()
     if (after and not _AFTER.fullmatch(after)) or (match["sign"] and match["sign2"]):
         return None
     digits = match["number"].replace(" ", "'").replace("_", "'") + match["end"]
     negative ^= "-" in (match["sign"], match["sign2"])
-    before = "" if match["before"] in ("ca.", "~", "≈") else match["before"]
+    before = match["before"] or ""
     if before and after:
         return None
     power = match["power"] or ""
@@ -105,6 +139,49 @@ def numeral(text: str) -> Numeral | None:
         return None
     unit = "" if after in _ORDINALS else before or after.replace(" ", "")
     return Numeral(point, comma, unit)
+
+
+def _composite(text: str) -> Numeral | None:
+    """Return the number that several together make: 5'10", 2 h 30 min, 6°24'50"N, 1 3/4."""
+    if len(text) < 3 or not text[-1:].strip() or text.isdecimal():
+        return None
+    if match := _FEET.fullmatch(text):
+        return _of_one_unit(12 * _decimal(match[1]) + _decimal(match[2]), "in")
+    if (match := _DEGREES.fullmatch(text)) and (match["m"] or match["side"]):
+        value = _decimal(match["d"]) + _decimal(match["m"]) / 60 + _decimal(match["s"]) / 3600
+        is_negative = bool(match["sign"]) or match["side"] in ("S", "W")
+        return _of_one_unit(-value if is_negative else value, "°")
+    if (match := _FRACTION.fullmatch(text)) and match["whole"]:
+        over, under = int(match["over"]), int(match["under"])
+        if 0 < over < under:
+            value = int(match["whole"]) + over / under
+            return _of_one_unit(-value if match["sign"] else value, "")
+    parts = _PERIOD.fullmatch(text) or _TIME.fullmatch(text)
+    if parts and (text[0] == "P" or sum(one is not None for one in parts.groups()) > 1):
+        passed = sum(_decimal(one) * _SECONDS[name] for name, one in parts.groupdict().items())
+        return _of_one_unit(passed, "s")
+    if (seconds := elapsed(text)) is not None and int(text.partition(":")[0]) > 24:
+        return _of_one_unit(seconds, ELAPSED)
+    return None
+
+
+def elapsed(text: str) -> float | None:
+    """Return the seconds of a time that has passed, such as 36:15 or 1:02:03; None if it is none.
+
+    Two numbers are hours and minutes, or minutes and seconds: the same but for a factor.
+    """
+    match = _ELAPSED.fullmatch(tidy(text))
+    if not match:
+        return None
+    return 3600 * int(match["first"]) + 60 * int(match["second"]) + _decimal(match["third"])
+
+
+def _of_one_unit(value: float, unit: str) -> Numeral:
+    return Numeral(value, value, unit)
+
+
+def _decimal(text: str | None) -> float:
+    return float((text or "0").replace(",", "."))
 
 
 def _signed(value: float | None, negative: bool) -> float | None:

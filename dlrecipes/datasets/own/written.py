@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlrecipes.datasets.own import units
 from dlrecipes.datasets.own.cells import (
     BOOLEANS,
     LARGEST,
@@ -28,7 +29,7 @@ from dlrecipes.datasets.own.moments import (
     as_seconds,
     seconds_of_days,
 )
-from dlrecipes.datasets.own.numerals import PLAIN, TIMES, numeral, tidy
+from dlrecipes.datasets.own.numerals import ELAPSED, PLAIN, TIMES, elapsed, numeral, tidy
 from dlrecipes.datasets.storage import Array
 
 NUMBERS, TEXTS, DATES = "numbers", "texts", "dates"
@@ -46,17 +47,6 @@ MOST_WORDS = 3
 """Different words in a column of numbers that may stand for missing values."""
 WORDS_SHARE = 0.3
 """Of a column of numbers that may be such words."""
-UNITS = frozenset(
-    (
-        *("%", "‰", "$", "€", "£", "¥", "₹", "usd", "eur", "gbp", "chf", "kg", "g", "mg", "t"),
-        *("lb", "oz", "km", "m", "cm", "mm", "mi", "ft", "in", "inch", "yd", "l", "ml", "cl"),
-        *("gal", "h", "hr", "hour", "min", "minute", "s", "sec", "second", "ms", "d", "day"),
-        *("week", "month", "year", "yr", "b", "kb", "mb", "gb", "tb", "w", "kw", "mw", "kwh"),
-        *("v", "hz", "khz", "mhz", "ghz", "°c", "°f", "k", "m2", "m²", "ha", "cc", "hp", "ps"),
-        *("bhp", "kmpl", "km/kg", "cm2", "ft2", "sqft", "sqm", "m3", "km/h", "mph", "pa", "hpa"),
-    )
-)
-"""Well-known units, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +59,7 @@ class Written:
         order: Of dates, `day-first` or `month-first` where that makes a difference.
         unit: What stands beside the numbers, which is left out.
         times: Whether it multiplies them: `k`, `M`.
+        scale: The unit that different ones are turned into: see `units.SCALES`.
         days: Whether numbers are days such as 20210301.
         missing: Words that stand for missing values, beside those that always do.
         words: Numbers that words stand for: `yes`, `no`.
@@ -79,6 +70,7 @@ class Written:
     order: str = ""
     unit: str = ""
     times: bool = False
+    scale: str = ""
     days: bool = False
     missing: tuple[str, ...] = ()
     words: Mapping[str, float] = field(default_factory=dict)
@@ -139,6 +131,9 @@ def _kind(name: str, facts: ColumnFacts, wanted: str, report: Report) -> Written
     if wanted != "number" and (words := _booleans(facts)):
         facts.values.update(words.values())
         return Written(words=words)
+    has_elapsed = bool(facts.units[ELAPSED])  # Others, below 24:00, may be times of a day.
+    if has_elapsed and facts.numbers + facts.dates >= MOSTLY * (facts.rows - facts.missing):
+        return Written(unit=ELAPSED)
     if not wanted and facts.dates and facts.dates >= MOSTLY * (facts.rows - facts.missing):
         return Written(DATES, order=_order(name, facts, report))
     if not wanted and facts.days and len(facts.values) >= 3 and not facts.texts:
@@ -156,12 +151,10 @@ def _numbers(name: str, facts: ColumnFacts, wanted: str, report: Report) -> Writ
     if numbers and (wanted == "number" or numbers >= MOSTLY * (numbers + rest)):
         facts.texts -= sum(others[word] for word in missing)
         facts.missing += sum(others[word] for word in missing)
-        units, times = _units(name, facts, wanted, report)
-        if units is None:
-            return Written(TEXTS)
-        if wanted == "number":
-            missing = tuple(sorted(others))
-        return Written(unit=units, times=times, missing=missing)
+        beside = _units(name, facts, wanted, report)
+        if beside.kind == TEXTS:
+            return beside
+        return replace(beside, missing=tuple(sorted(others)) if wanted == "number" else missing)
     if numbers >= (numbers + rest) / 2 and rest and not wanted:
         examples = ", ".join(repr(shortened(word)) for word in list(others)[:2]) or "dates"
         report.problem(
@@ -196,29 +189,29 @@ def _has_digit(word: str) -> bool:
     return any(letter.isdigit() for letter in word)
 
 
-def _units(name: str, facts: ColumnFacts, wanted: str, report: Report) -> tuple[str | None, bool]:
-    """Return what stands beside a column's numbers, and whether it multiplies them.
+def _units(name: str, facts: ColumnFacts, wanted: str, report: Report) -> Written:
+    """Return how what stands beside a column's numbers is written.
 
-    None if these are no numbers with units: house numbers, for example.
+    Texts, if these are no numbers with units: house numbers, for example.
     """
-    units: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for unit in facts.units:
         if unit:
-            short = unit.casefold().rstrip(".")
-            short = short.removesuffix("s") if len(short) > 2 else short
-            units.setdefault(short, []).append(unit)
-    if not units:
-        return "", False
-    spelt = [unit for some in units.values() for unit in some]
-    with_unit = sum(facts.units[unit] for unit in spelt)
-    bare = facts.numbers - with_unit
+            found.setdefault(units.short(unit), []).append(unit)
+    if not found:
+        return Written()
+    spelt = [unit for some in found.values() for unit in some]
+    bare = facts.numbers - sum(facts.units[unit] for unit in spelt)
     if all(unit in TIMES for unit in spelt):
-        return "", True
-    is_percent = "%" in units and bare
-    if len(units) == 1 and not is_percent:
-        return spelt[0], False
-    if len(units) > MANY_UNITS or not all(unit in UNITS or unit in TIMES for unit in units):
-        return (None, False) if wanted != "number" else ("", False)
+        return Written(times=True)
+    is_percent = "%" in found and bare
+    if len(found) == 1 and not is_percent:
+        return Written(unit=spelt[0])
+    if not bare and (scale := units.scale_of(found)):
+        report.note(f"The column {name} has different units; all are turned into {scale}.")
+        return Written(unit=scale, scale=scale)
+    if len(found) > MANY_UNITS or not all(one in units.KNOWN or one in TIMES for one in found):
+        return Written(TEXTS if wanted != "number" else NUMBERS)
     if wanted != "number":
         counts = [f"{unit} ({facts.units[unit]:,})" for unit in spelt[:MANY_UNITS]]
         counts += [f"none ({bare:,})"] if bare else []
@@ -227,7 +220,7 @@ def _units(name: str, facts: ColumnFacts, wanted: str, report: Report) -> tuple[
             f"Convert them to one; or --types {name}=number takes the numbers as they are, "
             f"--types {name}=category takes them as names, --ignore {name} leaves them out.",
         )
-    return "", False
+    return Written()
 
 
 def _sure_mark(facts: ColumnFacts) -> str:
@@ -360,6 +353,8 @@ def _number(text: str, written: Written) -> float | None:
     word = word_of(text)
     if word in written.words:
         return written.words[word]
+    if written.unit == ELAPSED and (seconds := elapsed(text)) is not None:
+        return seconds
     found = numeral(text)
     if word in NO_VALUE or word in written.missing:
         return np.nan
@@ -369,6 +364,9 @@ def _number(text: str, written: Written) -> float | None:
     if value is None or abs(value) > LARGEST:
         return None
     assert found is not None
+    if written.scale:
+        times = units.factor(found.unit, written.scale)
+        return None if times is None else value * times
     return value * TIMES.get(found.unit, 1.0) if written.times else value
 
 
