@@ -3,6 +3,7 @@
 import re
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 LOOKED_AT = 2**16
@@ -17,10 +18,17 @@ COMMON = ("cp1252", "cp1251", "gb18030", "cp932", "big5", "cp949", "utf_16_le", 
 """Encodings that are proposed before any other."""
 ENOUGH = 0.8
 """Share of the foreign characters that must be frequent ones of an encoding's languages."""
-CYRILLIC = ("\u0430-\u045f", "\u0400-\u042f")
-"""Small and capital letters."""
 OTHER_CYRILLIC = "\u0401\u0451\u0406\u0456\u0407\u0457\u0404\u0454\u0490\u0491\u040e\u045e\u2116"
 """More letters of Russian, Ukrainian and Belarusian, and the number sign."""
+COMMON_LETTERS = {
+    "cyrillic": frozenset("оеаинтсрвлі"),
+    "greek": frozenset("αοιετσνηυρκόίά"),
+    "hebrew": frozenset("יוהלארמתבש"),
+    "thai": frozenset("านรกอเง่มยล้วดทสตะบปคหแ"),
+}
+"""The commonest letters of alphabets, as others are in the wrong one of several encodings."""
+COMMON_SHARES = {"cyrillic": 0.5, "greek": 0.7, "hebrew": 0.65, "thai": 0.75}
+"""Which share of the letters of a text they are, at least."""
 TYPOGRAPHY = frozenset(
     bytes.fromhex("80 82 84 85 91 92 93 94 95 96 97 99 a0 a1 a3 a9 ab ae b0 b2 b3 b7 bb bf").decode(
         "cp1252"
@@ -81,7 +89,7 @@ def _common_encoding(content: bytes) -> tuple[str, str]:
         foreign = [letter for letter in text if not letter.isascii()]
         if foreign:
             share = sum(map(frequent, foreign)) / len(foreign)
-            fits.append((share * _is_alike(name, text, foreign), name, text))
+            fits.append((share * _likeness(name, text, foreign), name, text))
     share, name, text = max(fits, key=lambda fit: fit[0], default=(0.0, "", ""))
     if share < ENOUGH:
         return "", ""
@@ -90,26 +98,76 @@ def _common_encoding(content: bytes) -> tuple[str, str]:
     return name, text
 
 
-def _is_alike(name: str, text: str, foreign: Sequence[str]) -> bool:
-    """Tell whether the words of a text mix letters as the languages of its encoding do."""
-    if name == "cp1252":  # Most letters of its words are ASCII.
-        words = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()]
-        return sum(not one.isascii() for one in "".join(words)) <= 0.7 * len("".join(words))
-    if name == "cp1251":  # No word changes to capital letters, or between two alphabets.
-        signs = sum(letter in TYPOGRAPHY for letter in foreign)
-        mixed = "[{0}][{1}]|[{0}{1}][a-zA-Z]|[a-zA-Z][{0}{1}]".format(*CYRILLIC)
-        return signs <= 0.3 * len(foreign) and not re.search(mixed, text)
-    return True
+def _likeness(name: str, text: str, foreign: Sequence[str]) -> float:
+    """Return how far a text mixes letters as the languages of its encoding do, 0 to 1."""
+    words = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()]
+    letters = "".join(words)
+    if alphabet := ALPHABETS.get(name):
+        return _of_alphabet(alphabet, letters, foreign) * (_odd_places(text) == 0)
+    if name in LATIN:  # Most letters of its words are ASCII.
+        if sum(not one.isascii() for one in letters) > 0.7 * len(letters):
+            return 0.0
+        return 1.0 - min(1.0, _odd_places(text) / len(foreign))
+    if name == "euc-jp":  # No Japanese is without kana.
+        return min(1.0, 10 * sum("\u3040" <= one <= "\u30ff" for one in foreign) / len(foreign))
+    return 1.0
+
+
+def _of_alphabet(alphabet: str, letters: str, foreign: Sequence[str]) -> float:
+    """Return how alike letters and others are to a text of one alphabet, 0 to 1."""
+    signs = sum(letter in TYPOGRAPHY for letter in foreign)
+    if signs > 0.3 * len(foreign) or re.search("[a-zA-Z]", letters):
+        return 0.0
+    of = [letter for letter in foreign if letter not in TYPOGRAPHY]  # Thai has marks, too.
+    common = sum(letter.lower() in COMMON_LETTERS[alphabet] for letter in of)
+    capitals = sum(letter.isupper() for letter in of)
+    is_loud = capitals > len(of) / 2
+    return min(1.0, common / max(COMMON_SHARES[alphabet] * len(of), 1)) * (0.9 if is_loud else 1.0)
+
+
+def _odd_places(text: str) -> int:
+    """Return how often a capital stands behind a small letter, or a sign within a word."""
+    capitals = sum(
+        one.islower() and other.isupper() and not (one + other).isascii()
+        for one, other in pairwise(text)
+    )
+    return capitals + len(SIGN_WITHIN.findall(text)) + len(MARK_ALONE.findall(text))
 
 
 def _is_western(letter: str) -> bool:
-    """Tell whether a character is common in the languages of cp1252."""
-    return "À" <= letter <= "ÿ" or letter in "ŠšŽžŒœŸ" or letter in TYPOGRAPHY
+    """Tell whether a character is common in the languages of cp1252, but for Icelandic."""
+    is_letter = "À" <= letter <= "ÿ" and letter not in "ðþýÐÞÝ"
+    return is_letter or letter in "ŠšŽžŒœŸ" or letter in TYPOGRAPHY
+
+
+def _is_central(letter: str) -> bool:
+    """Tell whether a character is common in Polish, Czech, Slovak, Hungarian and Romanian."""
+    return letter.lower() in CENTRAL or letter in TYPOGRAPHY
+
+
+def _is_turkish(letter: str) -> bool:
+    """Tell whether a character is common in Turkish."""
+    return letter in "çğıöşüÇĞİÖŞÜâîûÂÎÛ" or letter in TYPOGRAPHY
 
 
 def _is_cyrillic(letter: str) -> bool:
-    """Tell whether a character is common in the languages of cp1251."""
+    """Tell whether a character is common in Russian, Ukrainian, Belarusian and Bulgarian."""
     return "\u0410" <= letter <= "\u044f" or letter in OTHER_CYRILLIC or letter in TYPOGRAPHY
+
+
+def _is_greek(letter: str) -> bool:
+    """Tell whether a character is common in Greek."""
+    return "\u0386" <= letter <= "\u03ce" or letter in TYPOGRAPHY
+
+
+def _is_hebrew(letter: str) -> bool:
+    """Tell whether a character is common in Hebrew."""
+    return "\u05d0" <= letter <= "\u05ea" or letter in TYPOGRAPHY
+
+
+def _is_thai(letter: str) -> bool:
+    """Tell whether a character is common in Thai."""
+    return "\u0e01" <= letter <= "\u0e4e"
 
 
 def _is_japanese(letter: str) -> bool:
@@ -145,13 +203,37 @@ def _begins(letter: str, encoding: str, first: int, last: int, second: int) -> b
 
 FREQUENT: Mapping[str, Callable[[str], bool]] = {
     "cp1252": _is_western,
+    "cp1254": _is_turkish,
+    "cp1250": _is_central,
+    "iso8859-2": _is_central,
+    "mac-roman": _is_western,
     "cp1251": _is_cyrillic,
+    "koi8-u": _is_cyrillic,
+    "cp866": _is_cyrillic,
+    "iso8859-5": _is_cyrillic,
+    "mac-cyrillic": _is_cyrillic,
+    "cp1253": _is_greek,
+    "cp1255": _is_hebrew,
+    "euc-jp": _is_japanese,
+    "cp874": _is_thai,
     "cp932": _is_japanese,
     "cp949": _is_korean,
     "gb18030": _is_chinese,
     "big5": _is_traditional,
 }
 """What tells the frequent characters of the languages of an encoding, the likeliest one first."""
+LATIN = ("cp1252", "cp1250", "iso8859-2", "cp1254", "mac-roman")
+ALPHABETS = {
+    **dict.fromkeys(("cp1251", "koi8-u", "cp866", "iso8859-5", "mac-cyrillic"), "cyrillic"),
+    **{"cp1253": "greek", "cp1255": "hebrew", "cp874": "thai"},
+}
+"""The alphabet of each encoding that has one of its own beside the Latin one."""
+CENTRAL = frozenset("ąćęłńóśźżáčďéěíňřšťúůýžőűöüôľĺŕăâîşţđä")
+SIGN_WITHIN = re.compile(
+    r"(?<=[^\W\d_])[^\w\s\x00-\x7f\u2018\u2019\u00b7\u0e31-\u0e4e\u00ad\u2013\u2014](?=[^\W\d_])"
+)
+MARK_ALONE = re.compile(r"(?<![\u0e01-\u0e2e\u0e31-\u0e4e])[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]")
+"""A vowel or tone sign of Thai that stands at no letter."""
 
 
 def is_utf_16(content: bytes) -> bool:
