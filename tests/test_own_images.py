@@ -6,7 +6,7 @@ import struct
 import tarfile
 import unicodedata
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +317,25 @@ def test_a_folder_may_be_packed(ending: str, tmp_path: Path) -> None:
     assert found.problems == [
         f"{inside} is not an image: PNG, JPEG, BMP, GIF, WebP, TIFF, AVIF, PPM or JPEG 2000."
     ]
+
+
+def test_predict_takes_packed_images(run_of: Callable[[str], Any], tmp_path: Path) -> None:
+    write(tmp_path / "new", {"circle": 2, "cross": 1})
+    (tmp_path / "new" / "damaged.png").write_bytes(b"x")
+    with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+        for file in sorted((tmp_path / "new").rglob("*.png")):
+            archive.write(file, file.relative_to(tmp_path))
+        archive.writestr("__MACOSX/._new", b"x")
+    with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
+        archive.write(tmp_path / "new" / "cross" / "000.png", "000.png")
+    words = ("predict", run_of(MNIST)["path"], "new", "new.zip", "one.zip", "--json")
+    found = dlrecipes(*words, cwd=tmp_path, code=1).document["predictions"]
+    plain, packed, alone = found[:4], found[4:8], found[8]
+    assert [one["input"] for one in packed] == [f"new.zip/{one['input']}" for one in plain]
+    for one, other in zip(plain, packed, strict=True):
+        assert one.get("probabilities") == other.get("probabilities")
+        assert one.get("error", "").replace("new/", "new.zip/new/") == other.get("error", "")
+    assert (alone["input"], alone["probabilities"]) == ("one.zip", plain[2]["probabilities"])
 
 
 def test_a_table_may_name_its_files_with_another_slash_or_by_name_alone(tmp_path: Path) -> None:

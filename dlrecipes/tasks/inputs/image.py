@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 
 from dlrecipes.datasets.examples import Examples, Features, Source
 from dlrecipes.datasets.forms import Form
-from dlrecipes.datasets.own.archives import is_archive, unpacked
+from dlrecipes.datasets.own.archives import is_archive
 from dlrecipes.datasets.own.columns import Wanted
 from dlrecipes.datasets.own.files import FileOptions, Report, nearest_path, printable
 from dlrecipes.datasets.own.images import IMAGE_SUFFIXES, Look, read_image, read_images, resized
@@ -29,7 +29,7 @@ from dlrecipes.tasks import base
 from dlrecipes.tasks.choosing import Named, one_feature
 from dlrecipes.tasks.inputs.given import Given, gathered, given_files
 from dlrecipes.tasks.pictures import png_url
-from dlrecipes.tasks.reading import Found, Reading, SplitsWriter
+from dlrecipes.tasks.reading import Found, Reading, SplitsWriter, read_unpacked
 
 PATH_COLUMNS = (
     *("path", "file", "filename", "file_name", "image", "image_path", "filepath", "filepaths"),
@@ -84,30 +84,12 @@ class Image(base.Input):
         path = reading.path
         if path.suffix.lower() == ".npz" and path.is_file():
             return _read_arrays(reading, answer)
-        if not is_archive(path):
-            return self._read_files(reading, answer, str)
-        with unpacked(path) as folder:
-            inside = replace(reading, path=folder, report=Report())
-            try:
-                return self._read_files(
-                    inside, answer, lambda text: str(text).replace(str(folder), str(path))
-                )
-            except InputError as error:
-                message = error.message.replace(str(folder), str(path))
-                raise InputError(message, error.hint.replace(str(folder), str(path))) from None
-            finally:
-                reading.report.add(inside.report.renamed(str(folder), str(path)))
+        if is_archive(path):
+            return read_unpacked(reading, lambda inside: self._read_files(inside, answer))
+        return self._read_files(reading, answer)
 
-    def _read_files(
-        self, reading: Reading, answer: base.Answer, named: Callable[[Any], str]
-    ) -> Found:
-        """Return images where the answer finds them, in one shape.
-
-        Args:
-            reading: How the files are read.
-            answer: The kind of answer.
-            named: What an origin is called in the end.
-        """
+    def _read_files(self, reading: Reading, answer: base.Answer) -> Found:
+        """Return images where the answer finds them, in one shape."""
         path = reading.path
         if answer.needs_labels and path.is_dir():
             path = table_of(path, self.suffixes, reading.report) or path
@@ -143,7 +125,7 @@ class Image(base.Input):
                 if good:
                     readable = [some[place] for place in good]
                     yield (
-                        [replace(one, origin=named(one.origin)) for one in readable],
+                        [replace(one, origin=reading.origin(one.origin)) for one in readable],
                         pixels[good] if errors else pixels,
                     )
             unread.settle()
@@ -218,7 +200,7 @@ def _with_pixels(given: Given, form: ImageForm) -> Given:
     except InputError as error:
         is_gone = not os.path.lexists(given.value)
         hint = nearest_path(given.value) if is_gone else error.hint
-        return replace(given, error=InputError(printable(error.message), hint))
+        return replace(given, error=InputError(printable(given.said(error.message)), hint))
     (pixels,), (inverted,) = as_trained(pixels[np.newaxis], form.border, form.invert)
     return replace(given, value=pixels, note=INVERTED if inverted else "")
 
