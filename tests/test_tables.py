@@ -9,9 +9,11 @@ import pytest
 from support import read_own
 
 from dlrecipes.datasets.own.cells import NO_VALUE
+from dlrecipes.datasets.own.files import FileOptions
 from dlrecipes.datasets.own.numerals import numeral
 from dlrecipes.datasets.own.tables import delimited
 from dlrecipes.errors import InputError
+from dlrecipes.tasks import find_task
 
 TASK = "tabular-regression"
 ROWS = 60
@@ -171,6 +173,16 @@ def test_another_file_is_read_as_the_runs_was_and_its_columns_in_any_order(tmp_p
     assert source.test.columns["gru00f6u00dfe"][:].tolist() == [1000.5]
     day = np.array("2021-02-03", "datetime64[s]").astype("int64")
     assert source.test.columns["size"][:].tolist() == [day]
+    flags = {"types": "size=month-first", "decimal": "."}
+    second.write_text('extra,price,size,größe\nx,1,03/02/2021,"1,000.5"\n')
+    other = read_own(TASK, second, like=like, **flags)
+    assert other.test.columns["gru00f6u00dfe"][:].tolist() == [1000.5]
+    other_day = np.array("2021-03-02", "datetime64[s]").astype("int64")
+    assert other.test.columns["size"][:].tolist() == [other_day]
+    parts = find_task(TASK).input.parse([str(second)], like.input, FileOptions(**flags))
+    given = next(parts).features
+    assert isinstance(given, dict)
+    assert [given[name].tolist() for name in ("gru00f6u00dfe", "size")] == [[1000.5], [other_day]]
 
 
 def test_columns_of_any_name_have_a_name_of_their_own() -> None:
@@ -446,7 +458,8 @@ def test_columns_are_what_the_user_says(tmp_path: Path) -> None:
     assert set(thousands.train.columns["size"][:]) == {1234.0, 2345.0}
     for wrong, says in (
         ({"types": "size=length"}, "number, category, date"),
-        ({"types": "sice=number"}, "--types sice"),
+        ({"types": "sice=number"}, "--types sice: "),
+        ({"types": "size"}, "--types must be COLUMN=TYPE"),
         ({"ignore": "sice"}, "--ignore sice"),
         ({"decimal": "x"}, "--decimal must be"),
         ({"quoting": "x"}, "--quoting must be"),
@@ -455,6 +468,8 @@ def test_columns_are_what_the_user_says(tmp_path: Path) -> None:
         with pytest.raises(InputError) as error:
             read_own(TASK, path, **wrong)
         assert says in error.value.message
+        if "sice" in str(wrong):
+            assert "it has zip, size, when, both, price" in error.value.message
 
 
 def test_a_table_without_a_header_is_read_where_the_user_says_so(tmp_path: Path) -> None:

@@ -85,6 +85,11 @@ class FileOptions:
                 shown = " or ".join(allowed)
                 raise InputError(f"--{name} must be {shown}. Received: {value!r}")
         for name, kind in self.column_types.items():
+            if not name:
+                raise InputError(
+                    "--types must be COLUMN=TYPE, such as zip=category; with commas in between for "
+                    f"several. Received: {kind}"
+                )
             if kind not in COLUMN_TYPES:
                 raise InputError(
                     f"--types must say what a column holds: {', '.join(COLUMN_TYPES)}. Received: "
