@@ -270,7 +270,36 @@ def joined(separator: str = ",", decimal: str = ".", end: str = "\n", last: str 
     return "".join(separator.join(row) + last + end for row in layout(decimal=decimal))
 
 
+def aligned(*, right: bool = True, missing: bool = False) -> str:
+    """Return the rows of that table in columns of one width, as programs print them."""
+    rows = [["a", "the b", "c"], *layout()]
+    if missing:
+        rows[4][0] = rows[8][0] = ""
+    rows = [[cell.replace("red", "dark red") for cell in row] for row in rows]
+    widths = (8, 9, 8)
+    return "".join(
+        " ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        )
+        + "\n"
+        for row in rows
+    )
+
+
 LAYOUTS = {
+    "one space": "a b c\n" + joined(" "),
+    "runs of spaces": "  a    b  c  \n"
+    + "".join(f" {line}  \n" for line in joined("   ").split("\n") if line),
+    "spaces and tabs": "a\tb\tc\n" + joined("\t").replace("\tred", "\t\tred"),
+    "spaces and decimal commas": "a  b  c\n" + joined("   ", ","),
+    "spaces and quotation marks": "a b c\n" + joined(" ").replace("red", '"dark red"'),
+    "spaces below a title and above a line": "Prices\n\na b c\n--- --- ---\n" + joined(" "),
+    "spaces and names of rows": '"a" "b" "c"\n'
+    + "".join(f'"{n}" ' + " ".join(row) + "\n" for n, row in enumerate(layout())),
+    "columns of one width": aligned().replace("the b", "    b"),
+    "columns of one width, to the left": aligned(right=False).replace("the b", "b    "),
+    "columns of one width with empty cells": aligned(missing=True).replace("the b", "    b"),
     "tabs called csv": "a\tb\tc\n" + joined("\t"),
     "semicolons and decimal commas": "a;b;c\n" + joined(";", ","),
     "bars": "a|b|c\n" + joined("|"),
@@ -300,6 +329,44 @@ LAYOUTS = {
 }
 
 
+def test_numbers_without_a_header_that_spaces_part(tmp_path: Path) -> None:
+    path = tmp_path / "housing.data"
+    rows = [f" {n / 100:8.5f}  {n % 25 * 100:6.2f}   {n % 2}  {n * 1.5:7.2f}\n" for n in range(60)]
+    path.write_text("".join(rows))
+    with pytest.raises(InputError, match="has no header: its first line holds the number"):
+        read_own(TASK, path)
+    source = read_own(TASK, path, header="none")
+    labels = np.concatenate([np.asarray(one.labels) for one in source.splits().values()])
+    assert sorted(labels) == [n * 1.5 for n in range(60)]
+    assert list(source.input.kinds) == ["column_1", "column_2", "column_3"]
+    path.write_text("1.5 2.5 1 9\n")
+    (part,) = find_task(TASK).input.parse([str(path)], source.input, FileOptions(header="none"))
+    assert isinstance(part.features, dict)
+    assert [column.tolist() for column in part.features.values()] == [[1.5], [2.5], [1.0]]
+    path.write_text(rows[0] + " 1 2\n" + "".join(rows[2:]))
+    with pytest.raises(InputError, match="line 2: it has 2 cells, and the header 4"):
+        read_own(TASK, path, header="none", separator="space")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "text,label\n" + "".join(f"film {n} is fine,{'ab'[n % 2]}\n" for n in range(60)),
+        "text\tlabel\n" + "".join(f"film {n} is\t{n % 2}\n" for n in range(60)),
+        "text;label\n" + "".join(f"{n} {n}, {n};{n % 2}\n" for n in range(60)),
+    ],
+)
+def test_spaces_within_texts_part_nothing(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    source = read_own("text-classification", path)
+    found = [str(one) for part in source.splits().values() for one in part.columns["features"][:]]
+    expected = [
+        line.replace("\t", ",").replace(";", ",").rpartition(",")[0] for line in text.splitlines()
+    ]
+    assert sorted(found) == sorted(expected[1:])
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_text_is_read_as_a_careful_person_would(name: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
@@ -311,7 +378,7 @@ def test_a_text_is_read_as_a_careful_person_would(name: str, tmp_path: Path) -> 
     assert sorted(labels) == [n * 1.25 for n in range(60)]
     row = {name: column[0] for name, column in source.test.columns.items()}
     n = int(source.test.labels[0] / 1.25)
-    assert (row["a"], row["b"]) == (n % 9 + 0.5, ("red", "blue")[n % 2])
+    assert (row["a"], row["b"].split()[-1]) == (n % 9 + 0.5, ("red", "blue")[n % 2])
 
 
 def test_tables_are_read_packed_and_in_other_formats(tmp_path: Path) -> None:

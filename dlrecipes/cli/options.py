@@ -118,8 +118,8 @@ Separator = Annotated[
     typer.Option(
         "--separator",
         metavar="MARK",
-        help="What parts the cells of your own CSV file: a character, tab, comma, semicolon or "
-        "bar.",
+        help="What parts the cells of your own CSV file: a character, tab, comma, semicolon, bar "
+        "or space (any run of them).",
         show_default="found in the file",
     ),
 ]
