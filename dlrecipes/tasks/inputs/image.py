@@ -18,7 +18,7 @@ from dlrecipes.datasets.own.files import FileOptions, Report, nearest_path, prin
 from dlrecipes.datasets.own.images import IMAGE_SUFFIXES, Look, read_image, read_images, resized
 from dlrecipes.datasets.own.ink import LOOKED_AT, as_trained, usual_border
 from dlrecipes.datasets.own.labelled import Item
-from dlrecipes.datasets.own.lists import ListedFiles, table_of
+from dlrecipes.datasets.own.lists import ListedFiles, placed, split_by_folder, tables_of
 from dlrecipes.datasets.own.surveys import PUBLISHED, fitting_shape, survey
 from dlrecipes.datasets.own.unread import Unread
 from dlrecipes.datasets.published.features import Description, Feature
@@ -91,14 +91,22 @@ class Image(base.Input):
     def _read_files(self, reading: Reading, answer: base.Answer) -> Found:
         """Return images where the answer finds them, in one shape."""
         path = reading.path
+        tables = []
         if answer.needs_labels and path.is_dir():
-            path = table_of(path, self.suffixes, reading.report) or path
+            tables = tables_of(path, self.suffixes, reading.report)
+        if len(tables) == 1:
+            path, tables = tables[0][1], []
             reading = replace(reading, path=path)
-        items = list(answer.items(reading, self))
+        items: Sequence[Item] = [
+            item
+            for split, table in tables
+            for item in placed(answer.items(replace(reading, path=table), self), split, table)
+        ] or list(answer.items(reading, self))
         if not items:
             reading.require_usable()
         # The paths in a table begin at its folder; those of a folder's own files are whole.
-        folder = None if path.is_dir() else path.parent
+        folder = None if path.is_dir() and not tables else path if tables else path.parent
+        items = split_by_folder(items) if folder and not tables else items
         files = ListedFiles(folder, self.suffixes, reading.report)
         if reading.like:
             form = reading.like.input
