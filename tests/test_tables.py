@@ -1,6 +1,7 @@
 """Tables as people have them: what is read is what they mean."""
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,39 @@ def test_another_file_is_read_as_the_runs_was_and_its_columns_in_any_order(tmp_p
     given = next(parts).features
     assert isinstance(given, dict)
     assert [given[name].tolist() for name in ("gru00f6u00dfe", "size")] == [[1000.5], [other_day]]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl", "xlsx"])
+def test_names_are_the_same_in_either_form_of_unicode(kind: str, tmp_path: Path) -> None:
+    import pandas as pd
+
+    cities = [
+        unicodedata.normalize(("NFC", "NFD")[n // 3 % 2], f"Orléans {n % 3}") for n in range(ROWS)
+    ]
+    classes = [
+        unicodedata.normalize(("NFC", "NFD")[n % 2], "nãojá"[n // 2 % 2 :][:3]) for n in range(ROWS)
+    ]
+    path = tmp_path / f"mine.{kind}"
+    names = [unicodedata.normalize("NFD", name) for name in ("größe", "città", "célula")]
+    table = pd.DataFrame(dict(zip(names, (range(ROWS), cities, classes), strict=True)))
+    writers = {"csv": table.to_csv, "parquet": table.to_parquet, "xlsx": table.to_excel}
+    if kind == "jsonl":
+        table.to_json(path, orient="records", lines=True, force_ascii=False)
+    else:
+        writers[kind](path, index=False)
+    flags = {"target": "célula", "use": "größe"}
+    source = read_own("tabular-classification", path, **flags)
+    assert source.classes == ("não", "ãoj")
+    wanted = [f"Orléans {n}" for n in range(3)]
+    assert sorted(set(source.train.columns["cittu00e0"][:])) == wanted
+    (tmp_path / "new.csv").write_text(
+        "città,größe\n" + f"{unicodedata.normalize('NFD', wanted[0])},1\n"
+    )
+    (part,) = find_task("tabular-classification").input.parse(
+        [str(tmp_path / "new.csv")], source.input, FileOptions()
+    )
+    assert isinstance(part.features, dict)
+    assert part.features["cittu00e0"].tolist() == [wanted[0]]
 
 
 def test_columns_of_any_name_have_a_name_of_their_own() -> None:

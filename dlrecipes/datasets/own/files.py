@@ -5,6 +5,7 @@ import errno
 import os
 import stat
 import sys
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -233,6 +234,11 @@ def printable(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def composed(text: str) -> str:
+    """Return a text as it is compared with others: letters with their accents (NFC), not apart."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def shortened(text: str) -> str:

@@ -302,7 +302,7 @@ class DelimitedTable(TextTable):
         }
         first = columns[self.names[0]]
         is_odd = pc.equal(pc.utf8_length(first), 0)
-        is_odd = pc.or_(is_odd, pc.equal(pc.utf8_trim_whitespace(first), self.names[0]))
+        is_odd = pc.or_(is_odd, pc.equal(pc.utf8_trim_whitespace(first), self.own_names[0]))
         if self.dialect.comments:
             is_odd = pc.or_(is_odd, pc.starts_with(first, "#"))
         places = np.flatnonzero(is_odd.to_numpy(zero_copy_only=False))
@@ -312,7 +312,7 @@ class DelimitedTable(TextTable):
             if len(row) > 1 and not any(row):
                 keep[place] = False
                 self.say("empty", "Empty rows are left out.", report)
-            elif [tidy(cell) for cell in row] == self.names:
+            elif [tidy(cell) for cell in row] == self.own_names:
                 keep[place] = False
                 where = self.where(int(chunk.lines[place]))
                 self.say("header", f"{where}: the header again, left out.", report)
