@@ -165,6 +165,11 @@ REQUESTS = [
         ("predict", f"RUN:{MNIST}", "a.png", "--length", "3"),
         "--length has no effect",
     ),
+    case(
+        "files of a run's own data",
+        ("evaluate", f"RUN:{MNIST}", "--decimal", ","),
+        "--decimal has no effect without --data",
+    ),
     case("no length", ("predict", f"RUN:{TEXT}", "a", "--length", "0"), "--length must be from 1"),
     case(
         "negative temperature",

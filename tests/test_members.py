@@ -1,10 +1,11 @@
 """Networks for tables: scaled columns, waves of numbers, members that share weights."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support import REGRESSION, dlrecipes
+from support import REGRESSION, dlrecipes, read_own
 
 from dlrecipes.datasets.examples import Examples
 from dlrecipes.kit.columns import column_statistics, standardised_columns
@@ -128,3 +129,22 @@ def test_a_smooth_curve_is_learned_whatever_the_unit(tmp_path: Path) -> None:
         ).document
         assert run["metrics"]["r2"] > 0.97
         assert run["metrics"]["rmse"] < 0.15 * unit
+
+
+def test_an_exported_model_takes_categories_in_either_form_of_unicode(tmp_path: Path) -> None:
+    import keras
+
+    path = tmp_path / "mine.csv"
+    names = ["Orléans", "Orleans", "Åre"]
+    path.write_text(
+        "city,size,price\n" + "".join(f"{names[n % 3]},{n % 7},{n}\n" for n in range(60))
+    )
+    model = standardised_columns(read_own("tabular-regression", path, use="size").train)
+    model.save(tmp_path / "model.keras")
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    texts = [*names, *(unicodedata.normalize("NFD", name) for name in names), "Paris"]
+    size = np.zeros((7, 1), "float64")
+    found = np.asarray(model({"city": np.array(texts, object).reshape(-1, 1), "size": size}))
+    assert found.shape == (7, 5)
+    assert (found[:3] == found[3:6]).all()
+    assert len(np.unique(found, axis=0)) == 4

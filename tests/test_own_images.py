@@ -6,7 +6,7 @@ import struct
 import tarfile
 import unicodedata
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -319,6 +319,25 @@ def test_a_folder_may_be_packed(ending: str, tmp_path: Path) -> None:
     ]
 
 
+def test_predict_takes_packed_images(run_of: Callable[[str], Any], tmp_path: Path) -> None:
+    write(tmp_path / "new", {"circle": 2, "cross": 1})
+    (tmp_path / "new" / "damaged.png").write_bytes(b"x")
+    with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+        for file in sorted((tmp_path / "new").rglob("*.png")):
+            archive.write(file, file.relative_to(tmp_path))
+        archive.writestr("__MACOSX/._new", b"x")
+    with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
+        archive.write(tmp_path / "new" / "cross" / "000.png", "000.png")
+    words = ("predict", run_of(MNIST)["path"], "new", "new.zip", "one.zip", "--json")
+    found = dlrecipes(*words, cwd=tmp_path, code=1).document["predictions"]
+    plain, packed, alone = found[:4], found[4:8], found[8]
+    assert [one["input"] for one in packed] == [f"new.zip/{one['input']}" for one in plain]
+    for one, other in zip(plain, packed, strict=True):
+        assert one.get("probabilities") == other.get("probabilities")
+        assert one.get("error", "").replace("new/", "new.zip/new/") == other.get("error", "")
+    assert (alone["input"], alone["probabilities"]) == ("one.zip", plain[2]["probabilities"])
+
+
 def test_a_table_may_name_its_files_with_another_slash_or_by_name_alone(tmp_path: Path) -> None:
     write(tmp_path / "files", {"circle": 6, "cross": 6})
     apart = unicodedata.normalize("NFD", "größe.png")
@@ -449,6 +468,46 @@ def test_masks_are_found_beside_images_in_any_usual_layout(
     }
     assert found.classes == ("0", "1")
     assert (found.train.labels[:][0] == 1).any()
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("where", ["each split", "above the splits", "beside the images"])
+def test_the_metadata_of_a_folder_lists_its_images(where: str, ending: str, tmp_path: Path) -> None:
+    import pandas as pd
+
+    folders = (
+        {"train": "ab" * 5, "test": "ab" * 3} if where != "beside the images" else {"": "ab" * 10}
+    )
+    rows = []
+    for folder, labels in folders.items():
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for number, label in enumerate(labels):
+            shape("circle" if label == "a" else "cross", number).save(
+                tmp_path / folder / f"{number:04}.png"
+            )
+            name = (
+                f"{folder}/{number:04}.png" if where == "above the splits" else f"{number:04}.png"
+            )
+            rows.append((folder, {"file_name": name, "caption": f"text {number}", "label": label}))
+    tables = dict.fromkeys(folders, "") if where == "each split" else {"": ""}
+    for folder in tables:
+        table = pd.DataFrame([row for of, row in rows if where != "each split" or of == folder])
+        path = tmp_path / folder / f"metadata.{ending}"
+        if ending == "csv":
+            table.to_csv(path, index=False)
+        elif ending == "jsonl":
+            table.to_json(path, orient="records", lines=True)
+        else:
+            table.to_parquet(path)
+    found = read(tmp_path)
+    assert found.classes == ("a", "b")
+    counts = {split: len(part) for split, part in found.splits().items()}
+    assert counts == ({"train": 16, "test": 4} if "" in folders else {"train": 10, "test": 6})
+    for part in found.splits().values():
+        pixels, numbers = np.asarray(part.columns["features"][:]), np.asarray(part.labels)
+        assert pixels.shape == (len(part), 40, 48, 1)
+        is_circle = pixels.reshape(len(part), -1).mean(axis=1) > 40
+        assert (is_circle == (numbers == 0)).all(), "the label is that of the image"
 
 
 def test_a_folder_may_hold_the_table_that_lists_its_images(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from support import (
     SENTIMENT,
     dlrecipes,
     mnist_test_images,
+    read_own,
     run_python,
     sample_table,
     write_image,
@@ -144,6 +146,41 @@ def test_empty_texts_are_answered_with_a_note_and_files_of_texts_are_read_as_in_
         "line": 4,
     }
     assert all(one["label"] in ("negative", "positive") for one in entries)
+
+
+def test_texts_come_packed_as_in_training(run_of: RunOf, tmp_path: Path) -> None:
+    folder, texts = tmp_path / "reviews", ("A fine film.", "A dull one, and long.")
+    for name, text in zip("ab", texts, strict=True):
+        (folder / name).mkdir(parents=True)
+        for number in range(4):
+            (folder / name / f"{number}.txt").write_text(f"{text} {number}")
+    rows = "".join(f'{number},"{text}"\n' for number, text in enumerate(texts))
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        for file in sorted(folder.rglob("*.txt")):
+            archive.write(file, file.relative_to(tmp_path))
+    for name, inside, content in (
+        ("table", "rows.csv", f"stars,text\n{rows}"),
+        ("lines", "lines.txt", "\n".join(texts)),
+    ):
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.writestr(inside, content)
+    source = read_own("text-classification", tmp_path / "packed.zip")
+    assert source.classes == ("a", "b")
+    assert str(tmp_path / "packed.zip" / "reviews" / "a" / "0.txt") in map(
+        str, (origin for part in source.splits().values() for origin in part.origins[:])
+    )
+    words = ("reviews", "packed.zip", "table.zip", "lines.zip", *texts)
+    found = dlrecipes("predict", run_of(SENTIMENT)["path"], *words, "--json", cwd=tmp_path)
+    entries = found.document["predictions"]
+    plain, packed, table, lines, bare = (
+        *(entries[:8], entries[8:16]),
+        *(entries[16:18], entries[18:20], entries[20:]),
+    )
+    assert [one["input"] for one in packed] == [f"packed.zip/{one['input']}" for one in plain]
+    assert [one["probabilities"] for one in packed] == [one["probabilities"] for one in plain]
+    assert [one["probabilities"] for one in lines] == [one["probabilities"] for one in bare]
+    assert [(one["file"], one["row"]) for one in table] == [("table.zip", 1), ("table.zip", 2)]
+    assert [(one["file"], one["row"]) for one in lines] == [("lines.zip", 1), ("lines.zip", 2)]
 
 
 @pytest.mark.long

@@ -1,6 +1,7 @@
 """Tables as people have them: what is read is what they mean."""
 
 import json
+import unicodedata
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 from support import read_own
 
 from dlrecipes.datasets.own.cells import NO_VALUE
+from dlrecipes.datasets.own.files import FileOptions
 from dlrecipes.datasets.own.numerals import numeral
 from dlrecipes.datasets.own.tables import delimited
 from dlrecipes.errors import InputError
+from dlrecipes.tasks import find_task
 
 TASK = "tabular-regression"
 ROWS = 60
@@ -249,6 +252,49 @@ def test_another_file_is_read_as_the_runs_was_and_its_columns_in_any_order(tmp_p
     assert source.test.columns["gru00f6u00dfe"][:].tolist() == [1000.5]
     day = np.array("2021-02-03", "datetime64[s]").astype("int64")
     assert source.test.columns["size"][:].tolist() == [day]
+    flags = {"types": "size=month-first", "decimal": "."}
+    second.write_text('extra,price,size,größe\nx,1,03/02/2021,"1,000.5"\n')
+    other = read_own(TASK, second, like=like, **flags)
+    assert other.test.columns["gru00f6u00dfe"][:].tolist() == [1000.5]
+    other_day = np.array("2021-03-02", "datetime64[s]").astype("int64")
+    assert other.test.columns["size"][:].tolist() == [other_day]
+    parts = find_task(TASK).input.parse([str(second)], like.input, FileOptions(**flags))
+    given = next(parts).features
+    assert isinstance(given, dict)
+    assert [given[name].tolist() for name in ("gru00f6u00dfe", "size")] == [[1000.5], [other_day]]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl", "xlsx"])
+def test_names_are_the_same_in_either_form_of_unicode(kind: str, tmp_path: Path) -> None:
+    import pandas as pd
+
+    cities = [
+        unicodedata.normalize(("NFC", "NFD")[n // 3 % 2], f"Orléans {n % 3}") for n in range(ROWS)
+    ]
+    classes = [
+        unicodedata.normalize(("NFC", "NFD")[n % 2], "nãojá"[n // 2 % 2 :][:3]) for n in range(ROWS)
+    ]
+    path = tmp_path / f"mine.{kind}"
+    names = [unicodedata.normalize("NFD", name) for name in ("größe", "città", "célula")]
+    table = pd.DataFrame(dict(zip(names, (range(ROWS), cities, classes), strict=True)))
+    writers = {"csv": table.to_csv, "parquet": table.to_parquet, "xlsx": table.to_excel}
+    if kind == "jsonl":
+        table.to_json(path, orient="records", lines=True, force_ascii=False)
+    else:
+        writers[kind](path, index=False)
+    flags = {"target": "célula", "use": "größe"}
+    source = read_own("tabular-classification", path, **flags)
+    assert source.classes == ("não", "ãoj")
+    wanted = [f"Orléans {n}" for n in range(3)]
+    assert sorted(set(source.train.columns["cittu00e0"][:])) == wanted
+    (tmp_path / "new.csv").write_text(
+        "città,größe\n" + f"{unicodedata.normalize('NFD', wanted[0])},1\n"
+    )
+    (part,) = find_task("tabular-classification").input.parse(
+        [str(tmp_path / "new.csv")], source.input, FileOptions()
+    )
+    assert isinstance(part.features, dict)
+    assert part.features["cittu00e0"].tolist() == [wanted[0]]
 
 
 def test_columns_of_any_name_have_a_name_of_their_own() -> None:
@@ -336,7 +382,36 @@ def joined(separator: str = ",", decimal: str = ".", end: str = "\n", last: str 
     return "".join(separator.join(row) + last + end for row in layout(decimal=decimal))
 
 
+def aligned(*, right: bool = True, missing: bool = False) -> str:
+    """Return the rows of that table in columns of one width, as programs print them."""
+    rows = [["a", "the b", "c"], *layout()]
+    if missing:
+        rows[4][0] = rows[8][0] = ""
+    rows = [[cell.replace("red", "dark red") for cell in row] for row in rows]
+    widths = (8, 9, 8)
+    return "".join(
+        " ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        )
+        + "\n"
+        for row in rows
+    )
+
+
 LAYOUTS = {
+    "one space": "a b c\n" + joined(" "),
+    "runs of spaces": "  a    b  c  \n"
+    + "".join(f" {line}  \n" for line in joined("   ").split("\n") if line),
+    "spaces and tabs": "a\tb\tc\n" + joined("\t").replace("\tred", "\t\tred"),
+    "spaces and decimal commas": "a  b  c\n" + joined("   ", ","),
+    "spaces and quotation marks": "a b c\n" + joined(" ").replace("red", '"dark red"'),
+    "spaces below a title and above a line": "Prices\n\na b c\n--- --- ---\n" + joined(" "),
+    "spaces and names of rows": '"a" "b" "c"\n'
+    + "".join(f'"{n}" ' + " ".join(row) + "\n" for n, row in enumerate(layout())),
+    "columns of one width": aligned().replace("the b", "    b"),
+    "columns of one width, to the left": aligned(right=False).replace("the b", "b    "),
+    "columns of one width with empty cells": aligned(missing=True).replace("the b", "    b"),
     "tabs called csv": "a\tb\tc\n" + joined("\t"),
     "semicolons and decimal commas": "a;b;c\n" + joined(";", ","),
     "bars": "a|b|c\n" + joined("|"),
@@ -366,6 +441,44 @@ LAYOUTS = {
 }
 
 
+def test_numbers_without_a_header_that_spaces_part(tmp_path: Path) -> None:
+    path = tmp_path / "housing.data"
+    rows = [f" {n / 100:8.5f}  {n % 25 * 100:6.2f}   {n % 2}  {n * 1.5:7.2f}\n" for n in range(60)]
+    path.write_text("".join(rows))
+    with pytest.raises(InputError, match="has no header: its first line holds the number"):
+        read_own(TASK, path)
+    source = read_own(TASK, path, header="none")
+    labels = np.concatenate([np.asarray(one.labels) for one in source.splits().values()])
+    assert sorted(labels) == [n * 1.5 for n in range(60)]
+    assert list(source.input.kinds) == ["column_1", "column_2", "column_3"]
+    path.write_text("1.5 2.5 1 9\n")
+    (part,) = find_task(TASK).input.parse([str(path)], source.input, FileOptions(header="none"))
+    assert isinstance(part.features, dict)
+    assert [column.tolist() for column in part.features.values()] == [[1.5], [2.5], [1.0]]
+    path.write_text(rows[0] + " 1 2\n" + "".join(rows[2:]))
+    with pytest.raises(InputError, match="line 2: it has 2 cells, and the header 4"):
+        read_own(TASK, path, header="none", separator="space")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "text,label\n" + "".join(f"film {n} is fine,{'ab'[n % 2]}\n" for n in range(60)),
+        "text\tlabel\n" + "".join(f"film {n} is\t{n % 2}\n" for n in range(60)),
+        "text;label\n" + "".join(f"{n} {n}, {n};{n % 2}\n" for n in range(60)),
+    ],
+)
+def test_spaces_within_texts_part_nothing(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    source = read_own("text-classification", path)
+    found = [str(one) for part in source.splits().values() for one in part.columns["features"][:]]
+    expected = [
+        line.replace("\t", ",").replace(";", ",").rpartition(",")[0] for line in text.splitlines()
+    ]
+    assert sorted(found) == sorted(expected[1:])
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_text_is_read_as_a_careful_person_would(name: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
@@ -377,7 +490,7 @@ def test_a_text_is_read_as_a_careful_person_would(name: str, tmp_path: Path) -> 
     assert sorted(labels) == [n * 1.25 for n in range(60)]
     row = {name: column[0] for name, column in source.test.columns.items()}
     n = int(source.test.labels[0] / 1.25)
-    assert (row["a"], row["b"]) == (n % 9 + 0.5, ("red", "blue")[n % 2])
+    assert (row["a"], row["b"].split()[-1]) == (n % 9 + 0.5, ("red", "blue")[n % 2])
 
 
 def test_tables_are_read_packed_and_in_other_formats(tmp_path: Path) -> None:
@@ -524,7 +637,8 @@ def test_columns_are_what_the_user_says(tmp_path: Path) -> None:
     assert set(thousands.train.columns["size"][:]) == {1234.0, 2345.0}
     for wrong, says in (
         ({"types": "size=length"}, "number, category, date"),
-        ({"types": "sice=number"}, "--types sice"),
+        ({"types": "sice=number"}, "--types sice: "),
+        ({"types": "size"}, "--types must be COLUMN=TYPE"),
         ({"ignore": "sice"}, "--ignore sice"),
         ({"decimal": "x"}, "--decimal must be"),
         ({"quoting": "x"}, "--quoting must be"),
@@ -533,6 +647,8 @@ def test_columns_are_what_the_user_says(tmp_path: Path) -> None:
         with pytest.raises(InputError) as error:
             read_own(TASK, path, **wrong)
         assert says in error.value.message
+        if "sice" in str(wrong):
+            assert "it has zip, size, when, both, price" in error.value.message
 
 
 def test_a_table_without_a_header_is_read_where_the_user_says_so(tmp_path: Path) -> None:

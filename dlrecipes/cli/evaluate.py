@@ -8,6 +8,7 @@ from rich.text import Text
 from dlrecipes.cli import limits, options, output, tested_rows
 from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.cli.result import compared, shown_comparison, shown_verdict
+from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import find_run
 from dlrecipes.runs.record import Run, finite, shown_data
 
@@ -72,6 +73,9 @@ def evaluate(
         quoting=quoting,
         header=header,
     )
+    if given and not data:
+        flag = min(given).replace("_", "-")
+        raise InputError(f"--{flag} has no effect without --data: the run's own data is known.")
     own = data_of(found, data_dir)
     other = replace(own, data=data, files=replace(own.files, **given)) if data else None
     with output.only_json(json):

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -118,8 +119,8 @@ Separator = Annotated[
     typer.Option(
         "--separator",
         metavar="MARK",
-        help="What parts the cells of your own CSV file: a character, tab, comma, semicolon or "
-        "bar.",
+        help="What parts the cells of your own CSV file: a character, tab, comma, semicolon, bar "
+        "or space (any run of them).",
         show_default="found in the file",
     ),
 ]
@@ -412,10 +413,14 @@ AllowChanged = Annotated[
 def given_files(**flags: Any) -> dict[str, Any]:
     """Return those of `FILE_OPTIONS` that were given, by name: how to read the user's own files."""
     assert set(flags) <= set(FILE_OPTIONS)
-    return {
+    joined = {
         name: ",".join(map(_in_a_list, value)) if isinstance(value, list) else value
         for name, value in flags.items()
         if value
+    }
+    return {  # Names of columns are compared in one form of Unicode.
+        name: unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+        for name, value in joined.items()
     }
 
 

@@ -32,6 +32,8 @@ def predict(
     trust_recipe: options.TrustRecipe = False,
     invert: options.Invert = "",
     encoding: options.Encoding = "",
+    types: options.Types = "",
+    decimal: options.Decimal = "",
     separator: options.Separator = "",
     quoting: options.Quoting = "",
     header: options.Header = "",
@@ -57,7 +59,12 @@ def predict(
     if reading and not reading.keys() <= set(task.input.predict_flags):
         raise InputError(f"--invert has no effect: {found.run} does {found.task}.")
     files = options.given_files(
-        encoding=encoding, separator=separator, quoting=quoting, header=header
+        encoding=encoding,
+        types=types,
+        decimal=decimal,
+        separator=separator,
+        quoting=quoting,
+        header=header,
     )
     if invert not in ("", *INVERT):
         raise InputError(f"--invert must be one of {', '.join(INVERT)}. Received: {invert!r}")

@@ -1,5 +1,6 @@
 """From named columns of a table to what a network reads, as a Keras model that saves with it."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -84,9 +85,24 @@ def standardised_columns(train: Examples) -> Any:
         if isinstance(column, Moments):
             columns += calendar_columns(inputs[name], column)
         elif isinstance(column, Categories):
-            lookup = layers.StringLookup(vocabulary=column.common, output_mode="one_hot")
-            columns.append(lookup(inputs[name]))
+            columns.append(_one_hot(inputs[name], column.common))
     return keras.Model(inputs, layers.Concatenate()(columns) if len(columns) > 1 else columns[0])
+
+
+def _one_hot(texts: Any, categories: tuple[str, ...]) -> Any:
+    """Return one-hot columns of texts (batch, 1), the first for all that are no known categories.
+
+    A program that calls the model may write letters and accents apart (NFD): they are the same.
+    """
+    from keras import layers, ops
+
+    apart = {unicodedata.normalize("NFD", name): place for place, name in enumerate(categories)}
+    others = {name: place for name, place in apart.items() if name not in categories}
+    if not others:
+        return layers.StringLookup(vocabulary=categories, output_mode="one_hot")(texts)
+    number = layers.StringLookup(vocabulary=(*categories, *others))(texts)
+    places = np.array([*range(len(categories) + 1), *(place + 1 for place in others.values())])
+    return ops.one_hot(ops.take(places, number[:, 0]), len(categories) + 1)
 
 
 def _scaled(inputs: list[Any], columns: list[Numbers]) -> list[Any]:

@@ -1,6 +1,6 @@
 """Read your own files: what was asked for, what is found, and the splits that are made of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from dlrecipes.datasets.examples import Examples, ExamplesWriter, Features, Source, Splits
 from dlrecipes.datasets.forms import Form
+from dlrecipes.datasets.own.archives import only_file, unpacked
 from dlrecipes.datasets.own.files import FileOptions, Report
 from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError
@@ -31,6 +32,7 @@ class Reading:
         like: The data that a model was trained on, if the user's is to be in its form (classes,
             columns, image size); None to find the form in the data.
         recipes: Name of a recipe for each task, for advice on which one to use instead.
+        packed: The folder that an archive was unpacked into, and the archive; empty for none.
     """
 
     path: Path
@@ -38,6 +40,12 @@ class Reading:
     report: Report = field(default_factory=Report)
     like: Source | None = None
     recipes: Mapping[str, str] = field(default_factory=dict)
+    packed: tuple[str, str] = ("", "")
+
+    def origin(self, place: object) -> str:
+        """Return where an example stands, as the user knows it: in the archive, if it was one."""
+        folder, archive = self.packed
+        return str(place).replace(folder, archive) if folder else str(place)
 
     def require_usable(self, hint: str = "") -> None:
         """Raise InputError that lists the problems found so far, if there are any."""
@@ -59,6 +67,29 @@ class Found:
     input: Form
     answer: Form
     place: str = ""
+
+
+def read_unpacked(reading: Reading, read: Callable[[Reading], Found]) -> Found:
+    """Return what is in an archive: what is said of it names the archive, and not a folder.
+
+    Args:
+        reading: How it is read; its path is the archive.
+        read: Reads the folder that it is unpacked into, or the only file in it.
+
+    Raises:
+        InputError: if it cannot be unpacked or used.
+    """
+    archive = str(reading.path)
+    with unpacked(reading.path) as folder:
+        inside = replace(
+            reading, path=only_file(folder), report=Report(), packed=(str(folder), archive)
+        )
+        try:
+            return read(inside)
+        except InputError as error:
+            raise InputError(inside.origin(error.message), inside.origin(error.hint)) from None
+        finally:
+            reading.report.add(inside.report.renamed(str(folder), archive))
 
 
 class SplitsWriter:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.examples import Source
-from dlrecipes.datasets.own.files import FileOptions, Report, shortened
+from dlrecipes.datasets.own.files import FileOptions, Report, composed, shortened
 from dlrecipes.datasets.own.tables import is_rows, open_table
 from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError, nearest
@@ -94,7 +94,7 @@ def groups_in(source: Source, column: str, options: FileOptions) -> list[str]:
     Raises:
         InputError: if there is no such column.
     """
-    places = _places(source)
+    column, places = composed(column), _places(source)
     path = places[0][0] if places else None
     if path is not None and path.is_file() and is_rows(path):
         cells = _cells(path, column, options, [line for _, line in places])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrecipes.datasets.own.files import shortened
+from dlrecipes.datasets.own.files import composed, shortened
 from dlrecipes.datasets.own.numerals import Numeral, numeral, tidy
 from dlrecipes.datasets.storage import Array
 
@@ -86,7 +86,7 @@ def word_of(cell: str) -> str:
 def class_name(cell: Any) -> str:
     """Return the name of the class that a cell stands for: 1 and 1.0 are one class."""
     if isinstance(cell, str):
-        return cell.strip()
+        return composed(cell.strip())
     if isinstance(cell, bool | np.bool_):
         return str(bool(cell)).lower()
     is_whole = isinstance(cell, float | np.floating) and float(cell).is_integer()

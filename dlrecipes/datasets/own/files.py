@@ -5,6 +5,7 @@ import errno
 import os
 import stat
 import sys
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -85,6 +86,11 @@ class FileOptions:
                 shown = " or ".join(allowed)
                 raise InputError(f"--{name} must be {shown}. Received: {value!r}")
         for name, kind in self.column_types.items():
+            if not name:
+                raise InputError(
+                    "--types must be COLUMN=TYPE, such as zip=category; with commas in between for "
+                    f"several. Received: {kind}"
+                )
             if kind not in COLUMN_TYPES:
                 raise InputError(
                     f"--types must say what a column holds: {', '.join(COLUMN_TYPES)}. Received: "
@@ -228,6 +234,11 @@ def printable(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def composed(text: str) -> str:
+    """Return a text as it is compared with others: letters with their accents (NFC), not apart."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def shortened(text: str) -> str:

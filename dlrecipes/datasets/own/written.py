@@ -21,7 +21,7 @@ from dlrecipes.datasets.own.cells import (
     word_of,
 )
 from dlrecipes.datasets.own.facts import ColumnFacts
-from dlrecipes.datasets.own.files import Report, shortened
+from dlrecipes.datasets.own.files import Report, composed, shortened
 from dlrecipes.datasets.own.moments import (
     DAY_FIRST,
     MONTH_FIRST,
@@ -418,5 +418,5 @@ def _plain_text(cell: Any) -> str:
 
 
 def _category(text: str) -> str:
-    short = tidy(text)
+    short = composed(tidy(text))
     return "" if short.lower() in MISSING else short

@@ -3,13 +3,14 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dlrecipes.datasets.examples import Rows
+from dlrecipes.datasets.own.archives import is_archive, only_file, unpacked
 from dlrecipes.datasets.own.files import Report, files_below, printable
 from dlrecipes.errors import InputError
 from dlrecipes.system.home import expanded
@@ -19,6 +20,7 @@ AT_ONCE = 1024
 """Inputs that are read before they are answered."""
 EMPTY_TEXT = "The text is empty: the answer says nothing of it."
 PATTERN = re.compile(r"[*?[]")
+Suffixes = Sequence[str] | Callable[[Path], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Given:
         error: Why it cannot be used; None if it can.
         note: What to know of its answer.
         in_folder: Whether it was found in a folder that was given.
+        packed: The folder that an archive was unpacked into, and the archive; empty for none.
     """
 
     name: str
@@ -40,6 +43,15 @@ class Given:
     error: InputError | None = None
     note: str = ""
     in_folder: bool = False
+    packed: tuple[str, str] = ("", "")
+
+    def failure(self, error: InputError) -> InputError:
+        """Return why it cannot be used, with its place in the archive, if it was in one."""
+        return InputError(self.said(error.message), self.said(error.hint))
+
+    def said(self, text: str) -> str:
+        """Return a text that names it with its place in the archive, if it was in one."""
+        return text.replace(*self.packed) if self.packed[0] else text
 
 
 def gathered(
@@ -119,13 +131,21 @@ def _fitting(pattern: Path) -> Iterator[Path]:
             yield path
 
 
-def given_files(arguments: Iterable[str], suffixes: Sequence[str], plural: str) -> Iterator[Given]:
+def given_files(
+    arguments: Iterable[str],
+    suffixes: Suffixes,
+    plural: str,
+    is_packed: Callable[[Path], bool] = is_archive,
+) -> Iterator[Given]:
     """Yield the files that arguments mean: files, those of a kind in folders, or in patterns.
+
+    A folder may be packed. What it is unpacked into is there until the next file is asked for.
 
     Args:
         arguments: Files, folders and patterns; `-` is yielded as it is.
-        suffixes: Endings of the files in a folder that count, in lower case.
+        suffixes: Endings of the files in a folder that count, in lower case; or what returns them.
         plural: What they are, for messages.
+        is_packed: Tells whether a path is to be unpacked.
     """
     for argument in arguments:
         try:
@@ -136,16 +156,36 @@ def given_files(arguments: Iterable[str], suffixes: Sequence[str], plural: str) 
         for path in paths:
             if os.path.isdir(path):
                 yield from _files_in(path, suffixes, plural)
+            elif is_packed(path):
+                yield from _files_packed(path, suffixes, plural)
             else:
                 yield Given(printable(str(path)), path)
 
 
-def _files_in(folder: Path, suffixes: Sequence[str], plural: str) -> Iterator[Given]:
+def _files_packed(archive: Path, suffixes: Suffixes, plural: str) -> Iterator[Given]:
+    """Yield the files of a kind in an archive, or its only file."""
+    try:
+        with unpacked(archive) as folder:
+            packed = (str(folder), str(archive))
+            inside = only_file(folder)
+            if inside != folder:
+                yield Given(printable(str(archive)), inside, packed=(str(inside), str(archive)))
+                return
+            for given in _files_in(folder, suffixes, plural):
+                named = replace(given, packed=packed)
+                error = given.error and named.failure(given.error)
+                yield replace(named, name=named.said(given.name), error=error)
+    except InputError as error:
+        yield Given(printable(str(archive)), error=error)
+
+
+def _files_in(folder: Path, suffixes: Suffixes, plural: str) -> Iterator[Given]:
     """Yield the files of a kind below a folder."""
     report = Report()
-    files = [file for file in files_below(folder, report) if file.suffix.lower() in suffixes]
+    wanted = suffixes(folder) if callable(suffixes) else suffixes
+    files = [file for file in files_below(folder, report) if file.suffix.lower() in wanted]
     if not files and not report.count:
-        report.problem(f"{folder} has no {plural} ({', '.join(suffixes)}).")
+        report.problem(f"{folder} has no {plural} ({', '.join(wanted)}).")
     for file in files:
         yield Given(printable(str(file)), file, in_folder=True)
     if report.count:

@@ -25,18 +25,20 @@ class GivenRows:
     Args:
         path: The file; `-` for standard input.
         options: How it is read.
+        said: Returns a text with the file called as the user does: it may lie in an archive.
 
     Raises:
         InputError: if its columns cannot be told.
     """
 
-    def __init__(self, path: Path, options: FileOptions) -> None:
+    def __init__(self, path: Path, options: FileOptions, said: Callable[[str], str] = str) -> None:
         self.report = Report()
         table = open_table(path, options, self.report)
         if table is None:
             raise as_error(self.report)
         self.table: Table = table
-        self.name = printable(str(path))
+        self.said = said
+        self.name = printable(said(str(path)))
         self.number = 0
         """Rows so far."""
 
@@ -119,9 +121,10 @@ class GivenRows:
             if match := place.match(problem):
                 of_rows.setdefault(int(match[1]), []).append(problem)
             else:
-                others.append(InputError(problem, hint))
+                others.append(InputError(self.said(problem), hint))
         errors = {
-            line: InputError(" ".join(some[:MOST_SHOWN]), hint) for line, some in of_rows.items()
+            line: InputError(self.said(" ".join(some[:MOST_SHOWN])), hint)
+            for line, some in of_rows.items()
         }
         self.report.problems.clear()
         return errors, others

@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -12,13 +12,13 @@ import numpy as np
 
 from dlrecipes.datasets.examples import Examples, Features, Source
 from dlrecipes.datasets.forms import Form
-from dlrecipes.datasets.own.archives import is_archive, unpacked
+from dlrecipes.datasets.own.archives import is_archive
 from dlrecipes.datasets.own.columns import Wanted
 from dlrecipes.datasets.own.files import FileOptions, Report, nearest_path, printable
 from dlrecipes.datasets.own.images import IMAGE_SUFFIXES, Look, read_image, read_images, resized
 from dlrecipes.datasets.own.ink import LOOKED_AT, as_trained, usual_border
 from dlrecipes.datasets.own.labelled import Item
-from dlrecipes.datasets.own.lists import ListedFiles, table_of
+from dlrecipes.datasets.own.lists import ListedFiles, placed, split_by_folder, tables_of
 from dlrecipes.datasets.own.surveys import PUBLISHED, fitting_shape, survey
 from dlrecipes.datasets.own.unread import Unread
 from dlrecipes.datasets.published.features import Description, Feature
@@ -29,7 +29,7 @@ from dlrecipes.tasks import base
 from dlrecipes.tasks.choosing import Named, one_feature
 from dlrecipes.tasks.inputs.given import Given, gathered, given_files
 from dlrecipes.tasks.pictures import png_url
-from dlrecipes.tasks.reading import Found, Reading, SplitsWriter
+from dlrecipes.tasks.reading import Found, Reading, SplitsWriter, read_unpacked
 
 PATH_COLUMNS = (
     *("path", "file", "filename", "file_name", "image", "image_path", "filepath", "filepaths"),
@@ -84,39 +84,29 @@ class Image(base.Input):
         path = reading.path
         if path.suffix.lower() == ".npz" and path.is_file():
             return _read_arrays(reading, answer)
-        if not is_archive(path):
-            return self._read_files(reading, answer, str)
-        with unpacked(path) as folder:
-            inside = replace(reading, path=folder, report=Report())
-            try:
-                return self._read_files(
-                    inside, answer, lambda text: str(text).replace(str(folder), str(path))
-                )
-            except InputError as error:
-                message = error.message.replace(str(folder), str(path))
-                raise InputError(message, error.hint.replace(str(folder), str(path))) from None
-            finally:
-                reading.report.add(inside.report.renamed(str(folder), str(path)))
+        if is_archive(path):
+            return read_unpacked(reading, lambda inside: self._read_files(inside, answer))
+        return self._read_files(reading, answer)
 
-    def _read_files(
-        self, reading: Reading, answer: base.Answer, named: Callable[[Any], str]
-    ) -> Found:
-        """Return images where the answer finds them, in one shape.
-
-        Args:
-            reading: How the files are read.
-            answer: The kind of answer.
-            named: What an origin is called in the end.
-        """
+    def _read_files(self, reading: Reading, answer: base.Answer) -> Found:
+        """Return images where the answer finds them, in one shape."""
         path = reading.path
+        tables = []
         if answer.needs_labels and path.is_dir():
-            path = table_of(path, self.suffixes, reading.report) or path
+            tables = tables_of(path, self.suffixes, reading.report)
+        if len(tables) == 1:
+            path, tables = tables[0][1], []
             reading = replace(reading, path=path)
-        items = list(answer.items(reading, self))
+        items: Sequence[Item] = [
+            item
+            for split, table in tables
+            for item in placed(answer.items(replace(reading, path=table), self), split, table)
+        ] or list(answer.items(reading, self))
         if not items:
             reading.require_usable()
         # The paths in a table begin at its folder; those of a folder's own files are whole.
-        folder = None if path.is_dir() else path.parent
+        folder = None if path.is_dir() and not tables else path if tables else path.parent
+        items = split_by_folder(items) if folder and not tables else items
         files = ListedFiles(folder, self.suffixes, reading.report)
         if reading.like:
             form = reading.like.input
@@ -143,7 +133,7 @@ class Image(base.Input):
                 if good:
                     readable = [some[place] for place in good]
                     yield (
-                        [replace(one, origin=named(one.origin)) for one in readable],
+                        [replace(one, origin=reading.origin(one.origin)) for one in readable],
                         pixels[good] if errors else pixels,
                     )
             unread.settle()
@@ -218,7 +208,7 @@ def _with_pixels(given: Given, form: ImageForm) -> Given:
     except InputError as error:
         is_gone = not os.path.lexists(given.value)
         hint = nearest_path(given.value) if is_gone else error.hint
-        return replace(given, error=InputError(printable(error.message), hint))
+        return replace(given, error=InputError(printable(given.said(error.message)), hint))
     (pixels,), (inverted,) = as_trained(pixels[np.newaxis], form.border, form.invert)
     return replace(given, value=pixels, note=INVERTED if inverted else "")
 

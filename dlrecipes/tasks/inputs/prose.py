@@ -9,6 +9,7 @@ import numpy as np
 
 from dlrecipes.datasets.examples import Examples, ExamplesWriter, Features, Rows, Source
 from dlrecipes.datasets.forms import Form
+from dlrecipes.datasets.own.archives import is_archive
 from dlrecipes.datasets.own.files import FileOptions, Report, files_below, text_pieces
 from dlrecipes.datasets.own.folders import text_suffixes
 from dlrecipes.datasets.published.features import Description, Feature
@@ -16,7 +17,7 @@ from dlrecipes.tasks import base
 from dlrecipes.tasks.choosing import Named, one_feature
 from dlrecipes.tasks.inputs.given import gathered
 from dlrecipes.tasks.inputs.text import given_texts, text_array
-from dlrecipes.tasks.reading import Found, Reading
+from dlrecipes.tasks.reading import Found, Reading, read_unpacked
 
 CONTEXT = 100
 """Characters of a raw input: what a generator reads before it writes the next one."""
@@ -37,6 +38,8 @@ class Prose(base.Input):
 
     def read(self, reading: Reading, answer: base.Answer) -> Found:
         """Return a text file, or the .txt files of a folder, split in order 90/5/5."""
+        if is_archive(reading.path):
+            return read_unpacked(reading, lambda inside: self.read(inside, answer))
         path, report = reading.path, reading.report
         files = [path]
         if path.is_dir():

@@ -24,13 +24,14 @@ from dlrecipes.datasets.own.columns import (
 from dlrecipes.datasets.own.facts import ColumnFacts
 from dlrecipes.datasets.own.files import FileOptions, Report, listed, shortened
 from dlrecipes.datasets.own.labelled import Item
-from dlrecipes.datasets.own.moments import shown
+from dlrecipes.datasets.own.moments import DAY_FIRST, MONTH_FIRST, shown
 from dlrecipes.datasets.own.naming import why_left_out
 from dlrecipes.datasets.own.tables import Chunk, Table
 from dlrecipes.datasets.own.written import (
     DATES,
     NUMBERS,
     TEXTS,
+    TYPES,
     Written,
     different,
     read_dates,
@@ -115,15 +116,39 @@ def known_form(table: Table, reading: Reading) -> TableForm:
     short = short or safe_name(known.target)
     target = given if given in table.names else same_column(known.target, short, table.names)
     columns = columns_needed(table, list(known.kinds), known, report, missing=not target)
-    written = {name: dict(how) for name, how in known.written.items()}
-    if decimal := reading.options.decimal:
-        written = {name: {**how, "decimal": decimal} for name, how in written.items()}
     return replace(
-        known,
-        written=written,
+        said_otherwise(known, reading.options, report),
         called={**{one: name for name, one in columns.items()}, short: target},
         target=target,
     )
+
+
+def said_otherwise(known: TableForm, options: FileOptions, report: Report) -> TableForm:
+    """Return the form of the data that a model was trained on, but for what the user says.
+
+    Args:
+        known: The form.
+        options: How the user's own table is written, where another table was written otherwise.
+        report: Is told of a column that is said to hold what the model does not take there.
+    """
+    written = {name: dict(how) for name, how in known.written.items()}
+    short_names = {name: short for short, name in known.called.items() if short in written}
+    for how in written.values():
+        if options.decimal:
+            how["decimal"] = options.decimal
+    for name, kind in options.column_types.items():
+        short = short_names.get(name) or safe_name(name)
+        if short not in written:
+            continue
+        trained = known.kinds[short]
+        if TYPES[kind] != trained:
+            is_called = next(one for one, its in TYPES.items() if its == trained)
+            report.note(
+                f"--types {name}={kind} has no effect: the model takes a {is_called} there."
+            )
+        elif kind in (DAY_FIRST, MONTH_FIRST):
+            written[short]["order"] = kind
+    return replace(known, written=written)
 
 
 def columns_needed(

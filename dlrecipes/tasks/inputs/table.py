@@ -29,6 +29,7 @@ from dlrecipes.tasks.inputs.rows import (
     form_in_data,
     known_form,
     read_rows,
+    said_otherwise,
 )
 from dlrecipes.tasks.reading import Found, Reading
 
@@ -77,7 +78,8 @@ class Table(base.Input):
                 if given.error is not None:
                     raise given.error
                 rows = GivenRows(given.value, options)
-                columns = _columns_for(rows.table, form, rows.report)
+                own = said_otherwise(form, options, rows.report)
+                columns = _columns_for(rows.table, own, rows.report)
             except InputError as error:
                 yield failed(given.name, error)
             else:

@@ -13,6 +13,7 @@ import numpy as np
 
 from dlrecipes.datasets.examples import Examples, Features
 from dlrecipes.datasets.forms import Form
+from dlrecipes.datasets.own.archives import is_packed_folder
 from dlrecipes.datasets.own.cells import as_texts
 from dlrecipes.datasets.own.columns import Wanted, find_columns
 from dlrecipes.datasets.own.files import (
@@ -40,7 +41,7 @@ from dlrecipes.tasks.inputs.given import (
     given_files,
 )
 from dlrecipes.tasks.inputs.given_rows import GivenRows
-from dlrecipes.tasks.reading import Found, Reading, SplitsWriter
+from dlrecipes.tasks.reading import Found, Reading, SplitsWriter, read_unpacked
 
 TEXT_COLUMNS = (
     *("text", "review", "sentence", "content", "message", "comment", "body", "tweet"),
@@ -95,10 +96,7 @@ def _each_text(
         if not is_there and not FILE_NAME.fullmatch(argument):
             yield _text(argument, argument)
             continue
-        suffixes: Sequence[str] = (".txt",)
-        if os.path.isdir(argument):
-            suffixes = text_suffixes(Path(argument), Report())
-        for given in given_files([argument], suffixes, "text files"):
+        for given in given_files([argument], _suffixes, "text files", is_packed_folder):
             if given.error is not None:
                 yield given
             elif not os.path.isfile(given.value):
@@ -110,6 +108,11 @@ def _each_text(
                 yield from _rows(given, options, wanted)
             else:
                 yield from _file_lines(given, options)
+
+
+def _suffixes(folder: Path) -> Sequence[str]:
+    """Return the endings of the texts in a folder."""
+    return text_suffixes(folder, Report())
 
 
 def _text(name: str, text: str, place: Mapping[str, Any] | None = None) -> Given:
@@ -129,7 +132,7 @@ def _file_lines(given: Given, options: FileOptions) -> Iterator[Given]:
     try:
         text = read_text(given.value, options.encoding)
     except InputError as error:
-        yield replace(given, error=error)
+        yield replace(given, error=given.failure(error))
     else:
         yield from _lines(given.name, text.splitlines())
 
@@ -139,18 +142,18 @@ def _whole_file(given: Given, options: FileOptions) -> Iterator[Given]:
     try:
         yield _text(given.name, read_text(given.value, options.encoding))
     except InputError as error:
-        yield replace(given, error=error)
+        yield replace(given, error=given.failure(error))
 
 
 def _rows(given: Given, options: FileOptions, wanted: Wanted) -> Iterator[base.Inputs]:
     """Yield the texts in a table, by the column that the model was trained on."""
     try:
-        rows = GivenRows(given.value, options)
+        rows = GivenRows(given.value, options, given.said)
         (column,) = find_columns(rows.table, [wanted], rows.report)
         if not column:
             raise as_error(rows.report)
     except InputError as error:
-        yield failed(given.name, error)
+        yield failed(given.name, given.failure(error))
     else:
         yield from rows.inputs(
             lambda chunk, _: as_texts(chunk.cells[column]), lambda texts: list(texts)
@@ -197,6 +200,8 @@ class Text(base.Input):
 
     def read(self, reading: Reading, answer: base.Answer) -> Found:
         """Return the texts that the answer finds: rows of a table, or files."""
+        if is_packed_folder(reading.path):
+            return read_unpacked(reading, lambda inside: self.read(inside, answer))
         encoder, writer = answer.encoder(reading, TextForm()), SplitsWriter()
         items: Iterable[Item] = answer.items(reading, self)
         if reading.path.is_dir():
@@ -205,7 +210,8 @@ class Text(base.Input):
         while some := list(islice(rest, CHUNK)):
             labels = encoder.encode(some)
             texts = text_array([one.value for one in some])
-            writer.append([one.split for one in some], texts, labels, [one.origin for one in some])
+            origins = [reading.origin(one.origin) for one in some]
+            writer.append([one.split for one in some], texts, labels, origins)
         answer_form, splits = encoder.finish(writer.finish())
         reading.require_usable()
         _warn_of_unparted(next(iter(splits.values())), reading)

@@ -55,7 +55,7 @@ class ArrowTable(Table):
 
         if self.is_parquet:
             with parquet.ParquetFile(self.path) as file:
-                yield from file.iter_batches(ROWS, columns=self.names)
+                yield from file.iter_batches(ROWS, columns=self.own_names)
             return
         with pyarrow.memory_map(str(self.path)) as file:
             reader = _reader(file)
@@ -73,7 +73,8 @@ class ArrowTable(Table):
             for batch in self._batches():
                 if batch.num_rows:
                     lines = np.arange(row + 1, row + 1 + batch.num_rows)
-                    yield Chunk(lines, {name: batch.column(name) for name in self.names})
+                    columns = map(batch.column, self.own_names)
+                    yield Chunk(lines, dict(zip(self.names, columns, strict=True)))
                 row += batch.num_rows
         except (pyarrow.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]

@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from dlrecipes.datasets.own.files import Report, shortened, undecodable_lines, why_unreadable
+from dlrecipes.datasets.own.files import (
+    Report,
+    composed,
+    shortened,
+    undecodable_lines,
+    why_unreadable,
+)
 from dlrecipes.datasets.storage import Array
 
 
@@ -65,7 +71,8 @@ class Table(ABC):
         path: The file.
 
     Attributes:
-        names: Names of its columns.
+        names: Names of its columns, in one form of Unicode.
+        own_names: The same as the file has them.
         unusable: What its other columns hold, by name: neither texts nor numbers.
         unit: What the places of its rows count.
         encoding: Of the file, if it is text.
@@ -79,6 +86,7 @@ class Table(ABC):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.names: list[str] = []
+        self.own_names: list[str] = []
         self.unusable: dict[str, str] = {}
 
     @property
@@ -88,7 +96,8 @@ class Table(ABC):
 
     def set_names(self, names: Sequence[str], line: int, report: Report) -> None:
         """Set the names of the columns; the report is told why they cannot be names, if so."""
-        self.names = list(names)
+        self.own_names, names = list(names), list(map(composed, names))
+        self.names = names
         for place, name in enumerate(names, start=1):
             if not name:
                 report.problem(

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from dlrecipes.datasets.own.tables.dialect import (
     named_separator,
     sniff,
 )
+from dlrecipes.datasets.own.tables.spaces import SPACE, Spaces, found_spaces, spaced
 from dlrecipes.datasets.own.tables.streams import kind_of, open_text
 from dlrecipes.system.progress import pieces_of
 
@@ -84,41 +85,66 @@ class DelimitedTable(TextTable):
 
     def __init__(self, path: Path, options: FileOptions, report: Report) -> None:
         super().__init__(path, options.encoding)
+        self.spaces: Spaces | None = None
         self.is_headerless = options.header == "none"
-        separator, quoting = named_separator(options.separator), options.quoting
+        self.said: set[str] = set()
         csv.field_size_limit(MAX_CELL_CHARACTERS)
         usual = {".tsv": "\t", ".tab": "\t", ".psv": "|"}.get(kind_of(path), ",")
-        with self.open() as file:
-            head = file.read(HEAD_CHARACTERS)
-            if len(head) == HEAD_CHARACTERS:
-                head += file.readline()
-        quoted = sniff(head, usual, separator, is_quoted=quoting != "none")
-        if self.is_headerless:
-            quoted = quoted.without_header()
-        self.dialect = quoted
-        self.said: set[str] = set()
-        if not quoted.names:
-            report.problem(f"{path} is empty.")
-            return
-        if not quoting:
-            plain = sniff(head, usual, separator, is_quoted=False)
-            self.dialect = self._settled(
-                quoted, plain.without_header() if self.is_headerless else plain
-            )
-            if not self.dialect.is_quoted:
-                report.note("Quotation marks are read as they are (--quoting double: as marks).")
+        self.dialect = self._found(options, usual)
         self.separator = self.dialect.separator
         names = self.dialect.names
+        if not names:
+            report.problem(f"{path} is empty.")
+            return
+        if not options.quoting and not self.dialect.is_quoted:
+            report.note("Quotation marks are read as they are (--quoting double: as marks).")
         if not options.header and lacks_header(path, names, self.dialect.found_rows, report):
             return
         self.set_names(names, self.dialect.header, report)
-        if self.separator != usual and not separator:
-            found = NAMES.get(self.separator, self.separator)
-            report.note(f"Cells are parted by {found}s (--separator names another).")
+        if self.separator != usual and not options.separator:
+            report.note(f"Cells {self._how_parted()} (--separator names another).")
         if self.dialect.comments:
             report.note('Lines that begin with "#" are left out.')
         if self.dialect.titles:
             report.note(f"Left out above the header: {shortened(self.dialect.titles[0])!r}.")
+
+    def _found(self, options: FileOptions, usual: str) -> Dialect:
+        """Return the layout, after looking at the beginning of the text.
+
+        Args:
+            options: What the user says of it.
+            usual: The separator that the file's ending promises.
+        """
+        separator, is_quoted = named_separator(options.separator), options.quoting != "none"
+        with self.open() as file:
+            head = file.read(HEAD_CHARACTERS)
+            if len(head) == HEAD_CHARACTERS:
+                head += file.readline()
+        if separator == SPACE:
+            self.spaces = Spaces()
+        elif not separator:
+            self.spaces = found_spaces(head, sniff(head, usual, is_quoted=is_quoted))
+        if self.spaces:
+            separator = "\t"
+            head = "".join(map(self.spaces.tabbed, head.splitlines(keepends=True)))
+        quoted = sniff(head, usual, separator, is_quoted=is_quoted)
+        plain = sniff(head, usual, separator, is_quoted=False)
+        if self.is_headerless:
+            quoted, plain = quoted.without_header(), plain.without_header()
+        self.dialect = quoted
+        return quoted if options.quoting or not quoted.names else self._settled(quoted, plain)
+
+    def _how_parted(self) -> str:
+        """Return what parts the cells, for a note."""
+        if self.spaces:
+            return (
+                "stand in columns of one width" if self.spaces.columns else "are parted by spaces"
+            )
+        return f"are parted by {NAMES.get(self.separator, self.separator)}s"
+
+    def open(self) -> Any:
+        """Return the text, from its beginning; with tabs between cells that spaces part."""
+        return spaced(super().open(), self.spaces)
 
     def _settled(self, quoted: Dialect, plain: Dialect) -> Dialect:
         """Return the layout in which all rows fit; that with quotation marks, if both do."""
@@ -276,7 +302,7 @@ class DelimitedTable(TextTable):
         }
         first = columns[self.names[0]]
         is_odd = pc.equal(pc.utf8_length(first), 0)
-        is_odd = pc.or_(is_odd, pc.equal(pc.utf8_trim_whitespace(first), self.names[0]))
+        is_odd = pc.or_(is_odd, pc.equal(pc.utf8_trim_whitespace(first), self.own_names[0]))
         if self.dialect.comments:
             is_odd = pc.or_(is_odd, pc.starts_with(first, "#"))
         places = np.flatnonzero(is_odd.to_numpy(zero_copy_only=False))
@@ -286,7 +312,7 @@ class DelimitedTable(TextTable):
             if len(row) > 1 and not any(row):
                 keep[place] = False
                 self.say("empty", "Empty rows are left out.", report)
-            elif [tidy(cell) for cell in row] == self.names:
+            elif [tidy(cell) for cell in row] == self.own_names:
                 keep[place] = False
                 where = self.where(int(chunk.lines[place]))
                 self.say("header", f"{where}: the header again, left out.", report)

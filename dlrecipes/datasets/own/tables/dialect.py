@@ -208,14 +208,14 @@ def why_no_header(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     A header is a line without numbers; or one with a text above numbers; or one whose numbers are
     years or count up, all different, and unlike the numbers below.
     """
-    numbers = [name for name in names if _is_value(name)]
+    numbers = [name for name in names if is_value(name)]
     if not numbers:
         return ""
     columns = list(zip(*(row for row in rows if len(row) == len(names)), strict=True))
     for name, cells in zip(names, columns, strict=False):
         filled = [cell for cell in cells if cell.strip()]
-        is_text = bool(filled and name) and not _is_value(name)
-        if is_text and sum(map(_is_value, filled)) > MOSTLY * len(filled):
+        is_text = bool(filled and name) and not is_value(name)
+        if is_text and sum(map(is_value, filled)) > MOSTLY * len(filled):
             return ""
     return "" if _count_up(numbers) and not _repeated(names, columns) else numbers[0]
 
@@ -235,12 +235,12 @@ def _repeated(names: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
     below = {
         cell
         for name, cells in zip(names, columns, strict=False)
-        if _is_value(name)
+        if is_value(name)
         for cell in cells
     }
     return bool(below) and sum(cell in names for cell in below) >= len(below) / 2
 
 
-def _is_value(text: str) -> bool:
+def is_value(text: str) -> bool:
     """Tell whether a text is a number or a date."""
     return numeral(text) is not None or moment(text) is not None

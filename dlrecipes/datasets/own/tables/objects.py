@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from dlrecipes.datasets.own.files import Report, shortened
+from dlrecipes.datasets.own.files import Report, composed, shortened
 from dlrecipes.datasets.own.tables.base import Chunk
 from dlrecipes.datasets.own.tables.delimited import TextTable
 from dlrecipes.datasets.storage import CHUNK
@@ -66,7 +66,7 @@ class JsonTable(TextTable):
                     elif "\\u" in text and _has_half_a_pair(found):
                         report.problem(f"{self.where(line)}: {HALF}.")
                     else:
-                        yield line, found
+                        yield line, _composed(found)
 
     def _items(self, report: Report) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the number and the object of every row of a document."""
@@ -87,7 +87,7 @@ class JsonTable(TextTable):
             elif _has_half_a_pair(item):
                 report.problem(f"{self.where(number)}: {HALF}.")
             else:
-                yield number, item
+                yield number, _composed(item)
 
     def rows(self, report: Report) -> Iterator[Chunk]:
         """Yield some rows at a time; the report is told of unusable ones."""
@@ -116,6 +116,11 @@ class JsonTable(TextTable):
                 f"{self.where(line)}: {shortened(nested[0])!r} is not a text or a number."
             )
         return not unknown and not nested
+
+
+def _composed(found: dict[str, Any]) -> dict[str, Any]:
+    """Return an object whose names are in one form of Unicode."""
+    return found if all(map(str.isascii, found)) else {composed(k): v for k, v in found.items()}
 
 
 def _has_half_a_pair(found: dict[str, Any]) -> bool:
