@@ -11,6 +11,8 @@ from support import SENTIMENT, dlrecipes
 from dlrecipes.datasets.own.files import FileOptions
 from dlrecipes.tasks import TASKS
 from dlrecipes.tasks.check import Findings, look_at
+from dlrecipes.tasks.inputs.given import Given
+from dlrecipes.tasks.inputs.text import given_texts
 
 CHINESE = {
     "good": ("很好看", "非常喜欢", "值得推荐", "太精彩了"),
@@ -161,6 +163,59 @@ def test_an_encoding_is_recognised_and_proposed(
     assert classes(again) == {"bad": 20, "good": 20}
 
 
+LABELLED = [(f"{'warm' if n % 3 else 'dull'} film number {n}", int(n % 3 > 0)) for n in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("kaggle.csv", "v1,v2,,,\n" + "".join(f'{k},"{t}",,,\n' for t, k in LABELLED)),
+        (
+            "overflow.csv",
+            "v1,v2,,\n0,cut,off here,\n" + "".join(f"{k},{t},,\n" for t, k in LABELLED),
+        ),
+        ("labelled.txt", "".join(f"{t}\t{k}\n" for t, k in LABELLED)),
+        ("bars.txt", "".join(f"{k}|{t}\n" for t, k in LABELLED)),
+        (
+            "headerless.csv",
+            "".join(f'"{k}","title {n}","{t}"\n' for n, (t, k) in enumerate(LABELLED)),
+        ),
+    ],
+)
+def test_tables_of_texts_are_read_as_well_known_sets_have_them(
+    name: str, content: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    findings = look(path)
+    assert findings.usable, findings.problems
+    assert classes(findings) == {"0": 20 + (name == "overflow.csv"), "1": 40}
+
+
+def test_a_file_of_lines_is_a_class_and_each_line_is_a_text(tmp_path: Path) -> None:
+    for folder, names in (
+        ("rt", ("rt-polarity.neg", "rt-polarity.pos")),
+        ("subj", ("quote.tok.5000", "plot.tok.5000")),
+        ("split", ("train_bad.txt", "train_good.txt", "test_bad.txt", "test_good.txt")),
+    ):
+        (tmp_path / folder).mkdir()
+        for number, name in enumerate(names):
+            lines = "".join(f"{text}\n" for text, label in LABELLED if label == number % 2)
+            (tmp_path / folder / name).write_text(lines)
+    assert classes(look(tmp_path / "rt")) == {"neg": 20, "pos": 40}
+    assert classes(look(tmp_path / "subj")) == {"plot": 40, "quote": 20}
+    split = look(tmp_path / "split")
+    assert split.rows_per_class == {
+        "train": {"bad": 20, "good": 40},
+        "test": {"bad": 20, "good": 40},
+    }
+    given = list(given_texts([str(tmp_path / "rt")], FileOptions()))
+    assert [one.value for one in given if isinstance(one, Given)] == [
+        *(text for text, label in LABELLED if not label),
+        *(text for text, label in LABELLED if label),
+    ]
+
+
 def test_lines_of_fasttext_and_tables_without_a_header_are_read(tmp_path: Path) -> None:
     lines = [f"__label__{'spam' if number % 5 == 0 else 'ham'} hi {number}" for number in range(50)]
     (tmp_path / "x.txt").write_text("\n".join(lines))
@@ -172,13 +227,13 @@ def test_lines_of_fasttext_and_tables_without_a_header_are_read(tmp_path: Path) 
     assert "has no header" in findings.notes[0]
 
 
-def test_a_table_whose_first_line_is_a_row_is_read_where_the_user_says_so(tmp_path: Path) -> None:
+def test_a_table_whose_first_line_is_a_row_is_read(tmp_path: Path) -> None:
     rows = [(1 + number % 4, f"Title {number}", f"A longer text {number}") for number in range(40)]
     with (tmp_path / "news.csv").open("w", newline="") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
-    refused = look(tmp_path / "news.csv")
-    assert "news.csv has no header: its first line holds the number 1." in refused.problems[0]
-    assert "--header none" in refused.hint
+    found = look(tmp_path / "news.csv")
+    assert classes(found) == {"1": 10, "2": 10, "3": 10, "4": 10}
+    assert "in the column that begins with 'A longer text 0'" in found.notes[0]
     findings = look(tmp_path / "news.csv", header="none")
     assert classes(findings) == {"1": 10, "2": 10, "3": 10, "4": 10}
     assert "The texts are in column_3, their labels in column_1." in findings.notes

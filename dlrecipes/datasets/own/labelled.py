@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,27 +115,32 @@ def labelled_rows(
     if is_utf_16_unsaid(path, options.encoding):
         undecodable_lines(path, options.encoding, report)
         return
+    if not options.header and _begins_with_a_row(path, options, wanted):
+        options = replace(options, header="first")
     table = open_table(path, options, report)
     if table is None:
         return
-    before = report.count
-    if headerless := _without_header(table, *wanted):
-        value_column, label_column = headerless
-        if options.header == "none":
-            report.note(f"The texts are in {value_column}, their labels in {label_column}.")
-            report.chosen[wanted[0].what] = value_column
-            report.chosen[wanted[1].what] = label_column
-        else:
-            report.note(
-                f"{path} has no header: its texts are in the column that begins with "
-                f"{shortened(value_column)!r}, its labels in that which begins with "
-                f"{shortened(label_column)!r}."
-            )
-            yield Item("train", value_column, label_column.strip(), table.where(1))
-    else:
-        value_column, label_column = find_columns(table, wanted, report)
-    if report.count > before:
-        return
+    before, headerless = report.count, _without_header(table, *wanted)
+    value_column, label_column = headerless or find_columns(
+        table, _by_content(table, *wanted), report
+    )
+    if headerless and options.header == "none":
+        report.note(f"The texts are in {value_column}, their labels in {label_column}.")
+        report.chosen[wanted[0].what] = value_column
+        report.chosen[wanted[1].what] = label_column
+    elif headerless:
+        report.note(
+            f"{path} has no header: its texts are in the column that begins with "
+            f"{shortened(value_column)!r}, its labels in that which begins with "
+            f"{shortened(label_column)!r}."
+        )
+        yield Item("train", value_column, label_column.strip(), table.where(1))
+    if report.count == before:
+        yield from _items(table, value_column, label_column, report)
+
+
+def _items(table: Table, value_column: str, label_column: str, report: Report) -> Iterator[Item]:
+    """Yield the rows of a table; the report is told of empty cells."""
     for chunk in table.chunks(report):
         values, labels = as_texts(chunk.cells[value_column]), as_texts(chunk.cells[label_column])
         splits = splits_of(table, chunk, report)
@@ -162,17 +167,57 @@ def _without_header(table: Table, value: Wanted, label: Wanted) -> tuple[str, st
         return None
     if value.name or label.name or table.split_column or len(table.names) < 2:
         return None
+    found = _told_apart(table, with_own_name=not table.is_headerless)
+    return found if all(found) else None
+
+
+def _begins_with_a_row(path: Path, options: FileOptions, wanted: Sequence[Wanted]) -> bool:
+    """Tell whether the first line of a delimited text is a row: its label stands below it, too."""
+    table = open_table(path, replace(options, header="none"), Report())
+    chunk = next(table.chunks(), None) if isinstance(table, DelimitedTable) else None
+    if table is None or chunk is None or len(table.names) < 2 or any(one.name for one in wanted):
+        return False
+    first = {as_texts(chunk.cells[name])[0].strip().lower() for name in table.names}
+    if first & {known for one in wanted for known in one.known}:
+        return False
+    _, few = _told_apart(table)
+    labels = [text.strip() for text in as_texts(chunk.cells[few])] if few else [""]
+    return labels[0] in labels[1:]
+
+
+def _by_content(table: Table, value: Wanted, label: Wanted) -> tuple[Wanted, Wanted]:
+    """Return what is wanted, with the names of the only two columns if those say nothing."""
+    names = [name for name in table.names if name != table.split_column]
+    if value.find(table) or label.find(table) or value.name or label.name or len(names) != 2:
+        return value, label
+    text, few = _told_apart(table)
+    if not text:
+        return value, label
+    return (
+        replace(value, known=(*value.known, text.lower())),
+        replace(label, known=(*label.known, few.lower())),
+    )
+
+
+def _told_apart(table: Table, *, with_own_name: bool = False) -> tuple[str, str]:
+    """Return the columns of texts and of labels by what they hold; empty if that does not tell.
+
+    Args:
+        table: The table.
+        with_own_name: Whether the one of labels must hold its own name, too.
+    """
     chunk = next(table.chunks(), None)
     if chunk is None:
-        return None
-    cells = {name: as_texts(chunk.cells[name]) for name in table.names}
+        return "", ""
+    names = [name for name in table.names if name != table.split_column]
+    cells = {name: as_texts(chunk.cells[name]) for name in names}
     few = [
         name
         for name, texts in cells.items()
-        if (table.is_headerless or name in {text.strip() for text in texts})
-        and len(set(texts)) <= max(len(texts) / 5, 2)
+        if (not with_own_name or name in {text.strip() for text in texts})
+        and 1 < len(set(texts)) <= max(len(texts) / 5, 2)
     ]
     if len(few) != 1:
-        return None
-    others = [name for name in table.names if name != few[0]]
+        return "", ""
+    others = [name for name in names if name != few[0]]
     return max(others, key=lambda name: sum(map(len, cells[name]))), few[0]

@@ -11,6 +11,7 @@ from dlrecipes.datasets.examples import Source, Splits
 from dlrecipes.datasets.forms import Form
 from dlrecipes.datasets.holding_out import places_of
 from dlrecipes.datasets.own.cells import class_name
+from dlrecipes.datasets.own.class_files import class_files, class_lines
 from dlrecipes.datasets.own.columns import Wanted
 from dlrecipes.datasets.own.facts import ColumnFacts
 from dlrecipes.datasets.own.fasttext import fasttext_lines, is_fasttext
@@ -24,7 +25,7 @@ from dlrecipes.datasets.own.labels import (
     left_out_classes,
     meaning,
 )
-from dlrecipes.datasets.own.tables import TABLE_SUFFIXES, is_table
+from dlrecipes.datasets.own.tables import TABLE_SUFFIXES, is_delimited, is_table
 from dlrecipes.datasets.own.written import different
 from dlrecipes.datasets.published.features import Description, Feature
 from dlrecipes.datasets.storage import Array, Column, chunks, decoded
@@ -64,14 +65,16 @@ class Category(base.Answer):
     form: ClassVar[type[Form]] = CategoryForm
 
     def items(self, reading: Reading, inputs: base.Input) -> Iterator[Item]:
-        """Yield the files in folders of their class, or the labelled rows of a table."""
+        """Yield the files in folders of their class, or the labelled rows or lines of files."""
         path, options, report = reading.path, reading.options, reading.report
         wanted = inputs.wanted(options)
         if path.is_dir():
+            if files := class_files(path, inputs.suffixes):
+                return class_lines(files, options.encoding, report)
             return labelled_files(path, inputs.suffixes_in(path, report), inputs.plural, report)
         if is_fasttext(path):
             return fasttext_lines(path, options.encoding, report)
-        if is_table(path):
+        if is_table(path) or is_delimited(path, options):
             labels = wanted_labels(options)
             if reading.like is not None:  # The columns that the model was trained on come first.
                 wanted = wanted.first(getattr(reading.like.input, "column", ""))

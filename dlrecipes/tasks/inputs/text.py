@@ -15,6 +15,7 @@ from dlrecipes.datasets.examples import Examples, Features
 from dlrecipes.datasets.forms import Form
 from dlrecipes.datasets.own.archives import is_packed_folder
 from dlrecipes.datasets.own.cells import as_texts
+from dlrecipes.datasets.own.class_files import class_files
 from dlrecipes.datasets.own.columns import Wanted, find_columns
 from dlrecipes.datasets.own.files import (
     FileOptions,
@@ -26,7 +27,7 @@ from dlrecipes.datasets.own.files import (
 )
 from dlrecipes.datasets.own.folders import text_suffixes
 from dlrecipes.datasets.own.labelled import Item
-from dlrecipes.datasets.own.tables import is_table
+from dlrecipes.datasets.own.tables import is_delimited, is_table
 from dlrecipes.datasets.published.features import Description, Feature
 from dlrecipes.datasets.storage import CHUNK, Array
 from dlrecipes.errors import InputError
@@ -89,25 +90,35 @@ def _each_text(
 ) -> Iterator[Given | base.Inputs]:
     """Yield the texts that arguments stand for, those of tables some at a time."""
     for argument in arguments:
+        is_there = os.path.lexists(argument)  # False for a text too long to be a path
         if argument == "-":
             yield from _lines("-", read_standard_input().splitlines())
-            continue
-        is_there = os.path.lexists(argument)  # False for a text too long to be a path
-        if not is_there and not FILE_NAME.fullmatch(argument):
+        elif not is_there and not FILE_NAME.fullmatch(argument):
             yield _text(argument, argument)
-            continue
-        for given in given_files([argument], _suffixes, "text files", is_packed_folder):
-            if given.error is not None:
-                yield given
-            elif not os.path.isfile(given.value):
-                hint = nearest_path(given.value)
-                yield replace(given, error=InputError(f"There is no text file {argument}.", hint))
-            elif given.in_folder:
-                yield from _whole_file(given, options)
-            elif wanted and is_table(given.value):
-                yield from _rows(given, options, wanted)
-            else:
-                yield from _file_lines(given, options)
+        else:
+            yield from _of_path(argument, options, wanted)
+
+
+def _of_path(
+    argument: str, options: FileOptions, wanted: Wanted | None
+) -> Iterator[Given | base.Inputs]:
+    """Yield the texts in a file, a folder or an archive, those of tables some at a time."""
+    if os.path.isdir(argument) and (of_lines := class_files(Path(argument), (".txt",))):
+        for file in of_lines:
+            yield from _file_lines(Given(str(file), file), options)
+        return
+    for given in given_files([argument], _suffixes, "text files", is_packed_folder):
+        if given.error is not None:
+            yield given
+        elif not os.path.isfile(given.value):
+            hint = nearest_path(given.value)
+            yield replace(given, error=InputError(f"There is no text file {argument}.", hint))
+        elif given.in_folder:
+            yield from _whole_file(given, options)
+        elif wanted and (is_table(given.value) or is_delimited(Path(given.value), options)):
+            yield from _rows(given, options, wanted)
+        else:
+            yield from _file_lines(given, options)
 
 
 def _suffixes(folder: Path) -> Sequence[str]:
@@ -204,7 +215,7 @@ class Text(base.Input):
             return read_unpacked(reading, lambda inside: self.read(inside, answer))
         encoder, writer = answer.encoder(reading, TextForm()), SplitsWriter()
         items: Iterable[Item] = answer.items(reading, self)
-        if reading.path.is_dir():
+        if reading.path.is_dir() and not class_files(reading.path, self.suffixes):
             items = _contents(items, reading)
         rest = iter(items)
         while some := list(islice(rest, CHUNK)):

@@ -1,5 +1,6 @@
 """Tables in a user's files, read a chunk of rows at a time."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from dlrecipes.datasets.own.files import (
@@ -22,6 +23,7 @@ __all__ = [
     "Chunk",
     "DelimitedTable",
     "Table",
+    "is_delimited",
     "is_rows",
     "is_table",
     "open_table",
@@ -34,6 +36,8 @@ TEXTS = (".txt", ".dat", ".data")
 """Endings of delimited texts, where nothing but a table is looked for."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".xlsx")
 """The commonest endings of tables, for messages."""
+CLEAR = ("\t", "|")
+"""Separators that hardly stand in a sentence."""
 _ENDINGS = frozenset((".csv", ".tsv", ".tab", ".psv", *JSON, *ARROW, *SHEETS))
 
 
@@ -45,6 +49,23 @@ def is_table(path: Path) -> bool:
 def is_rows(path: Path) -> bool:
     """Tell whether a path may be a table where nothing else is looked for."""
     return is_table(path) or kind_of(path) in TEXTS
+
+
+def is_delimited(path: Path, options: FileOptions) -> bool:
+    """Tell whether a file of text, such as `labelled.txt`, has a tab or a bar in every line.
+
+    Args:
+        path: The file.
+        options: How it is read; a separator that the user names is looked for instead.
+    """
+    if kind_of(path) not in TEXTS:
+        return False
+    table = open_table(path, replace(options, header="none"), Report())
+    if not isinstance(table, DelimitedTable) or table.spaces or len(table.names) < 2:
+        return False
+    layout = table.dialect
+    is_clear = bool(options.separator) or layout.separator in CLEAR
+    return is_clear and all(len(row) == layout.cells for row in layout.found_rows)
 
 
 def open_table(path: Path, options: FileOptions, report: Report) -> Table | None:

@@ -105,6 +105,8 @@ class DelimitedTable(TextTable):
             report.note(f"Cells {self._how_parted()} (--separator names another).")
         if self.dialect.comments:
             report.note('Lines that begin with "#" are left out.')
+        if self.dialect.spare:
+            report.note("Columns at the end that have no name are left out.")
         if self.dialect.titles:
             report.note(f"Left out above the header: {shortened(self.dialect.titles[0])!r}.")
 
@@ -258,7 +260,8 @@ class DelimitedTable(TextTable):
             return None
         columns = [column.combine_chunks() for column in table.columns]
         columns = columns[: len(self.names)]
-        if any(len(column.unique()) > 1 for column in table.columns[len(self.names) :]):
+        spare = table.columns[len(self.names) :]
+        if not dialect.spare and any(len(column.unique()) > 1 for column in spare):
             return None
         return Chunk(lines, dict(zip(self.names, columns, strict=True)))
 
@@ -274,7 +277,7 @@ class DelimitedTable(TextTable):
         cells, wanted = self.dialect.cells, len(self.names)
         try:
             for row in reader:
-                if len(row) in (cells, wanted) and not any(row[wanted:]):
+                if len(row) in (cells, wanted) and (self.dialect.spare or not any(row[wanted:])):
                     late.tell()
                     lines.append(line + end)
                     rows.append(row[:wanted])

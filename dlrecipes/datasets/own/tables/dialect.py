@@ -36,6 +36,7 @@ class Dialect:
         header: The line that they stand on, from 1.
         first: Lines before the first row.
         cells: Cells of a row, empty ones at the end of all rows too.
+        spare: Columns at the end that have no name, and hardly a cell with anything in it.
         titles: What stands above the header.
         comments: Whether lines may begin with "#".
         found_rows: The first rows.
@@ -47,6 +48,7 @@ class Dialect:
     header: int = 1
     first: int = 1
     cells: int = 0
+    spare: int = 0
     titles: tuple[str, ...] = ()
     comments: bool = False
     found_rows: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
@@ -163,8 +165,8 @@ def _table(
         cells = usual  # Only the rows end in a separator.
     elif fitting and usual == cells + 1 and len(fitting) == len(below):
         names, cells = ["row", *names], usual  # As R writes the names of rows.
-    elif fitting and cells > 1 and not any(row[-1].strip() for row in fitting) and not names[-1]:
-        names = names[:-1]
+    spare = _spare(names, [row for row in fitting if len(row) == len(names)])
+    names = names[: len(names) - spare]
     if names and not names[0] and len(names) > 1 and "row" not in names:
         names[0] = "row"  # As pandas writes its index.
     return Dialect(
@@ -174,10 +176,22 @@ def _table(
         header=before + begin + 1,
         first=before + end,
         cells=cells,
+        spare=spare,
         titles=tuple(line for line in lines[before : before + begin] if tidy(line).strip(",;|")),
         comments=comments,
         found_rows=tuple(tuple(row) for row in below),
     )
+
+
+def _spare(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return how many columns at the end have no name, and hardly a cell with anything in it."""
+    spare = 0
+    while spare < len(names) - 1 and not names[-1 - spare]:
+        filled = sum(bool(row[-1 - spare].strip()) for row in rows)
+        if not rows or filled > (1 - MOSTLY) * len(rows):
+            break
+        spare += 1
+    return spare
 
 
 def _is_title(row: Sequence[str], usual: int) -> bool:

@@ -99,7 +99,7 @@ def found_spaces(head: str, other: Dialect) -> Spaces | None:
     rows = [Spaces().tabbed(line).split("\t") for line in lines]
     others = [list(row) for row in (other.names, *other.found_rows)]
     is_table = len(other.names) > 1 and not other.titles
-    is_table = is_table and all(len(row) == len(other.names) for row in others)
+    is_table = is_table and all(len(row) == other.cells for row in other.found_rows)
     share = _share_of_values(_below_titles(rows))
     if share and (not is_table or share == 1 > _share_of_values(others)):
         return Spaces()
