@@ -324,7 +324,8 @@ def test_texts_of_any_script_are_learned_and_predicted(
 def test_the_columns_that_were_read_are_read_again(tmp_path: Path) -> None:
     rows = comments({"good": ("fine", "great"), "bad": ("dull", "awful")}, FILLING, " ")
     write(tmp_path / "x.csv", rows, ("review", "stars_given"))
-    dlrecipes("train", "text-ngrams", "--data", "x.csv", cwd=tmp_path)
+    run = dlrecipes("train", "text-ngrams", "--data", "x.csv", "--json", cwd=tmp_path).document
+    assert run["details"]["unknown_words"] == 0
     with (tmp_path / "new.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["text", "label", "review", "stars_given"])
@@ -333,5 +334,10 @@ def test_the_columns_that_were_read_are_read_again(tmp_path: Path) -> None:
         "evaluate", "text-ngrams", "--data", "new.csv", "--json", cwd=tmp_path
     ).document
     assert found["metrics"]["accuracy"] == 1.0
+    assert found["details"]["unknown_words"] == 0
+    odd = [("fine fine xqz", "good"), ("dull vvw yyq", "bad")] * 6  # A third, and two thirds.
+    write(tmp_path / "odd.csv", odd, ("review", "stars_given"))
+    words = ("evaluate", "text-ngrams", "--data", "odd.csv")
+    assert "Of the words in the test texts, 50% were not" in dlrecipes(*words, cwd=tmp_path).out
     answers = dlrecipes("predict", "text-ngrams", "new.csv", "--json", cwd=tmp_path).document
     assert [one["label"] for one in answers["predictions"]] == [label for _, label in rows]

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from dlrecipes.cli import limits, options, output, tested_rows
 from dlrecipes.cli.display import FetchDisplay
-from dlrecipes.cli.result import compared, shown_comparison, shown_verdict
+from dlrecipes.cli.result import compared, show_unknown_words, shown_comparison, shown_verdict
 from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import find_run
 from dlrecipes.runs.record import Run, finite, shown_data
@@ -109,7 +109,7 @@ def _document(run: Run, tested: "Evaluation", look: "Look") -> dict[str, Any]:
         "baseline": finite(dict(tested.baseline)),
         "plain_baseline": finite(dict(tested.plain_baseline)),
         "verdict": tested.verdict,
-        "details": finite(getattr(tested.metrics, "details", {})),
+        "details": finite(tested.details),
         **asked,
     }
 
@@ -130,9 +130,10 @@ def _show(run: Run, tested: "Evaluation") -> None:
             for name, value in tested.metrics.items()
         ],
     )
-    output.print_details(getattr(tested.metrics, "details", {}))
+    output.print_details(tested.details)
     target.print()
     target.print(_verdict(run, tested))
+    show_unknown_words(tested.details)
 
 
 def _verdict(run: Run, tested: "Evaluation") -> Text:

@@ -413,15 +413,12 @@ AllowChanged = Annotated[
 def given_files(**flags: Any) -> dict[str, Any]:
     """Return those of `FILE_OPTIONS` that were given, by name: how to read the user's own files."""
     assert set(flags) <= set(FILE_OPTIONS)
-    joined = {
-        name: ",".join(map(_in_a_list, value)) if isinstance(value, list) else value
-        for name, value in flags.items()
-        if value
-    }
-    return {  # Names of columns are compared in one form of Unicode.
-        name: unicodedata.normalize("NFC", value) if isinstance(value, str) else value
-        for name, value in joined.items()
-    }
+    found = {}
+    for name, value in flags.items():
+        typed = ",".join(map(_in_a_list, value)) if isinstance(value, list) else value
+        if typed:  # Names of columns are compared in one form of Unicode.
+            found[name] = typed if typed is True else unicodedata.normalize("NFC", typed)
+    return found
 
 
 def _in_a_list(value: str) -> str:

@@ -26,6 +26,8 @@ STYLES = {
 
 LABEL_NOISE = "label noise"
 """The diagnosis after which to look at the mistakes, and not to train again."""
+MANY_UNKNOWN = 0.2
+"""Share of the words of test texts from which on it is said that they are unknown."""
 PLAIN_VERDICTS = {
     "better": verdict.BEATS_BASELINE,
     "tie": verdict.TIES_BASELINE,
@@ -76,6 +78,20 @@ def show_diagnosis(run: Run) -> None:
             )
 
 
+def show_unknown_words(details: Mapping[str, Any]) -> None:
+    """Say how many words of the test texts the model does not know, if it is many.
+
+    Args:
+        details: Of a test, as a run records them.
+    """
+    share = details.get("unknown_words", 0.0)
+    if share > MANY_UNKNOWN:
+        output.console().print(
+            f"Of the words in the test texts, {share:.0%} were not learned: the model reads each "
+            "as an unknown one. More training texts help, or texts of the same kind."
+        )
+
+
 def show_result(run: Run) -> None:
     """Print the test metrics of a finished run, the verdict, and where it is."""
     target = output.console()
@@ -83,6 +99,7 @@ def show_result(run: Run) -> None:
         "Test", [f"{name} {output.number(value)}" for name, value in run.metrics.items()]
     )
     target.print(Text("Verdict: ").append_text(shown_verdict(run)))
+    show_unknown_words(run.details)
     show_diagnosis(run)
     seconds = run.seconds
     if (run.path / REPORT_FILE).is_file():

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 from keras.layers import TextVectorization
+
+from dlrecipes.datasets.examples import Examples
 
 SCRIPTS = (
     *("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan", "Tai_Le"),
@@ -17,6 +20,8 @@ TOKEN = rf"(?:[^\p{{L}}\p{{M}}\p{{N}}_\s]|[{UNSPACED}])\p{{M}}*"
 IGNORED = r"[\p{Cf}\x{0640}\x{FE0F}]"
 """Characters without a form of their own, and the line that stretches Arabic words."""
 SPACE = r"[\p{Z}\x{200B}]"
+LOOKED_AT = 1000
+"""Texts of many whose words are looked up."""
 
 
 @keras.saving.register_keras_serializable(package="dlrecipes")
@@ -62,6 +67,23 @@ def unknown_words(model: Any, texts: Any) -> list[float]:
     return [
         float(of / all_of) if all_of else 1.0 for of, all_of in zip(unknown, words, strict=True)
     ]
+
+
+def share_unknown(preprocessing: Any, texts: Examples) -> float | None:
+    """Return the share of unknown words in texts, the mean of a thousand of them, spread evenly.
+
+    Args:
+        preprocessing: What makes numbers of texts: a Keras model; whatever else has no such share.
+        texts: Examples whose features are texts.
+
+    Returns:
+        From 0 to 1; None for a model that knows no words, and for empty texts.
+    """
+    if not isinstance(preprocessing, keras.Model) or not len(texts):
+        return None
+    rows = np.unique(np.linspace(0, len(texts) - 1, LOOKED_AT).astype("int64"))
+    shares = unknown_words(preprocessing, texts.take(rows).arrays())
+    return float(np.mean(shares)) if shares else None
 
 
 def _layers(model: Any) -> Iterator[Any]:

@@ -78,7 +78,8 @@ class Run:
         first_loss: Loss before training: of the `network`, of guessing every class alike (`even`),
             and of guessing by how common each is (`guess`); empty if that is not known.
         metrics: Test metrics by name.
-        details: Per-class metrics and the confusion matrix.
+        details: Per-class metrics and the confusion matrix; of texts, the share of `unknown_words`
+            in the test rows.
         baseline: Result of an answer that needs no model: its `name` and its `metrics`; empty if
             the task has none.
         plain_baseline: Result of a plain baseline, fitted with scikit-learn on the same rows: its

@@ -309,6 +309,29 @@ def _changes_examples(source: Source, data: Data) -> bool:
     return False
 
 
+def details_of(metrics: Mapping[str, float], data: Data, source: Source) -> dict[str, Any]:
+    """Return what is known of a test beside its metrics.
+
+    Args:
+        metrics: The test metrics, maybe with `details` (see `dlrecipes.kit.metrics`).
+        data: What the recipe made of the source.
+        source: The raw examples.
+
+    Returns:
+        The details; of texts, `unknown_words`, too: the share of the test rows' words that the
+        model does not know.
+    """
+    details = dict(getattr(metrics, "details", {}))
+    test = source.test
+    if "features" in test.columns and test.columns["features"].dtype.kind == "O":
+        from dlrecipes.kit.tokens import share_unknown
+
+        share = share_unknown(data.preprocessing, test)
+        if share is not None:
+            details["unknown_words"] = share
+    return details
+
+
 def evaluate_model(recipe: ModuleType, model: Any, data: Data, config: Any) -> Mapping[str, float]:
     """Return the test metrics that a recipe finds.
 

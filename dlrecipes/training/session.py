@@ -23,6 +23,7 @@ from dlrecipes.training.advice import flags_to_try
 from dlrecipes.training.calls import (
     build_model,
     count_parameters,
+    details_of,
     evaluate_model,
     file_of,
     wrong_result,
@@ -236,7 +237,7 @@ class Session:
             metrics = evaluate_model(work.recipe, work.model, work.data, work.config)
         self.tested = metrics
         run.metrics = {str(name): float(value) for name, value in metrics.items()}
-        run.details = dict(getattr(metrics, "details", {}))
+        run.details = details_of(metrics, work.data, work.source)
         learned = work.task.answer.learned(work.data.answer, metrics, run.details)
         run.data["answer"] = learned.document()
         headline = work.task.headline.name

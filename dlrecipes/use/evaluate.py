@@ -26,6 +26,7 @@ from dlrecipes.tasks.opening import DataRequest, open_source, settle, warn_of_le
 from dlrecipes.training.calls import (
     build_model,
     called,
+    details_of,
     evaluate_model,
     load_data,
     load_weights,
@@ -46,13 +47,14 @@ class Evaluation:
     """What a test of a finished run found.
 
     Args:
-        metrics: The test metrics by name; maybe with `details` (see `dlrecipes.kit.metrics`).
+        metrics: The test metrics by name.
         data: The stamp of the data tested on: its rung, name, fingerprint, rows and classes.
         baseline: As a run's, for that data.
         plain_baseline: As a run's, for that data.
         verdict: As a run's: the run's own for its own test split, else against the baseline.
         mistakes: The worst mistakes, if they were asked for: see `dlrecipes.use.rows`.
         groups: The metrics of groups of rows, if they were: see `dlrecipes.use.groups`.
+        details: As a run's, for that data.
     """
 
     metrics: Mapping[str, float]
@@ -62,6 +64,7 @@ class Evaluation:
     verdict: str
     mistakes: list[Row] = field(default_factory=list)
     groups: list[dict[str, Any]] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 def evaluate(
@@ -112,6 +115,7 @@ def evaluate(
             raw = task.input.raw(tested.test, 1, prepared.input)
             return serving_model(begun.recipe, model, prepared, raw)
 
+        details = details_of(metrics, prepared, tested)
         seen = _looked(look, run, _Tested(task, tested, metrics, serving, groups))
     if other is None:
         found = Evaluation(metrics, _stamp(own), run.baseline, run.plain_baseline, run.verdict)
@@ -119,7 +123,7 @@ def evaluate(
         rival = None if run.no_baseline else Rival(task, tested, begun.config)
         plain = _compared(rival, metrics, clock, listener)
         found = _evaluation(task, metrics, tested, plain)
-    return replace(found, **seen)
+    return replace(found, details=details, **seen)
 
 
 @dataclass(frozen=True)
