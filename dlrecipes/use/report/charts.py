@@ -15,8 +15,8 @@ PLAIN = {"width": 2}
 
 
 @cache
-def _style() -> Any:
-    """Return the colours and fonts of all charts."""
+def _style(colours: tuple[str, ...]) -> Any:
+    """Return the colours of the lines and bars of a chart, and the fonts of all charts."""
     from pygal.style import Style
 
     return Style(
@@ -27,7 +27,7 @@ def _style() -> Any:
         foreground_subtle="var(--rule)",
         guide_stroke_color="var(--rule)",
         major_guide_stroke_color="var(--rule)",
-        colors=COLOURS,
+        colors=colours,
         font_family="inherit",
         label_font_size=14,
         major_label_font_size=14,
@@ -47,12 +47,14 @@ class Axes:
         y: Title of the y axis.
         bounds: Lowest and highest value of the y axis; None for those of the points.
         labels: Where the x axis has numbers; empty for a few places in between.
+        colours: Of the lines or bars, in their order.
     """
 
     x: str
     y: str
     bounds: tuple[float, float] | None = None
     labels: Sequence[float] = ()
+    colours: tuple[str, ...] = COLOURS
 
 
 def _chart(kind: str, axes: Axes, **options: Any) -> Any:
@@ -60,7 +62,7 @@ def _chart(kind: str, axes: Axes, **options: Any) -> Any:
     import pygal
 
     return getattr(pygal, kind)(
-        style=_style(),
+        style=_style(axes.colours),
         js=(),
         width=640,
         height=400,
