@@ -1,10 +1,15 @@
-"""Pages in a real browser: whether they are whole, quiet, alone and readable."""
+"""What tests of reports share: pages in a real browser, and two runs that differ as they should."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from dlrecipes.runs.lookup import read_run
 
 CUT_OFF = """() => [...document.querySelectorAll('body *')].filter(one => {
     if (one.closest('svg') || one.closest('.scroll') || one.closest('.cell')) return false;
@@ -72,3 +77,23 @@ def require_readable(browser: Any, path: Path) -> None:
             contrast, where = page.evaluate(CONTRAST)
             assert contrast >= 4.5, where
             page.close()
+
+
+def made_wrong(first: Path, other: Path, count: int) -> list[int]:
+    """Make a copy of a run that is wrong about a few more examples, and return their places."""
+    shutil.copytree(first, other)
+    with np.load(first / "scores.npz") as kept:
+        arrays = {name: kept[name].copy() for name in kept}
+    shown = json.loads((first / "shown.json").read_text(encoding="utf-8"))
+    of_cells = {row["example"] - 1 for cell in shown["cells"].values() for row in cell}
+    rows = [row for row in np.flatnonzero(arrays["right"]).tolist() if row not in of_cells][:count]
+    arrays["parts"][rows], arrays["right"][rows] = 0, False
+    arrays["answer"][rows] = (arrays["truth"][rows] + 1) % (arrays["truth"].max() + 1)
+    arrays["loss"][rows] = np.arange(1, count + 1)
+    arrays["probability"][rows] = 0.75
+    np.savez_compressed(other / "scores.npz", **arrays)
+    run = read_run(other)
+    run.run = "other"
+    run.add_file("scores.npz")
+    run.save()
+    return rows

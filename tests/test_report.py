@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from markupsafe import escape
+from pages import made_wrong
 from support import (
     CHEAP,
     EACH,
@@ -241,7 +241,7 @@ def test_examples_that_flipped_are_those_of_the_data_and_what_each_run_says(
 ) -> None:
     first, other = tmp_path / "first", tmp_path / "other"
     shutil.copytree(run_of(MNIST)["path"], first)
-    wrong = _made_wrong(first, other, count=3)
+    wrong = made_wrong(first, other, count=3)
     dlrecipes("report", first, other, cwd=tmp_path)
     (path,) = other.glob("compared-with-*.html")
     html = path.read_text(encoding="utf-8")
@@ -255,28 +255,6 @@ def test_examples_that_flipped_are_those_of_the_data_and_what_each_run_says(
         digit = int(labels[row])
         assert f"truth <b>{digit}</b>" in html
         assert f"<b>{(digit + 1) % 10}</b> 75.0 %" in html
-
-
-def _made_wrong(first: Path, other: Path, count: int) -> list[int]:
-    """Make a copy of a run that is wrong about a few more examples, and return their places."""
-    from dlrecipes.runs.lookup import read_run
-
-    shutil.copytree(first, other)
-    with np.load(first / "scores.npz") as kept:
-        arrays = {name: kept[name].copy() for name in kept}
-    shown = json.loads((first / "shown.json").read_text(encoding="utf-8"))
-    of_cells = {row["example"] - 1 for cell in shown["cells"].values() for row in cell}
-    rows = [row for row in np.flatnonzero(arrays["right"]).tolist() if row not in of_cells][:count]
-    arrays["parts"][rows], arrays["right"][rows] = 0, False
-    arrays["answer"][rows] = (arrays["truth"][rows] + 1) % (arrays["truth"].max() + 1)
-    arrays["loss"][rows] = np.arange(1, count + 1)
-    arrays["probability"][rows] = 0.75
-    np.savez_compressed(other / "scores.npz", **arrays)
-    run = read_run(other)
-    run.run = "other"
-    run.add_file("scores.npz")
-    run.save()
-    return rows
 
 
 def test_a_page_of_runs_that_cannot_be_compared_says_so_first(
@@ -305,7 +283,7 @@ def test_examples_whose_data_is_gone_are_said_to_be_missing(tmp_path: Path) -> N
     asked = ("train", "text-ngrams", "--data", "texts.csv", "--epochs", "1", "--name", "first")
     dlrecipes(*asked, cwd=tmp_path, report=True)
     first = tmp_path / "runs" / "text-ngrams" / "first"
-    _made_wrong(first, first.with_name("other"), count=2)
+    made_wrong(first, first.with_name("other"), count=2)
     dlrecipes("report", "first", "other", cwd=tmp_path)
     page = first.with_name("other") / "compared-with-first.html"
     html = page.read_text(encoding="utf-8")

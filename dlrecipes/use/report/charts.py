@@ -12,6 +12,8 @@ COLOURS = (*(f"var(--line-{number})" for number in range(1, 11)), *["var(--quiet
 """Of the lines of a chart: those of up to ten classes, and of what they are compared with."""
 DASHED = {"dasharray": "5, 4", "width": 2}
 PLAIN = {"width": 2}
+LARGE = 1e6
+"""From here on, an axis has no room for a number with all its zeros."""
 
 
 @cache
@@ -71,6 +73,7 @@ def _chart(kind: str, axes: Axes, **options: Any) -> Any:
         legend_at_bottom=True,
         legend_box_size=12,
         disable_xml_declaration=True,
+        truncate_label=-1,
         show_minor_x_labels=True,
         **options,
     )
@@ -125,6 +128,8 @@ def lines(
         values = [tuple(point) for point in points]
         style = DASHED if label in dashed else PLAIN
         own = {"stroke": True, "show_dots": False} if dots and label in dashed else {}
+        if len(values) == 1:  # A line of one point would not be seen.
+            own = {"stroke": False, "show_dots": True}
         chart.add(label, values, stroke_style=style, **own)
     return _svg(chart, name)
 
@@ -144,7 +149,14 @@ def bars(name: str, counts: Sequence[float], labels: Sequence[str], axes: Axes) 
     return _svg(chart, name)
 
 
-def _number(value: Any) -> str:
-    """Return a number for an axis: a few digits, thousands apart."""
+def short(value: Any, digits: int = 3) -> str:
+    """Return a number for an axis: a few digits, thousands apart, and 1.5e9 from a million on."""
     number = float(value)
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
+    if abs(number) >= LARGE:
+        return f"{number:.{digits}g}".replace("e+0", "e").replace("e+", "e")
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.{digits}g}"
+
+
+def _number(value: Any) -> str:
+    """Return a number for an axis, with one digit more: neighbours must not look alike."""
+    return short(value, 4)

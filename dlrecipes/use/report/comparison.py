@@ -191,7 +191,7 @@ def _curves(one: Run, other: Run) -> list[dict[str, str]]:
             Axes("epoch", name, labels=epochs_named(series), colours=tuple(colours)),
             dashed=dashed,
         )
-        found.append({"name": name, "svg": svg})
+        found.append({"name": f"{name} (dashed: training)" if dashed else name, "svg": svg})
     return found
 
 

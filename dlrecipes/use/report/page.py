@@ -3,12 +3,14 @@
 import base64
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from dlrecipes.catalog.facts import Facts
-from dlrecipes.runs import record
+from dlrecipes.datasets.published.names import PUBLISHED
+from dlrecipes.runs import checkpoints, record
 from dlrecipes.runs.record import Run, shown_data
 from dlrecipes.system.atomic import write_atomically
 from dlrecipes.tasks.answers.continuation import PROMPT_CHARACTERS
@@ -29,6 +31,7 @@ from dlrecipes.use.report.parts import (
 )
 
 TEMPLATE = "report.html.jinja"
+CLASSES_NAMED = 8
 SNAPSHOTS = 6
 """Generated pictures or texts that are shown, from the first epoch to the last."""
 
@@ -61,6 +64,9 @@ def report_html(run: Run) -> str:
         snapshots=_snapshots(run),
         legend=_legend(run, shown),
         command=_command(run),
+        name=shlex.quote(f"{run.recipe}/{run.run}"),
+        use=_use(run, facts),
+        unfinished=_unfinished(run),
         kept=_kept(run),
     )
 
@@ -210,7 +216,9 @@ def _number_charts(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
     )
     counts, edges = numbers["residuals"]["counts"], numbers["residuals"]["ends"]
     middles = [(low + high) / 2 for low, high in pairwise(edges)]
-    labels = [f"{middle:.3g}" if place % 4 == 0 else "" for place, middle in enumerate(middles)]
+    labels = [
+        charts.short(middle) if place % 4 == 0 else "" for place, middle in enumerate(middles)
+    ]
     residuals = charts.bars(
         "Residuals", counts, labels, Axes("prediction minus truth", "test rows")
     )
@@ -267,6 +275,39 @@ def _command(run: Run) -> str:
     """Return the command that repeats a run, or goes on with one that did not finish."""
     name = shlex.quote(f"{run.recipe}/{run.run}")
     return f"dlrecipes {'reproduce' if run.status == 'finished' else 'resume'} {name}"
+
+
+def _use(run: Run, facts: Facts | None) -> str:
+    """Return what the model is for, in a sentence: what its recipe says, on the recipe's data."""
+    data = run.data
+    if data["rung"] != "own" and not str(data["requested"]).startswith(PUBLISHED):
+        return facts.summary if facts else ""
+    if target := data["input"].get("target"):
+        return f"Predict {target} from the other columns of data like {shown_data(data)}."
+    names = data["answer"].get("classes", ())
+    if names and run.task.endswith(("classification", "segmentation")):
+        more = ", …" if len(names) > CLASSES_NAMED else ""
+        return f"Tell {len(names)} classes apart: {', '.join(names[:CLASSES_NAMED])}{more}."
+    return f"Made with the recipe {run.recipe} from {shown_data(data)}."
+
+
+def _unfinished(run: Run) -> dict[str, Any]:
+    """Return how far a run has come that did not finish, and what may help; nothing of others."""
+    if run.status in ("finished", "running"):
+        return {}
+    last = None
+    with suppress(OSError):
+        last, _ = checkpoints.read_last(run.path / record.CHECKPOINTS)
+    hints = [
+        event["hint"]
+        for event in run.events
+        if event["what"] == run.status == "failed" and "hint" in event
+    ]
+    return {
+        "epochs": len(history_of(run)),
+        "checkpoint": last.place if last else "",
+        "hint": hints[-1] if hints else "",
+    }
 
 
 def _kept(run: Run) -> dict[str, Any]:

@@ -96,4 +96,4 @@ def value_in_words(value: Any) -> str:
 
 def shape(sizes: Sequence[int | None]) -> str:
     """Return an output's shape for people."""
-    return "x".join("any" if size is None else f"{size:,}" for size in sizes) if sizes else ""
+    return " x ".join("any" if size is None else f"{size:,}" for size in sizes) if sizes else ""
