@@ -29,16 +29,17 @@ def flips(one: Run, other: Run) -> dict[str, Any]:
         (`flipped`), or else only closer or further off; and why some cannot be shown (`missing`).
         Nothing if it was not kept how the runs did.
     """
-    both = tested(one), tested(other)
-    if both[0] is None or both[1] is None:
+    first, second = tested(one), tested(other)
+    if first is None or second is None:
         return {}
-    lost, won = flipped(both[0], both[1])
+    lost, won = flipped(first, second)
     wanted = [*lost[:MOST].tolist(), *won[:MOST].tolist()]
     contents, missing = _contents((one, other), wanted)
-    found: dict[str, Any] = {"flipped": both[0].right is not None, "missing": missing}
+    is_right = first.right is not None and second.right is not None
+    found: dict[str, Any] = {"flipped": is_right, "missing": missing}
     for name, places in (("lost", lost), ("won", won)):
         cards = [
-            {**contents[place], "said": [_said(of, run, place) for of, run in _each(both, one)]}
+            {**contents[place], "said": [_said(of, one, place) for of in (first, second)]}
             for place in places[:MOST].tolist()
             if place in contents
         ]
@@ -46,13 +47,14 @@ def flips(one: Run, other: Run) -> dict[str, Any]:
     return found
 
 
-def _each(both: tuple[Tested | None, Tested | None], one: Run) -> list[tuple[Tested, Run]]:
-    """Return how each run did, with the run that names the classes."""
-    return [(of, one) for of in both if of is not None]
-
-
 def _said(of: Tested, run: Run, place: int) -> dict[str, Any]:
-    """Return what a run says of an example: its `answer`, and the `probability` of that."""
+    """Return what was said of an example: the `answer`, and the `probability` of that.
+
+    Args:
+        of: How a run did on each example.
+        run: A run on the same data, whose record names the classes.
+        place: The place of the example.
+    """
     if of.answer is None:
         loss = float(of.loss[place])
         said = f"IoU {1 - loss:.2f}" if run.headline == IOU else f"loss {loss:.3g}"
@@ -107,6 +109,6 @@ def _from_data(run: Run, places: Sequence[int]) -> dict[int, Mapping[str, Any]]:
     inputs = recipe.task.input.on_page(some, forms.input)
     truths = recipe.task.answer.truths(np.asarray(some.labels), forms.answer)
     return {
-        place: {"input": given, "truth": truth}
+        place: {"input": given, "truth": truth.get("text", truth)}
         for place, given, truth in zip(places, inputs, truths, strict=True)
     }
