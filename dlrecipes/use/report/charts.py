@@ -129,7 +129,7 @@ def lines(
         style = DASHED if label in dashed else PLAIN
         own = {"stroke": True, "show_dots": False} if dots and label in dashed else {}
         if len(values) == 1:  # A line of one point would not be seen.
-            own = {"stroke": False, "show_dots": True}
+            own = {"stroke": False, "show_dots": True, "dots_size": 5}
         chart.add(label, values, stroke_style=style, **own)
     return _svg(chart, name)
 
