@@ -222,7 +222,7 @@ def test_the_model_card_names_a_group_as_evaluate_finds_it(run_of: RunOf, tmp_pa
     html = (path / "report.html").read_text("utf-8")
     assert f"On the {worse['rows']} test rows with {worse['column']} = {worse['group']}" in html
     found = dlrecipes("evaluate", path, "--by", worse["column"], "--json", cwd=tmp_path).document
-    (same,) = (one for one in found["groups"] if one["group"] == worse["group"])
+    (same,) = (one for one in found["by"]["groups"] if one["group"] == worse["group"])
     assert same["rows"] == worse["rows"]
     assert same["metrics"]["mae"] == pytest.approx(worse["inside"], rel=1e-4)
     assert same["verdict"] == "worse"
