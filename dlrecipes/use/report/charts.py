@@ -127,7 +127,9 @@ def lines(
     for label, points in series.items():
         values = [tuple(point) for point in points]
         style = DASHED if label in dashed else PLAIN
-        own = {"stroke": True, "show_dots": False} if dots and label in dashed else {}
+        own: dict[str, Any] = (
+            {"stroke": True, "show_dots": False} if dots and label in dashed else {}
+        )
         if len(values) == 1:  # A line of one point would not be seen.
             own = {"stroke": False, "show_dots": True, "dots_size": 5}
         chart.add(label, values, stroke_style=style, **own)
