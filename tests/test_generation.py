@@ -29,7 +29,8 @@ def test_the_frechet_distance_is_that_of_gaussians() -> None:
 def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return a short training on the sample."""
     folder = tmp_path_factory.mktemp("gan")
-    document = dlrecipes("train", GAN, "--data", "sample", *CHEAP, "--json", cwd=folder).document
+    arguments = ("train", GAN, "--data", "sample", *CHEAP, "--json")
+    document = dlrecipes(*arguments, cwd=folder, report=True).document
     return document | {"cwd": folder}
 
 

@@ -11,9 +11,9 @@ import pytest
 from support import MNIST, OFTEN, RECIPES, REGRESSION, SENTIMENT, TEXT, dlrecipes, sample_table
 
 from dlrecipes.kit.scores import first, of_each
+from dlrecipes.runs.groups import MISSING, MOST_GROUPS, OTHERS, by_group, grouped, worst_groups
 from dlrecipes.runs.noise import gap_of, interval_of
 from dlrecipes.tasks.results import Metric
-from dlrecipes.use.groups import MISSING, MOST_GROUPS, OTHERS, by_group, grouped
 from dlrecipes.use.rows import worst
 
 RunOf = Callable[[str], dict[str, Any]]
@@ -192,3 +192,37 @@ def test_gaps_of_groups_that_do_not_differ_are_rarely_more_than_noise() -> None:
         called += any(one["verdict"] != "tie" for one in found)
     assert called <= 6, "5 % of 50 are 2.5"
     assert json.dumps(found)
+
+
+def test_only_groups_that_do_worse_by_more_than_noise_are_named() -> None:
+    random = np.random.default_rng(0)
+    place = random.integers(0, 4, 800)
+    columns = {
+        "place": [f"place {number}" for number in place],
+        **{f"noise {number}": random.integers(0, 5, 800).tolist() for number in range(10)},
+        "size": random.standard_normal(800).tolist(),
+    }
+    right = random.random(800) < np.where(place == 2, 0.6, 0.9)
+    scores = of_each(first, right, truth=place)
+    found = worst_groups(scores, columns, higher_is_better=True)
+    assert found["compared"] == 4 + 10 * 5 + 4
+    (worse,) = found["worse"]
+    assert (worse["column"], worse["group"]) == ("place", "place 2")
+    assert worse["rows"] == (place == 2).sum()
+    assert worse["inside"] == pytest.approx(right[place == 2].mean())
+    assert worse["outside"] == pytest.approx(right[place != 2].mean())
+    even = of_each(first, random.random(800) < 0.9, truth=place)
+    assert worst_groups(even, columns, higher_is_better=True)["worse"] == []
+
+
+def test_the_model_card_names_a_group_as_evaluate_finds_it(run_of: RunOf, tmp_path: Path) -> None:
+    path = Path(run_of(REGRESSION)["path"])
+    groups = json.loads((path / "shown.json").read_text("utf-8"))["groups"]
+    worse = groups["worse"][0]
+    html = (path / "report.html").read_text("utf-8")
+    assert f"On the {worse['rows']} test rows with {worse['column']} = {worse['group']}" in html
+    found = dlrecipes("evaluate", path, "--by", worse["column"], "--json", cwd=tmp_path).document
+    (same,) = (one for one in found["by"]["groups"] if one["group"] == worse["group"])
+    assert same["rows"] == worse["rows"]
+    assert same["metrics"]["mae"] == pytest.approx(worse["inside"], rel=1e-4)
+    assert same["verdict"] == "worse"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pages import require_readable, started_browser
 from support import (
     CHEAP,
     MNIST,
@@ -286,6 +287,15 @@ def train(folder: Path) -> Callable[[str], Outcome]:
 def run_on(train: Callable[[str], Outcome]) -> Callable[[str], dict[str, Any]]:
     """Return a function from a recipe to the run that is used afterwards."""
     return lambda recipe: train(MAIN[recipe]).document
+
+
+@pytest.mark.browser
+def test_reports_of_own_data_are_whole_and_readable(
+    train: Callable[[str], Outcome], folder: Path
+) -> None:
+    with started_browser() as browser:
+        for name in MAIN.values():
+            require_readable(browser, folder / train(name).document["path"] / "report.html")
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,14 @@ from support import (
     MNIST,
     REGRESSION,
     SENTIMENT,
+    TEXT,
     Outcome,
     changed,
     dlrecipes,
     environment,
     files_below,
     mount,
+    prose_test_text,
     recipe_source,
     run_process,
     sample_table,
@@ -781,3 +783,19 @@ def test_a_run_is_read_while_it_is_written(tmp_path: Path) -> None:
     process.communicate()
     assert process.returncode == 0
     assert {"running"} <= seen <= {"running", "finished"}
+
+
+@pytest.mark.long
+def test_samples_by_epoch_survive_a_kill_and_are_those_of_a_training_without_one(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "text.txt").write_text(prose_test_text()[:20_000])
+    asked = ("--data", "text.txt", "--epochs", "4", "--lstm-units", "8", "--no-baseline")
+    straight = dlrecipes("train", TEXT, *asked, "--json", cwd=tmp_path, report=True).document
+    path, _ = interrupted(tmp_path, TEXT, *asked, "--checkpoint-every", "epoch", epoch=2)
+    dlrecipes("resume", path, cwd=tmp_path)
+    samples = [files_below(one / "samples") for one in (tmp_path / straight["path"], path)]
+    assert [*samples[0]] == [f"epoch-00{number}.txt" for number in range(1, 5)]
+    assert samples[0] == samples[1]
+    html = (path / "report.html").read_text(encoding="utf-8")
+    assert html.count("<figcaption>epoch ") == 4

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dlrecipes.cli import options, output
+from dlrecipes.cli import completion, options, output
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.runs.lookup import find_run
 from dlrecipes.runs.record import Run
@@ -13,6 +13,15 @@ from dlrecipes.runs.record import Run
 
 def report(
     run: options.RunArgument,
+    other: Annotated[
+        str,
+        typer.Argument(
+            metavar="[OTHER]",
+            help="A second run, to compare the first one with.",
+            autocompletion=completion.runs,
+            show_default=False,
+        ),
+    ] = "",
     open_it: Annotated[
         bool, typer.Option("--open", help="Open the report in your web browser.")
     ] = False,
@@ -21,19 +30,23 @@ def report(
 ) -> None:
     """Write the report of a run as one HTML file: report.html in the run's folder.
 
-    The file is self-contained: it loads nothing from the Internet.
+    With two runs, write a page that compares them: compared-with-RUN.html in the second one's
+    folder. A file is self-contained: it loads nothing from the Internet.
     """
-    from dlrecipes.use.report import write_report
+    from dlrecipes.use.report import write_comparison, write_report
 
     found = find_run(run, runs_dir, finished=False)
+    second = find_run(other, runs_dir, finished=False) if other else None
     try:
-        path = write_report(found)
+        path = write_comparison(found, second) if second else write_report(found)
     except OSError as error:
+        written = second or found
         raise DlrecipesError(
-            f"The report of {found.run} cannot be written: {error.strerror}."
+            f"The report of {written.run} cannot be written: {error.strerror}."
         ) from error
     if json:
-        output.print_json({"run": found.run, "path": str(path), "bytes": path.stat().st_size})
+        names = {"run": found.run} | ({"other": second.run} if second else {})
+        output.print_json({**names, "path": str(path), "bytes": path.stat().st_size})
     else:
         output.console().print(f"Report: {path}", markup=False)
     if open_it and not webbrowser.open(path.resolve().as_uri()):

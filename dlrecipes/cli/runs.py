@@ -1,8 +1,7 @@
 """The `runs` commands: what was trained, on what, with what result."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -236,15 +235,14 @@ def compare(
     json: options.Json = False,
 ) -> None:
     """Compare two runs: settings, metrics, and whether the difference is more than noise."""
-    from dlrecipes.runs.pairs import compared  # It imports NumPy, which a list can spare.
+    from dlrecipes.runs import pairs  # It imports NumPy, which a list can spare.
 
     folder = options.folder_of_runs(context, runs_dir)
     one, other = find_run(first, folder, finished=False), find_run(second, folder, finished=False)
-    settings = _pairs(_comparable(one), _comparable(other))
-    differing = {name: pair for name, pair in settings.items() if pair[0] != pair[1]}
-    metrics = _pairs(one.metrics, other.metrics)
-    warnings = _warnings(one, other)
-    difference = compared(one, other) if one.metrics and other.metrics else {}
+    differing = pairs.differing_settings(one, other)
+    metrics = pairs.side_by_side(one.metrics, other.metrics)
+    warnings = pairs.cautions(one, other)
+    difference = pairs.compared(one, other) if one.metrics and other.metrics else {}
     if json:
         output.print_json(
             {
@@ -274,66 +272,5 @@ def compare(
         [[name, *map(output.number, pair)] for name, pair in metrics.items()],
     )
     if difference:
-        target.print(f"\n{_shown_difference(difference, other)}", markup=False)
+        target.print(f"\n{pairs.in_words(difference, other)}", markup=False)
     output.print_next(f"dlrecipes runs show {options.typed_run(one, first)}")
-
-
-def _shown_difference(found: Mapping[str, Any], other: Run) -> str:
-    """Return whether the second of two runs is better, in a sentence or two."""
-    if "why_none" in found:
-        return f"It is unknown whether the difference is more than noise: {found['why_none']}."
-    lowest, highest = found["interval"]
-    if lowest is None:
-        return "There are too few test examples to tell whether one run is better."
-    by = f"{output.number(lowest)} to {output.number(highest)}"
-    basis = f"95 % interval {by}, {found['test']}, the same {found['rows']:,} test examples"
-    size = output.number(abs(found["difference"]))
-    said = (
-        f"The difference in {found['metric']}, {size}, may be noise ({basis})."
-        if found["verdict"] == "tie"
-        else f"{other.run} is {found['verdict']}: its {found['metric']} is {size} "
-        f"{'higher' if found['difference'] > 0 else 'lower'} ({basis})."
-    )
-    if found["won"] is None:
-        return said
-    return (
-        f"{said} {other.run} is right about {found['won']:,} test examples that the other run is "
-        f"wrong about, and wrong about {found['lost']:,} that the other run is right about."
-    )
-
-
-def _comparable(run: Run) -> dict[str, Any]:
-    """Return what was chosen for a run."""
-    return {
-        "recipe": run.recipe,
-        "preset": run.preset or None,
-        "seed": run.seed,
-        "device": run.device,
-        **run.config,
-    }
-
-
-def _pairs(one: dict[str, Any], other: dict[str, Any]) -> dict[str, list[Any]]:
-    """Return both values of every name that either has, None where one lacks it."""
-    return {name: [one.get(name), other.get(name)] for name in {**one, **other}}
-
-
-def _warnings(one: Run, other: Run) -> list[str]:
-    """Return why the metrics of two runs are not comparable, a sentence or two each."""
-    warnings = []
-    if one.run == other.run and one.recipe == other.recipe:
-        warnings.append(f"Both names mean the same run, {one.run}.")
-    if one.recipe != other.recipe:
-        warnings.append(f"Different recipes: {one.recipe} and {other.recipe}.")
-    if one.data["fingerprint"] != other.data["fingerprint"]:
-        names = [shown_data(run.data) for run in (one, other)]
-        which = f"{names[0]} and {names[1]}"
-        if names[0] == names[1]:
-            which = f"{names[0]} was changed between the two runs"
-        warnings.append(f"Different data: {which}. The metrics are not comparable.")
-    warnings += [
-        f"The run {run.run} is not finished: it is {run.status}."
-        for run in (one, other)
-        if run.status != "finished"
-    ]
-    return warnings

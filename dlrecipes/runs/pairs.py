@@ -1,14 +1,16 @@
-"""Two runs on the same test examples: is one better, or may the difference be noise?"""
+"""Two runs: how they differ, and whether one is better or the difference may be noise."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from dlrecipes.errors import InputError
-from dlrecipes.kit.scores import Scores, unpacked
+from dlrecipes.kit.scores import Array, Scores, unpacked
 from dlrecipes.runs.noise import is_share, paired
-from dlrecipes.runs.record import SCORES_FILE, Run, finite
+from dlrecipes.runs.record import SCORES_FILE, Run, finite, shown_data
+from dlrecipes.system.words import number
 
 
 def scores_of(run: Run) -> Scores | None:
@@ -58,3 +60,134 @@ def compared(one: Run, other: Run) -> dict[str, Any]:
         }
     )
     return document
+
+
+def in_words(found: Mapping[str, Any], other: Run) -> str:
+    """Return whether the second of two runs is better, in a sentence or two.
+
+    Args:
+        found: What `compared` returned.
+        other: The second run.
+    """
+    if "why_none" in found:
+        return f"It is unknown whether the difference is more than noise: {found['why_none']}."
+    lowest, highest = found["interval"]
+    if lowest is None:
+        return "There are too few test examples to tell whether one run is better."
+    by = f"{number(lowest)} to {number(highest)}"
+    basis = f"95 % interval {by}, {found['test']}, the same {found['rows']:,} test examples"
+    size = number(abs(found["difference"]))
+    said = (
+        f"The difference in {found['metric']}, {size}, may be noise ({basis})."
+        if found["verdict"] == "tie"
+        else f"{other.run} is {found['verdict']}: its {found['metric']} is {size} "
+        f"{'higher' if found['difference'] > 0 else 'lower'} ({basis})."
+    )
+    if found["won"] is None:
+        return said
+    return (
+        f"{said} {other.run} is right about {found['won']:,} test examples that the other run is "
+        f"wrong about, and wrong about {found['lost']:,} that the other run is right about."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """How a run did on each test example, in order.
+
+    Args:
+        loss: How wrong each answer is, (examples,).
+        answer: The class that was answered, by its number, or the number; None for other kinds.
+        right: Whether each answer is right, bool (examples,); None where it is not right or wrong.
+        probability: Of each answer, (examples,); None where answers have none.
+    """
+
+    loss: Array
+    answer: Array | None = None
+    right: Array | None = None
+    probability: Array | None = None
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays by name, to be kept in a file beside the scores."""
+        return {name: array for name, array in vars(self).items() if array is not None}
+
+
+def tested(run: Run) -> Tested | None:
+    """Return how a run did on each test example; None if that was not kept.
+
+    Raises:
+        InputError: if the file was changed after training.
+    """
+    if SCORES_FILE not in run.files:
+        return None
+    with np.load(run.checked_file(SCORES_FILE), allow_pickle=False) as arrays:
+        kept = {name: arrays[name] for name in Tested.__annotations__ if name in arrays}
+    return Tested(**kept) if "loss" in kept else None
+
+
+def flipped(one: Tested, other: Tested) -> tuple[Array, Array]:
+    """Return the test examples that only the first run, and that only the second is right about.
+
+    The worst mistake comes first. Where answers are not right or wrong, it is the examples whose
+    loss is higher, and lower, in the second run: the largest change comes first.
+
+    Args:
+        one: How the first run did.
+        other: How the second did, on the same examples.
+
+    Returns:
+        The places of the examples, from 0.
+    """
+    if one.right is None or other.right is None:
+        change = other.loss - one.loss
+        order = np.argsort(-change, kind="stable")
+        return order[change[order] > 0], order[::-1][change[order[::-1]] < 0]
+    lost = np.flatnonzero(one.right & ~other.right)
+    won = np.flatnonzero(~one.right & other.right)
+    return (
+        lost[np.argsort(-other.loss[lost], kind="stable")],
+        won[np.argsort(-one.loss[won], kind="stable")],
+    )
+
+
+def differing_settings(one: Run, other: Run) -> dict[str, list[Any]]:
+    """Return both values of everything that was chosen otherwise for one run than for the other."""
+    settings = side_by_side(_chosen(one), _chosen(other))
+    return {name: pair for name, pair in settings.items() if pair[0] != pair[1]}
+
+
+def _chosen(run: Run) -> dict[str, Any]:
+    """Return what was chosen for a run."""
+    return {
+        "recipe": run.recipe,
+        "preset": run.preset or None,
+        "seed": run.seed,
+        "device": run.device,
+        **run.config,
+    }
+
+
+def side_by_side(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return both values of every name that either has, None where one lacks it."""
+    return {name: [one.get(name), other.get(name)] for name in {**one, **other}}
+
+
+def cautions(one: Run, other: Run) -> list[str]:
+    """Return why the metrics of two runs are not comparable, a sentence or two each."""
+    found = []
+    if one.run == other.run and one.recipe == other.recipe:
+        found.append(f"Both names mean the same run, {one.run}.")
+    if one.recipe != other.recipe:
+        found.append(f"Different recipes: {one.recipe} and {other.recipe}.")
+    if one.data["fingerprint"] != other.data["fingerprint"]:
+        names = [shown_data(run.data) for run in (one, other)]
+        which = f"{names[0]} and {names[1]}"
+        if names[0] == names[1]:
+            which = f"{names[0]} was changed between the two runs"
+        found.append(f"Different data: {which}. The metrics are not comparable.")
+    found += [
+        f"The run {run.run} is not finished: it is {run.status}."
+        for run in (one, other)
+        if run.status != "finished"
+    ]
+    return found

@@ -38,6 +38,8 @@ GOLDEN_FILE = "golden.npz"
 SHOWN_FILE = "shown.json"
 SCORES_FILE = "scores.npz"
 REPORT_FILE = "report.html"
+COMPARED = "compared-with"
+"""How the name of a page begins that compares a run with another."""
 CHECKPOINTS = "checkpoints"
 SAMPLES = "samples"
 STATUSES = ("running", "finished", "interrupted", "failed")

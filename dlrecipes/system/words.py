@@ -2,6 +2,8 @@
 
 import math
 
+HUGE = 1e12
+
 
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun, such as `1 run` or `12 runs`."""
@@ -9,9 +11,11 @@ def counted(count: int, noun: str) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a number for people: four digits that matter, thousands apart."""
+    """Return a number for people: four digits that matter, thousands apart, or as 1.5e12."""
     if value is None or not math.isfinite(value):
         return "-"
+    if abs(value) >= HUGE:
+        return f"{value:.4g}".replace("e+", "e")
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"

@@ -22,7 +22,7 @@ from dlrecipes.datasets.storage import Array, Column
 from dlrecipes.errors import InputError
 from dlrecipes.tasks.choosing import Named
 from dlrecipes.tasks.reading import PUBLISHED_TEST_FRACTION, Found, Reading, held_out
-from dlrecipes.tasks.results import Baseline, Examined, Metric
+from dlrecipes.tasks.results import Baseline, Examined, Making, Metric
 
 SHOWN = 500
 """Characters of a text on a page."""
@@ -333,14 +333,11 @@ class Answer(ABC):
             forms: The form of the inputs, and that of the answers.
         """
 
-    def snapshot(self, model: Any, form: Form, folder: Path, epoch: int) -> None:
-        """Write what a model makes after an epoch, the same inputs every time.
+    def snapshots(self, making: Making) -> Callable[[Path, int], None]:
+        """Return what writes what a model makes after an epoch, of the same inputs every time.
 
-        Args:
-            model: The model that is trained.
-            form: The form of the inputs.
-            folder: The run's folder for that; it need not exist.
-            epoch: Number of the epoch, from 1.
+        It takes the run's folder for that, which need not exist, and the epoch, from 1. It must
+        not change the training: it draws no number from a state that training shares.
         """
         raise NotImplementedError(f"{self.name} has no snapshots.")
 

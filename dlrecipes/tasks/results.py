@@ -1,8 +1,11 @@
 """What a test finds: a metric, the result without a model, and each example beside the truth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from dlrecipes.datasets.examples import Rows
+from dlrecipes.datasets.forms import Form
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,20 @@ class Examined:
     prediction: Sequence[Any]
     loss: Sequence[float]
     probability: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Making:
+    """A model that is being trained, and what it needs to make something after an epoch.
+
+    Args:
+        model: The model.
+        serving: Returns it as it is used: from raw inputs to the answer.
+        inputs: Returns raw inputs of the test split, the same ones each time.
+        forms: The form of the inputs, and that of the answers.
+    """
+
+    model: Any
+    serving: Callable[[], Any]
+    inputs: Callable[[], Rows]
+    forms: tuple[Form, Form]

@@ -132,10 +132,10 @@ def run_callbacks(run: Run, listener: Listener, resumption: Resumption) -> list[
         resumption: The callback that takes checkpoints.
     """
     logs, work = str(run.folder("logs")), resumption.work
-    answer = work.task.answer
+    has_snapshots = work.task.answer.has_snapshots and not run.no_report
     return [
         resumption,
-        *([Snapshots(run, answer, work.data.input)] if answer.has_snapshots else []),
+        *([Snapshots(run, work, listener)] if has_snapshots else []),
         StopAtNaN(),
         Report(run, resumption.work.data, listener, resumption.start),
         History(run, resumption.history),

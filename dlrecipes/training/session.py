@@ -129,7 +129,7 @@ class Session:
             ) from None
         except Exception as error:
             known = self._explained(error)
-            self._end_badly("failed", known.message)
+            self._end_badly("failed", known.message, known.hint)
             raise known from error
         finally:
             if self.work.rival:
@@ -153,14 +153,14 @@ class Session:
             known.hint = f"{known.hint} {resumed}".strip()
         return known
 
-    def _end_badly(self, status: str, reason: str) -> None:
-        """Record that a run did not finish, and why."""
+    def _end_badly(self, status: str, reason: str, hint: str = "") -> None:
+        """Record that a run did not finish, why, and what may help."""
         run = self.run
         run.metrics, run.details, run.plain_baseline, run.verdict = {}, {}, {}, "unknown"
         run.diagnosis = []
         run.status, run.error = status, reason
         run.seconds = self.work.clock.seconds
-        run.add_event(status, place=self.place)
+        run.add_event(status, place=self.place, **({"hint": hint} if hint else {}))
         # On a full disk "running" may have to stand there: without the lock, it is read as killed.
         with suppress(OSError):
             run.save()

@@ -17,9 +17,12 @@ from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.kit.metrics import class_probabilities
 from dlrecipes.kit.scores import RankedScores, Scores, counts_from_above, mean_iou, packed
+from dlrecipes.runs.groups import worst_groups
 from dlrecipes.runs.noise import interval_of
+from dlrecipes.runs.pairs import Tested
 from dlrecipes.runs.record import SCORES_FILE, SHOWN_FILE, Run, finite
 from dlrecipes.system.atomic import whole_file, write_atomically
+from dlrecipes.tasks.answers.category import CategoryForm, answered
 from dlrecipes.tasks.serving import call_serving, named_features
 from dlrecipes.training.rival import scores_of
 from dlrecipes.training.work import Work
@@ -45,6 +48,8 @@ WIDEST_MATRIX = 40
 """Classes of a confusion matrix that is shown."""
 MOST_RESAMPLED = 1_000_000
 """Numbers that are ranked again for each resample."""
+MOST_CELLS = 300_000
+"""Of a table's test rows that are looked at to find groups: the first columns, if it has more."""
 SCATTERED = 400
 """Test rows that are drawn as points."""
 
@@ -74,6 +79,8 @@ def write_shown(run: Run, work: Work, tested: Mapping[str, Any], serving: Any) -
     write_atomically(run.path / SHOWN_FILE, text.encode())
     run.add_file(SHOWN_FILE)
     if test.headline_scores is not None and (arrays := packed(test.headline_scores)):
+        if each := test.each():
+            arrays |= each.arrays()
         with whole_file(run.path / SCORES_FILE) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
         run.add_file(SCORES_FILE)
@@ -136,6 +143,24 @@ class _Test:
             return None
         return class_probabilities(self.outputs)
 
+    def each(self) -> Tested | None:
+        """Return how the model did on each test row, so that runs can be compared row by row."""
+        losses, probabilities = self.losses, self.probabilities
+        if losses is None or self.labels is None or not self.task.answer.has_truth:
+            return None
+        loss = losses.astype("float32")
+        if probabilities is not None and isinstance(self.answer_form, CategoryForm):
+            called = answered(probabilities, self.answer_form)
+            of_called = probabilities[np.arange(len(called)), called]
+            return Tested(
+                loss=loss,
+                answer=called.astype(np.min_scalar_type(probabilities.shape[1])),
+                right=called == self.labels,
+                probability=of_called.astype("float32"),
+            )
+        is_number = self.outputs is not None and self.outputs.ndim == 1
+        return Tested(loss, self.outputs if is_number else None)
+
     def rows(self, numbers: Array) -> list[dict[str, Any]]:
         """Return test rows for a page: `input`, `truth`, `prediction`, `probability` and `loss`."""
         if not len(numbers):
@@ -150,8 +175,14 @@ class _Test:
             assert losses is not None
             whole = zip(inputs, answer.truths(labels, form), shown, losses[numbers], strict=True)
             return [
-                {"input": given, "truth": truth, "prediction": found, "loss": float(loss)}
-                for given, truth, found, loss in whole
+                {
+                    "input": given,
+                    "truth": truth,
+                    "prediction": found,
+                    "loss": float(loss),
+                    "example": int(number) + 1,
+                }
+                for (given, truth, found, loss), number in zip(whole, numbers, strict=True)
             ]
         found = answer.examine(outputs, labels, form)
         return [
@@ -259,11 +290,11 @@ def _cells(run: Run, test: _Test) -> dict[str, list[dict[str, Any]]]:
             rows += behind
     shown = iter(test.rows(np.array(rows, "int64")))
     found, size = {}, 0
-    for (true, answered), count in kept:
+    for (true, found_class), count in kept:
         behind_cell = [next(shown) for _ in range(count)]
         size += sum(len(str(row["input"])) for row in behind_cell)
         if size <= MOST_CHARACTERS:
-            found[f"{true},{answered}"] = behind_cell
+            found[f"{true},{found_class}"] = behind_cell
     return found
 
 
@@ -346,6 +377,27 @@ def _numbers(run: Run, test: _Test) -> dict[str, Any]:
     }
 
 
+def _groups(run: Run, test: _Test) -> dict[str, Any]:
+    """Return the groups of rows, by the values of a table's columns, on which a model does worse.
+
+    Classes are compared by how often the answer is right: how precise a ranking is depends on how
+    common its class is in a group.
+    """
+    columns = test.examples.columns
+    name = "accuracy" if "accuracy" in test.scores else run.headline
+    if test.task.input.name != "table" or name not in test.scores:
+        return {}
+    called = getattr(test.work.data.input, "called", {})
+    most = max(MOST_CELLS // max(len(test.examples), 1), 1)
+    cells = {
+        called.get(column, column): values[:].tolist()
+        for column, values in list(columns.items())[:most]
+    }
+    higher = name == "accuracy" or run.higher_is_better
+    found = worst_groups(test.scores[name], cells, higher_is_better=higher)
+    return {"metric": name, "columns": len(cells), **found}
+
+
 PARTS = {
     "layers": _layers,
     "examples": _examples,
@@ -354,5 +406,6 @@ PARTS = {
     "cells": _cells,
     "curves": _curves,
     "numbers": _numbers,
+    "groups": _groups,
 }
 """What is gathered, by its name in the file."""

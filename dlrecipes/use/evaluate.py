@@ -11,6 +11,7 @@ from dlrecipes.catalog.contract import import_recipe
 from dlrecipes.datasets.examples import Source
 from dlrecipes.datasets.own.files import FileOptions
 from dlrecipes.runs.golden import form_of
+from dlrecipes.runs.groups import by_group
 from dlrecipes.runs.record import Run
 from dlrecipes.runs.verdict import judge
 from dlrecipes.system.backend import (
@@ -36,7 +37,7 @@ from dlrecipes.training.listener import WorkListener
 from dlrecipes.training.request import Changes, Request
 from dlrecipes.training.rival import Rival
 from dlrecipes.training.trainer import require_same_data
-from dlrecipes.use.groups import by_group, groups_in
+from dlrecipes.use.groups import groups_in
 from dlrecipes.use.rows import Look, Row, examined, looked_through
 
 NOTHING_MORE = Look()
@@ -53,7 +54,7 @@ class Evaluation:
         plain_baseline: As a run's, for that data.
         verdict: As a run's: the run's own for its own test split, else against the baseline.
         mistakes: The worst mistakes, if they were asked for: see `dlrecipes.use.rows`.
-        groups: The metrics of groups of rows, if they were: see `dlrecipes.use.groups`.
+        groups: The metrics of groups of rows, if they were: see `dlrecipes.runs.groups`.
         details: As a run's, for that data.
     """
 

@@ -217,7 +217,7 @@ class Category(base.Answer):
         """Return the class of each example, the one that was answered, and the cross-entropy."""
         assert isinstance(form, CategoryForm)
         probabilities = class_probabilities(outputs).astype("float64")
-        called = _answers(probabilities, form)
+        called = answered(probabilities, form)
         rows = np.arange(len(labels))
         return Examined(
             truth=[form.classes[number] for number in labels],
@@ -237,7 +237,7 @@ class Category(base.Answer):
         """Return the label and every class's probability for each input."""
         assert isinstance(form, CategoryForm)
         probabilities = class_probabilities(run_serving(serving, inputs.features))
-        called = _answers(probabilities, form)
+        called = answered(probabilities, form)
         return [
             {
                 "input": name,
@@ -261,7 +261,7 @@ class Category(base.Answer):
         return ["input", "label", "probability", "next likeliest"], rows
 
 
-def _answers(probabilities: Array, form: CategoryForm) -> Array:
+def answered(probabilities: Array, form: CategoryForm) -> Array:
     """Return the numbers of the classes that are the answers for probabilities (rows, classes)."""
     if form.threshold is None or len(form.classes) != 2:
         numbers: Array = probabilities.argmax(axis=-1)

@@ -1,9 +1,12 @@
 """The text that follows, a character at a time."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
 
 from dlrecipes.datasets.examples import Rows, Source
 from dlrecipes.datasets.forms import Form
@@ -11,16 +14,21 @@ from dlrecipes.datasets.own.labelled import Item
 from dlrecipes.datasets.published.features import Description, Feature
 from dlrecipes.errors import InputError
 from dlrecipes.kit.vocabulary import character_counts
+from dlrecipes.system.atomic import write_atomically
 from dlrecipes.tasks import base
 from dlrecipes.tasks.choosing import Named
 from dlrecipes.tasks.inputs.prose import CONTEXT
 from dlrecipes.tasks.reading import Reading
-from dlrecipes.tasks.results import Baseline
+from dlrecipes.tasks.results import Baseline, Making
 
 SPECIAL_TOKENS = 2
 """Padding and [UNK], the first entries of a Keras vocabulary: never written."""
 GENERATED_CHARACTERS = 20
 """Written to prove an export."""
+PROMPT_CHARACTERS, SAMPLE_CHARACTERS = 20, 80
+"""Of the sample that is written after every epoch: what it begins with, and what is added."""
+SAMPLE_CONTEXT = 40
+"""Characters that the model reads for each of them: the whole would take twice as long."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class Continuation(base.Answer):
     name = "continuation"
     form: ClassVar[type[Form]] = ContinuationForm
     predict_flags = ("length", "temperature", "seed")
+    has_snapshots = True
 
     def items(self, reading: Reading, inputs: base.Input) -> Iterator[Item]:
         """Raise InputError: a running text has no items."""
@@ -73,6 +82,23 @@ class Continuation(base.Answer):
         self, chunk: base.Chunk, chosen: Sequence[Feature], forms: tuple[Form, Form]
     ) -> None:
         """Return None: there are no labels."""
+
+    def snapshots(self, making: Making) -> Callable[[Path, int], None]:
+        """Return what writes how the model continues the test text, with one seed every time."""
+        import tensorflow as tf
+
+        form = making.forms[1]
+        assert isinstance(form, ContinuationForm)
+        generate = make_generator(making.serving(), form.classes, SAMPLE_CONTEXT)
+        prompt = tf.constant([str(np.asarray(making.inputs())[0])[:PROMPT_CHARACTERS]])
+        options = base.PredictOptions(length=SAMPLE_CHARACTERS)
+
+        def write(folder: Path, epoch: int) -> None:
+            made = generate(prompt, options.length, options.temperature, options.seed)["text"]
+            folder.mkdir(exist_ok=True)
+            write_atomically(folder / f"epoch-{epoch:03}.txt", made.numpy()[0])
+
+        return write
 
     def tensors(self, outputs: Any, form: Form) -> dict[str, Any]:
         """Return `probabilities` of the next character (batch, vocabulary)."""
@@ -118,13 +144,14 @@ class Continuation(base.Answer):
         return ["text"], [[prediction["text"]] for prediction in predictions]
 
 
-def make_generator(serving: Any, characters: Sequence[str]) -> Any:
+def make_generator(serving: Any, characters: Sequence[str], most: int = CONTEXT) -> Any:
     """Return a `tf.function` that continues prompts; it can be exported as it is.
 
     Args:
         serving: Keras model from texts (batch,) to probabilities (batch, vocabulary) of the
             character that comes next.
         characters: The vocabulary: each number's character.
+        most: Characters that the model reads before it writes the next one.
 
     Returns:
         A function of prompt (batch,) string, length int32, temperature float32 and seed int32
@@ -137,8 +164,8 @@ def make_generator(serving: Any, characters: Sequence[str]) -> Any:
     def generate(prompt: Any, length: Any, temperature: Any, seed: Any) -> dict[str, Any]:
         def write_one(step: Any, text: Any) -> Any:
             size = tf.strings.length(text, unit="UTF8_CHAR")
-            start = tf.maximum(size - CONTEXT, 0)
-            context = tf.strings.substr(text, start, tf.minimum(size, CONTEXT), unit="UTF8_CHAR")
+            start = tf.maximum(size - most, 0)
+            context = tf.strings.substr(text, start, tf.minimum(size, most), unit="UTF8_CHAR")
             logits = tf.math.log(serving(context, training=False)[:, SPECIAL_TOKENS:] + 1e-20)
             sampled = tf.random.stateless_categorical(
                 logits / tf.maximum(temperature, 1e-6), 1, seed=tf.stack([seed, step])

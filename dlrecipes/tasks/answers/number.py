@@ -16,6 +16,7 @@ from dlrecipes.datasets.own.written import Written, read_numbers
 from dlrecipes.datasets.published.features import Description, Feature
 from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError
+from dlrecipes.system.words import number
 from dlrecipes.tasks import base
 from dlrecipes.tasks.choosing import Named, one_feature
 from dlrecipes.tasks.reading import Reading
@@ -108,7 +109,7 @@ class Number(base.Answer):
 
     def truths(self, labels: Array, form: Form) -> list[dict[str, Any]]:
         """Return the numbers."""
-        return [{"text": f"{value:g}"} for value in labels.tolist()]
+        return [{"text": number(value)} for value in labels.tolist()]
 
     def predict(
         self, serving: Any, inputs: base.Inputs, form: Form, options: base.PredictOptions

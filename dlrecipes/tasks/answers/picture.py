@@ -1,6 +1,6 @@
 """A picture that nobody has taken: there is no truth, so no baseline."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +20,7 @@ from dlrecipes.tasks.answers.category import Category, CategoryForm
 from dlrecipes.tasks.choosing import Named
 from dlrecipes.tasks.inputs.noise import NoiseForm, noise_of
 from dlrecipes.tasks.reading import Reading
+from dlrecipes.tasks.results import Making
 from dlrecipes.tasks.serving import run_serving
 
 GRID = 8
@@ -83,18 +84,23 @@ class Picture(base.Answer):
         """Return the numbers of the classes, if there are any."""
         return Category().convert(chunk, chosen, forms) if chosen else None
 
-    def snapshot(self, model: Any, form: Form, folder: Path, epoch: int) -> None:
-        """Write a grid of 8 by 8 pictures, of the same noise after every epoch."""
+    def snapshots(self, making: Making) -> Callable[[Path, int], None]:
+        """Return what writes a grid of 8 by 8 pictures, of the same noise after every epoch."""
         from PIL import Image
 
+        form = making.forms[0]
         assert isinstance(form, NoiseForm)
         noise = noise_of(range(GRID**2), form.size)
-        pictures = as_pixels(model(noise, training=False).numpy())
-        rows = np.concatenate(np.split(pictures, GRID), axis=1)  # each picture below the other
-        grid = np.concatenate(list(rows), axis=1)
-        folder.mkdir(exist_ok=True)
-        with whole_file(folder / f"epoch-{epoch:03}.png") as temporary:
-            Image.fromarray(grid.squeeze()).save(temporary, format="PNG")
+
+        def write(folder: Path, epoch: int) -> None:
+            pictures = as_pixels(making.model(noise, training=False).numpy())
+            rows = np.concatenate(np.split(pictures, GRID), axis=1)  # each picture below the other
+            grid = np.concatenate(list(rows), axis=1)
+            folder.mkdir(exist_ok=True)
+            with whole_file(folder / f"epoch-{epoch:03}.png") as temporary:
+                Image.fromarray(grid.squeeze()).save(temporary, format="PNG")
+
+        return write
 
     def tensors(self, outputs: Any, form: Form) -> dict[str, Any]:
         """Return `picture` (batch, height, width, channels), as the generator makes it."""

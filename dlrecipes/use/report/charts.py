@@ -12,11 +12,13 @@ COLOURS = (*(f"var(--line-{number})" for number in range(1, 11)), *["var(--quiet
 """Of the lines of a chart: those of up to ten classes, and of what they are compared with."""
 DASHED = {"dasharray": "5, 4", "width": 2}
 PLAIN = {"width": 2}
+LARGE = 1e6
+"""From here on, an axis has no room for a number with all its zeros."""
 
 
 @cache
-def _style() -> Any:
-    """Return the colours and fonts of all charts."""
+def _style(colours: tuple[str, ...]) -> Any:
+    """Return the colours of the lines and bars of a chart, and the fonts of all charts."""
     from pygal.style import Style
 
     return Style(
@@ -27,7 +29,7 @@ def _style() -> Any:
         foreground_subtle="var(--rule)",
         guide_stroke_color="var(--rule)",
         major_guide_stroke_color="var(--rule)",
-        colors=COLOURS,
+        colors=colours,
         font_family="inherit",
         label_font_size=14,
         major_label_font_size=14,
@@ -47,12 +49,14 @@ class Axes:
         y: Title of the y axis.
         bounds: Lowest and highest value of the y axis; None for those of the points.
         labels: Where the x axis has numbers; empty for a few places in between.
+        colours: Of the lines or bars, in their order.
     """
 
     x: str
     y: str
     bounds: tuple[float, float] | None = None
     labels: Sequence[float] = ()
+    colours: tuple[str, ...] = COLOURS
 
 
 def _chart(kind: str, axes: Axes, **options: Any) -> Any:
@@ -60,7 +64,7 @@ def _chart(kind: str, axes: Axes, **options: Any) -> Any:
     import pygal
 
     return getattr(pygal, kind)(
-        style=_style(),
+        style=_style(axes.colours),
         js=(),
         width=640,
         height=400,
@@ -69,6 +73,7 @@ def _chart(kind: str, axes: Axes, **options: Any) -> Any:
         legend_at_bottom=True,
         legend_box_size=12,
         disable_xml_declaration=True,
+        truncate_label=-1,
         show_minor_x_labels=True,
         **options,
     )
@@ -122,7 +127,11 @@ def lines(
     for label, points in series.items():
         values = [tuple(point) for point in points]
         style = DASHED if label in dashed else PLAIN
-        own = {"stroke": True, "show_dots": False} if dots and label in dashed else {}
+        own: dict[str, Any] = (
+            {"stroke": True, "show_dots": False} if dots and label in dashed else {}
+        )
+        if len(values) == 1:  # A line of one point would not be seen.
+            own = {"stroke": False, "show_dots": True, "dots_size": 5}
         chart.add(label, values, stroke_style=style, **own)
     return _svg(chart, name)
 
@@ -142,7 +151,14 @@ def bars(name: str, counts: Sequence[float], labels: Sequence[str], axes: Axes) 
     return _svg(chart, name)
 
 
-def _number(value: Any) -> str:
-    """Return a number for an axis: a few digits, thousands apart."""
+def short(value: Any, digits: int = 3) -> str:
+    """Return a number for an axis: a few digits, thousands apart, and 1.5e9 from a million on."""
     number = float(value)
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
+    if abs(number) >= LARGE:
+        return f"{number:.{digits}g}".replace("e+0", "e").replace("e+", "e")
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.{digits}g}"
+
+
+def _number(value: Any) -> str:
+    """Return a number for an axis, with one digit more: neighbours must not look alike."""
+    return short(value, 4)

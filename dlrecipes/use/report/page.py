@@ -1,8 +1,6 @@
 """From the files of a run to its report: what stands in which part of the page."""
 
 import base64
-import json
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,23 +8,32 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dlrecipes.catalog.facts import Facts, read_facts
-from dlrecipes.errors import DlrecipesError
+from dlrecipes.catalog.facts import Facts
+from dlrecipes.datasets.published.names import PUBLISHED
 from dlrecipes.runs import checkpoints, record
 from dlrecipes.runs.record import Run, shown_data
 from dlrecipes.system.atomic import write_atomically
-from dlrecipes.system.words import duration, number
+from dlrecipes.tasks.answers.continuation import PROMPT_CHARACTERS
 from dlrecipes.tasks.pictures import colour_of
 from dlrecipes.training.diagnosis import kept_epoch
 from dlrecipes.training.shown import WIDEST_MATRIX
 from dlrecipes.use.report import charts
 from dlrecipes.use.report.charts import Axes
+from dlrecipes.use.report.parts import (
+    epochs_named,
+    facts_of,
+    history_of,
+    measured,
+    points_of,
+    rendered,
+    shown_of,
+    value_in_words,
+)
 
 TEMPLATE = "report.html.jinja"
-EPOCHS_NAMED = 10
-"""On the axis of a learning curve."""
+CLASSES_NAMED = 8
 SNAPSHOTS = 6
-"""Grids of generated pictures that are shown, from the first epoch to the last."""
+"""Generated pictures or texts that are shown, from the first epoch to the last."""
 
 
 def write_report(run: Run) -> Path:
@@ -42,18 +49,9 @@ def write_report(run: Run) -> Path:
 
 def report_html(run: Run) -> str:
     """Return the report of a run as one HTML document."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("dlrecipes.use.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "duration": duration, "shape": _shape}
-    shown, facts = _shown(run), _facts(run)
-    return environment.get_template(TEMPLATE).render(
+    shown, facts = shown_of(run), facts_of(run)
+    return rendered(
+        TEMPLATE,
         run=run,
         facts=facts,
         data=shown_data(run.data),
@@ -66,24 +64,11 @@ def report_html(run: Run) -> str:
         snapshots=_snapshots(run),
         legend=_legend(run, shown),
         command=_command(run),
+        name=shlex.quote(f"{run.recipe}/{run.run}"),
+        use=_use(run, facts),
+        unfinished=_unfinished(run),
         kept=_kept(run),
     )
-
-
-def _shown(run: Run) -> dict[str, Any]:
-    """Return what was gathered while the run was trained; nothing if it was not."""
-    with suppress(DlrecipesError):
-        path = run.checked_file(record.SHOWN_FILE)
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return document
-    return {}
-
-
-def _facts(run: Run) -> Facts | None:
-    """Return what the recipe's file says; None if it says nothing any more."""
-    with suppress(DlrecipesError, OSError):
-        return read_facts(run.path / record.RECIPE_FILE)
-    return None
 
 
 def _settings(run: Run, facts: Facts | None) -> list[dict[str, Any]]:
@@ -92,19 +77,10 @@ def _settings(run: Run, facts: Facts | None) -> list[dict[str, Any]]:
     chosen = run.chosen.get("settings", {})
     found = []
     for name, value in run.config.items():
-        shown, usual = _value(value), _value(defaults.get(name, value))
+        shown, usual = value_in_words(value), value_in_words(defaults.get(name, value))
         entry = {"name": name, "value": shown, "default": usual}
         found.append({**entry, "differs": shown != usual, "chosen": name in chosen})
     return sorted(found, key=lambda one: not one["differs"])
-
-
-def _value(value: Any) -> str:
-    """Return a setting's value as it is typed."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _result(run: Run, shown: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -163,32 +139,18 @@ def _matrix(run: Run, shown: Mapping[str, Any]) -> dict[str, Any]:
 
 def _learning_curves(run: Run) -> list[dict[str, str]]:
     """Return a chart for each loss and metric that was measured in every epoch."""
-    try:
-        text = (run.path / record.HISTORY_FILE).read_text(encoding="utf-8")
-        history = checkpoints.history_rows(text)
-    except (OSError, ValueError):
-        return []
-    names = [name for row in history[:1] for name in row if not name.startswith("val_")]
+    history = history_of(run)
     found = []
-    for name in names:
-        if name in ("epoch", "learning_rate"):
-            continue
-        series = {
-            label: [
-                (row["epoch"], row[key]) for row in history if math.isfinite(row.get(key, math.nan))
-            ]
-            for label, key in (("training", name), ("validation", f"val_{name}"))
-        }
-        series = {label: points for label, points in series.items() if points}
+    for name in measured(history):
+        series = points_of(history, name)
         if not series:
             continue
         values = [y for points in series.values() for _, y in points]
         dashed = _marks(run, name, history, (min(values), max(values)))
-        epochs = sorted({x for points in series.values() for x, _ in points})
         svg = charts.lines(
             f"{name} by epoch",
             {**series, **dashed},
-            Axes("epoch", name, labels=epochs[:: -(-len(epochs) // EPOCHS_NAMED)]),
+            Axes("epoch", name, labels=epochs_named(series)),
             dashed=[*dashed],
         )
         found.append({"name": name, "svg": svg})
@@ -254,7 +216,9 @@ def _number_charts(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
     )
     counts, edges = numbers["residuals"]["counts"], numbers["residuals"]["ends"]
     middles = [(low + high) / 2 for low, high in pairwise(edges)]
-    labels = [f"{middle:.3g}" if place % 4 == 0 else "" for place, middle in enumerate(middles)]
+    labels = [
+        charts.short(middle) if place % 4 == 0 else "" for place, middle in enumerate(middles)
+    ]
     residuals = charts.bars(
         "Residuals", counts, labels, Axes("prediction minus truth", "test rows")
     )
@@ -265,24 +229,30 @@ def _number_charts(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _snapshots(run: Run) -> list[dict[str, str]]:
-    """Return what the network made after some epochs, as pictures."""
+    """Return what the network made after some epochs, as pictures or texts."""
     folder = run.path / record.SAMPLES
     files = [
         one
-        for one in ([] if folder.is_symlink() else folder.glob("epoch-*.png"))
+        for one in ([] if folder.is_symlink() else folder.glob("epoch-*"))
         if one.is_file() and not one.is_symlink() and _epoch(one).isdecimal()
     ]
     files.sort(key=lambda one: int(_epoch(one)))
     count = min(SNAPSHOTS, len(files))
     places = sorted({round(step * (len(files) - 1) / max(count - 1, 1)) for step in range(count)})
     return [
-        {
-            "epoch": str(int(_epoch(files[place]))),
-            "image": "data:image/png;base64,"
-            + base64.b64encode(files[place].read_bytes()).decode(),
-        }
+        {"epoch": str(int(_epoch(files[place]))), **_made(files[place])}
         for place in places
+        if files[place].suffix in (".png", ".txt")
     ]
+
+
+def _made(file: Path) -> dict[str, str]:
+    """Return what the network made: an `image`, or a `prompt` and the `text` that continues it."""
+    content = file.read_bytes()
+    if file.suffix == ".png":
+        return {"image": f"data:image/png;base64,{base64.b64encode(content).decode()}"}
+    text = content.decode("utf-8", "replace")
+    return {"prompt": text[:PROMPT_CHARACTERS], "text": text[PROMPT_CHARACTERS:]}
 
 
 def _epoch(file: Path) -> str:
@@ -307,11 +277,39 @@ def _command(run: Run) -> str:
     return f"dlrecipes {'reproduce' if run.status == 'finished' else 'resume'} {name}"
 
 
+def _use(run: Run, facts: Facts | None) -> str:
+    """Return what the model is for, in a sentence: what its recipe says, on the recipe's data."""
+    data = run.data
+    if data["rung"] != "own" and not str(data["requested"]).startswith(PUBLISHED):
+        return facts.summary if facts else ""
+    if target := data["input"].get("target"):
+        return f"Predict {target} from the other columns of data like {shown_data(data)}."
+    names = data["answer"].get("classes", ())
+    if names and run.task.endswith(("classification", "segmentation")):
+        more = ", …" if len(names) > CLASSES_NAMED else ""
+        return f"Tell {len(names)} classes apart: {', '.join(names[:CLASSES_NAMED])}{more}."
+    return f"Made with the recipe {run.recipe} from {shown_data(data)}."
+
+
+def _unfinished(run: Run) -> dict[str, Any]:
+    """Return how far a run has come that did not finish, and what may help; nothing of others."""
+    if run.status in ("finished", "running"):
+        return {}
+    last = None
+    with suppress(OSError):
+        last, _ = checkpoints.read_last(run.path / record.CHECKPOINTS)
+    hints = [
+        event["hint"]
+        for event in run.events
+        if event["what"] == run.status == "failed" and "hint" in event
+    ]
+    return {
+        "epochs": len(history_of(run)),
+        "checkpoint": last.place if last else "",
+        "hint": hints[-1] if hints else "",
+    }
+
+
 def _kept(run: Run) -> dict[str, Any]:
     """Return when training stopped early and which epoch it kept; nothing if it did not."""
     return next((event for event in run.events if event["what"] == "stopped early"), {})
-
-
-def _shape(sizes: Sequence[int | None]) -> str:
-    """Return an output's shape for people."""
-    return "x".join("any" if size is None else f"{size:,}" for size in sizes) if sizes else ""
