@@ -55,7 +55,7 @@ ROUNDS = 10
 """Orders, and their reverses, in which parts are shown one after another."""
 MOST_ANSWERS = 4000
 """Inputs that the model answers for one explanation, about: more parts get fewer rounds."""
-MOST_SLOW_ANSWERS = 500
+MOST_SLOW_ANSWERS = 410
 """The same where one answer takes long: a mask, or the next character after a long prompt."""
 LEAST_SHARE, MOST_CLASSES = 0.01, 4
 """Of the pixels of a mask: a class with less is not explained, nor are more classes than that."""
