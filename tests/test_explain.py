@@ -1,6 +1,7 @@
 """`explain`: what each part of an input adds to an answer."""
 
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,13 @@ def test_parts_of_a_picture_add_up_and_are_drawn(run_of: RunOf, tmp_path: Path) 
     (one,) = explained(run_of(MNIST)["path"], "digit.png", cwd=tmp_path)
     assert one["kind"] == "cells"
     assert len(one["parts"]) == 14 * 14
-    assert (tmp_path / "out" / "explanation-1.png").stat().st_size > 100
+    for ending in ("", "-saliency", "-grad-cam"):
+        assert (tmp_path / "out" / f"explanation-1{ending}.png").stat().st_size > 100
+    for share in ("saliency", "grad_cam"):
+        assert sum(part[share] for part in one["parts"]) == pytest.approx(1, abs=0.01)
+    assert one["layer"].startswith("conv2d")
+    assert one["left_out"] == ""
+    assert "Feature maps" in (tmp_path / "out" / "explanation.html").read_text("utf-8")
     corner = {(0, 0), (0, 13), (13, 0), (13, 13)}
     empty = [part for part in one["parts"] if tuple(map(int, part["name"].split(","))) in corner]
     strongest = max(abs(part["attribution"]) for part in one["parts"])
@@ -105,6 +112,10 @@ def test_a_label_that_is_written_into_a_corner_is_found(tmp_path: Path) -> None:
     assert one["answer"] == "marked"
     best = max(one["parts"], key=lambda part: part["attribution"])
     assert max(map(int, best["name"].split(","))) <= 1, "cells of 2 pixels: the corner has 4"
+    best = max(one["parts"], key=lambda part: part["saliency"])
+    assert max(map(int, best["name"].split(","))) <= 3
+    best = max(one["parts"], key=lambda part: part["grad_cam"])
+    assert max(map(int, best["name"].split(","))) <= 6, "its maps have 5 pixels a side"
 
 
 @pytest.mark.explain
@@ -121,12 +132,43 @@ def test_a_column_that_the_model_was_told_to_ignore_adds_nothing(tmp_path: Path)
     assert [part["name"] for part in first["parts"]] == ["a", "b"]
     assert first["parts"] == second["parts"]
     assert abs(first["parts"][0]["attribution"]) > abs(first["parts"][1]["attribution"])
+    asked = ("explain", run["path"], "--global", "--output", "out")
+    whole = dlrecipes(*asked, "--json", cwd=tmp_path).document
+    assert [one["name"] for one in whole["columns"]] == ["a", "b", "secret"]
+    secret = whole["columns"][-1]
+    assert (secret["mean"], secret["deviation"], secret["used"]) == (0, 0, False)
+    assert whole["columns"][0]["mean"] > whole["columns"][1]["mean"]
+    (curve,) = [one["points"] for one in whole["dependence"] if one["column"] == "a"]
+    assert curve[-1]["answer"] > curve[0]["answer"], "y is 10 a + b"
+    assert "secret" in (tmp_path / "out" / "explanation.html").read_text("utf-8")
+
+
+@pytest.mark.explain
+@pytest.mark.long
+def test_characters_that_moved_the_next_one_add_up(run_of: RunOf, tmp_path: Path) -> None:
+    (one,) = explained(run_of(TEXT)["path"], "She was", cwd=tmp_path)
+    assert one["kind"] == "characters"
+    assert "".join(part["name"] for part in one["parts"]) == "She␣was"
+    assert len(one["answer"]) == 1
+
+
+@pytest.mark.explain
+@pytest.mark.long
+def test_each_class_of_a_mask_is_explained(run_of: RunOf, tmp_path: Path) -> None:
+    with np.load(files("dlrecipes.data") / "land.npz") as data:
+        write_image(tmp_path / "land.png", data["x_test"][0])
+    found = explained(run_of("land-unet")["path"], "land.png", cwd=tmp_path)
+    assert {one["answer"] for one in found} <= {"land", "water"}
+    assert all(len(one["parts"]) == 7 * 7 for one in found)
+    assert found[0]["layer"].startswith("conv2d")
 
 
 def test_what_cannot_be_explained_is_said(run_of: RunOf, tmp_path: Path) -> None:
     run = run_of(TEXT)["path"]
-    outcome = dlrecipes("explain", run, "She was", "--output", "out", cwd=tmp_path, code=2)
-    assert "explain knows classes and numbers of tables, texts and images" in outcome.err
+    outcome = dlrecipes("explain", run, "--global", "--output", "out", cwd=tmp_path, code=2)
+    assert "explain --global is for tables" in outcome.err
+    outcome = dlrecipes("explain", run, "--output", "out", cwd=tmp_path, code=2)
+    assert "explain takes inputs, or --global without inputs" in outcome.err
     run = run_of(REGRESSION)["path"]
     outcome = run_python(WITHOUT_SHAP, "explain", run, "rows.csv", cwd=tmp_path, code=2)
     assert "pip install 'dlrecipes[explain]'" in outcome.err

@@ -11,10 +11,11 @@ from dlrecipes.cli import options, output
 from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.cli.result import print_run_in_use
 from dlrecipes.datasets.own.files import printable, shortened
+from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import find_run
 
 if TYPE_CHECKING:
-    from dlrecipes.use.explain import Explanation
+    from dlrecipes.use.explain import Explanation, Overall
 
 EXPLANATIONS = "explanations"
 BAR = 20
@@ -25,7 +26,20 @@ STRONG, WEAK = 0.5, 0.15
 
 def explain(
     run: options.RunArgument,
-    inputs: options.PredictInputs,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT…",
+            help="What to explain the answers to, as `predict` takes it; nothing with --global.",
+            show_default=False,
+        ),
+    ] = None,
+    overall: Annotated[
+        bool,
+        typer.Option(
+            "--global", help="Importance and partial dependence of each column over the test rows."
+        ),
+    ] = False,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -43,18 +57,35 @@ def explain(
 ) -> None:
     """Show what moved the answer to each input: words, columns, or parts of a picture.
 
-    Takes what `predict` takes. Writes explanation.html, and a PNG image for each picture. Needs
-    shap: pip install 'dlrecipes[explain]'
+    Takes what `predict` takes. Writes explanation.html, and PNG images for each picture. Needs
+    shap: pip install 'dlrecipes[explain]'. With --global, shows what a model of tables relies on.
     """
+    if bool(inputs) == overall:
+        raise InputError(
+            "explain takes inputs, or --global without inputs.",
+            f"dlrecipes explain {run} INPUT…, or dlrecipes explain {run} --global",
+        )
     found = find_run(run, runs_dir)
     from dlrecipes.training.request import Changes
     from dlrecipes.use import explain as use
-    from dlrecipes.use.explain.page import write_page
+    from dlrecipes.use.explain.page import write_overall, write_page
 
     changes = Changes(device=device, data_dir=data_dir, trust_recipe=trust_recipe)
+    display, target = FetchDisplay(quiet=False), folder or found.folder(EXPLANATIONS)
+    if overall:
+        with output.only_json(json):
+            whole = use.explain_overall(found, changes, display)
+        path = write_overall(found, whole, target)
+        if json:
+            output.print_json({"run": found.run, "path": str(path), **whole.document()})
+            return
+        print_run_in_use(found, run, runs_dir)
+        _show_overall(whole)
+        output.console().print(f"\nWrote {path}", markup=False)
+        return
     with output.only_json(json):
-        explained = list(use.explain(found, inputs, changes, FetchDisplay(quiet=False)))
-    path = write_page(found, explained, folder or found.folder(EXPLANATIONS))
+        explained = list(use.explain(found, inputs or [], changes, display))
+    path = write_page(found, explained, target)
     if json:
         output.print_json(
             {
@@ -85,7 +116,7 @@ def _show(one: "Explanation") -> None:
     shares = [attribution / strongest for attribution in one.attributions]
     if one.kind == "columns":
         _show_columns(one, shares)
-    elif one.kind == "words":
+    elif one.kind in ("words", "characters"):
         _show_words(one, shares)
     else:
         _show_cells(one, shares)
@@ -108,6 +139,44 @@ def _show_columns(one: "Explanation", shares: Sequence[float]) -> None:
     )
 
 
+def _show_overall(overall: "Overall") -> None:
+    """Print how important each column is, the most first, and what the answer is at its ends."""
+    target = output.console()
+    target.print(
+        f"\nImportance: how much worse the {overall.metric} of {output.number(overall.value)} "
+        f"becomes when a column is shuffled ({overall.rows:,} test rows, {overall.shuffles} "
+        "shuffles)",
+        markup=False,
+    )
+    strongest = max((abs(one.mean) for one in overall.columns), default=0.0) or 1.0
+    output.print_table(
+        ["column", "importance", "±", ""],
+        [
+            [
+                shortened(printable(one.name)) + ("" if one.used else " (ignored)"),
+                f"{one.mean:.4g}",
+                f"{one.deviation:.2g}",
+                ("#" if one.mean > 0 else "-") * round(BAR * abs(one.mean) / strongest),
+            ]
+            for one in overall.columns
+        ],
+    )
+    if not overall.dependence:
+        return
+    answer = (
+        f"probability of {shortened(printable(overall.answer))}" if overall.answer else "answer"
+    )
+    target.print(f"\nPartial dependence: the mean {answer} by", markup=False)
+    for one in overall.dependence:
+        points = one.points[:: max(1, len(one.points) // 4)]
+        ends = ", ".join(
+            f"{shortened(printable(output.number(value) if one.is_curve else value))}: "
+            f"{output.number(mean)}"
+            for value, mean in points
+        )
+        target.print(f"  {shortened(printable(one.column))}  {ends}", markup=False)
+
+
 def _show_words(one: "Explanation", shares: Sequence[float]) -> None:
     """Print a text whose words are marked by what they add, and the strongest of them."""
     text = Text()
@@ -115,11 +184,11 @@ def _show_words(one: "Explanation", shares: Sequence[float]) -> None:
         strength = "bold" if abs(share) >= STRONG else "not bold"
         colour = "green" if share > 0 else "red"
         style = f"{strength} {colour}" if abs(share) >= WEAK else ""
-        text.append(printable(word), style=style).append(" ")
+        text.append(printable(word), style=style).append(" " if one.kind == "words" else "")
     output.console().print(text)
     order = sorted(range(len(shares)), key=lambda place: -abs(shares[place]))[:10]
     output.print_table(
-        ["word", "adds"],
+        [one.kind.removesuffix("s"), "adds"],
         [[shortened(printable(one.names[n])), f"{one.attributions[n]:+.4f}"] for n in order],
     )
 

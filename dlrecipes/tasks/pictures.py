@@ -29,18 +29,19 @@ def colour_of(number: int) -> tuple[int, ...]:
     return tuple(round(255 * share) for share in shares)
 
 
-def png_url(pixels: Array, *, is_mask: bool = False) -> str:
+def png_url(pixels: Array, *, is_mask: bool = False, largest: int = LARGEST_SIDE) -> str:
     """Return a picture as a data URL.
 
     Args:
         pixels: uint8 (height, width), or (height, width, channels) of 1 or 3 channels.
         is_mask: Whether its colours stand for classes, so that none may be in between.
+        largest: Pixels a side; a larger picture is made smaller.
     """
     from PIL import Image
 
     picture = Image.fromarray(pixels.squeeze(-1) if pixels.shape[2:] == (1,) else pixels)
     how = Image.Resampling.NEAREST if is_mask else Image.Resampling.BICUBIC
-    picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE), how)
+    picture.thumbnail((largest, largest), how)
     content = BytesIO()
     # A photo is a tenth of the size with losses that nobody sees.
     kind = "JPEG" if picture.mode == "RGB" and not is_mask and max(picture.size) > SMALL else "PNG"

@@ -1,9 +1,9 @@
 """Attributions after Shapley, by shap: what each part of an input adds to the model's answer.
 
-The parts are the columns of a row, the words of a text or the cells of a picture. A part is hidden
-by what other rows have in its column, by leaving the word out, or by the picture's mean colour. The
-attributions of an input add up to its answer less the expectation, the answer with all parts hidden
-(Lundberg and Lee 2017, arXiv:1705.07874).
+The parts are the columns of a row, the words of a text, the characters of a prompt or the cells of
+a picture. A part is hidden by what other rows have in its column, by leaving the word or character
+out, or by the picture's mean colour. The attributions of an input add up to its answer less the
+expectation, the answer with all parts hidden (Lundberg and Lee 2017, arXiv:1705.07874).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,22 +22,43 @@ from dlrecipes.runs.record import Run
 from dlrecipes.system.backend import check_device_name, load_tensorflow, select_device
 from dlrecipes.system.clock import Clock
 from dlrecipes.tasks import find_task
+from dlrecipes.tasks.answers.continuation import SPECIAL_TOKENS
 from dlrecipes.tasks.base import Inputs
+from dlrecipes.tasks.inputs.prose import CONTEXT
 from dlrecipes.tasks.inputs.table import cell_text
+from dlrecipes.tasks.inputs.text import text_array
 from dlrecipes.tasks.opening import open_source, settle
 from dlrecipes.tasks.serving import run_serving
 from dlrecipes.training.listener import WorkListener
 from dlrecipes.training.request import Changes, Request
-from dlrecipes.use.explain.parts import GRID, cells_of, hidden_cells, joined, words_of
+from dlrecipes.use.explain.layers import Inside, look_inside
+from dlrecipes.use.explain.parts import (
+    GRID,
+    cells_of,
+    hidden_cells,
+    joined,
+    shown_character,
+    words_of,
+)
 from dlrecipes.use.predict import load_serving
 
-ANSWERS = ("category", "number")
+KINDS = {
+    **{("table", answer): "columns" for answer in ("category", "number")},
+    **{("text", answer): "words" for answer in ("category", "number")},
+    **{("image", answer): "cells" for answer in ("category", "number", "mask")},
+    ("prose", "continuation"): "characters",
+}
+"""What the parts are, by the names of a task's inputs and answers."""
 BACKGROUND = 50
 """Training rows whose values take the place of a hidden column's."""
 ROUNDS = 10
 """Orders, and their reverses, in which parts are shown one after another."""
 MOST_ANSWERS = 4000
 """Inputs that the model answers for one explanation, about: more parts get fewer rounds."""
+MOST_SLOW_ANSWERS = 410
+"""The same where one answer takes long: a mask, or the next character after a long prompt."""
+LEAST_SHARE, MOST_CLASSES = 0.01, 4
+"""Of the pixels of a mask: a class with less is not explained, nor are more classes than that."""
 SEED = 0
 
 
@@ -47,14 +68,16 @@ class Explanation:
 
     Args:
         input: The input, as `predict` shows it.
-        kind: What the parts are: `columns`, `words` or `cells`.
-        answer: The class; empty for a number.
-        value: The probability of that class, or the number.
+        kind: What the parts are: `columns`, `words`, `characters` or `cells`.
+        answer: The class, of a mask one of its classes, or the next character; empty for a number.
+        value: The probability of that answer (of a mask, the mean over its pixels), or the number.
         expectation: That of an input with all parts hidden.
         names: The columns or words, in order; of a picture, `row,column` of each cell.
         values: What each part holds; empty for words and cells.
         attributions: What each part adds: they add up to `value` less `expectation`.
         picture: The pixels of a picture; None for other inputs.
+        grid: Cells a side of a picture, at most.
+        inside: What the layers say of it; None for other inputs than pictures.
     """
 
     input: str
@@ -66,15 +89,21 @@ class Explanation:
     values: list[str]
     attributions: list[float]
     picture: Array | None = None
+    grid: int = GRID
+    inside: Inside | None = None
 
     def document(self) -> dict[str, Any]:
         """Return what `explain --json` shows of it."""
-        parts = [
+        parts: list[dict[str, Any]] = [
             {"name": name, "value": value, "attribution": one}
             for name, value, one in zip(
                 self.names, self.values or [""] * len(self.names), self.attributions, strict=True
             )
         ]
+        if self.inside is not None:
+            for key in ("saliency", "grad_cam"):
+                for part, share in zip(parts, self._of_cells(key), strict=True):
+                    part[key] = share
         return {
             "input": self.input,
             "kind": self.kind,
@@ -82,7 +111,20 @@ class Explanation:
             "value": self.value,
             "expectation": self.expectation,
             "parts": parts,
+            **(
+                {"layer": self.inside.layer, "left_out": self.inside.missing} if self.inside else {}
+            ),
         }
+
+    def _of_cells(self, key: str) -> list[float | None]:
+        """Return the share of each cell in the saliency or Grad-CAM; None if it is unknown."""
+        strengths = getattr(self.inside, key)
+        if strengths is None:
+            return [None] * len(self.names)
+        cells = cells_of(strengths.shape, self.grid).ravel()
+        sums = np.bincount(cells, strengths.ravel())
+        shares: list[float | None] = (sums / (sums.sum() or 1.0)).round(5).tolist()
+        return shares
 
 
 def require_shap() -> Any:
@@ -116,11 +158,12 @@ def explain(
         InputError: if an input cannot be used, or the run's task cannot be explained.
     """
     task, forms = find_task(run.task), form_of(run)
-    kind = {"table": "columns", "text": "words", "image": "cells"}.get(task.input.name, "")
-    if not kind or task.answer.name not in ANSWERS:
+    kind = KINDS.get((task.input.name, task.answer.name), "")
+    if not kind:
+        why = ": it has no input to explain" if task.input.name == "noise" else ""
         raise InputError(
-            f"explain knows classes and numbers of tables, texts and images: {run.run} does "
-            f"{run.task}."
+            f"explain knows classes and numbers of tables, texts and images, masks, and the next "
+            f"character of a text: {run.run} does {run.task}{why}."
         )
     require_shap()
     check_device_name(changes.device or "auto")
@@ -128,7 +171,7 @@ def explain(
     for part in parts:
         for error in part.errors.values():
             raise error
-    others = _background(run, changes, listener) if kind == "columns" else {}
+    others = _some_rows(run, changes, listener) if kind == "columns" else {}
     with Clock(listener=listener).part("start"):
         device = select_device(changes.device or "auto")
         serving = load_serving(run, trust=changes.trust_recipe)
@@ -136,10 +179,10 @@ def explain(
         explained = _Explained(run, serving, others)
         for part in parts:
             for place in range(len(part.names)):
-                yield explained.one(part, place, kind)
+                yield from explained.one(part, place, kind)
 
 
-def _background(run: Run, changes: Changes, listener: WorkListener) -> dict[str, Array]:
+def _some_rows(run: Run, changes: Changes, listener: WorkListener) -> dict[str, Array]:
     """Return some training rows, by column."""
     request = Request.from_run(run, changes)
     found = settle(request.recipe_data, request.data, listener)
@@ -165,46 +208,101 @@ class _Explained:
         self.run, self.serving, self.others = run, serving, others
         self.answer, self.form = find_task(run.task).answer, form_of(run).answer
 
-    def one(self, inputs: Inputs, place: int, kind: str) -> Explanation:
-        """Return what moved the answer to one input."""
+    def one(self, inputs: Inputs, place: int, kind: str) -> Iterator[Explanation]:
+        """Yield what moved the answer to one input; of a mask, each of its classes."""
         features = inputs.features
         alone: Any = (
             {name: column[place : place + 1] for name, column in features.items()}
             if isinstance(features, dict)
             else features[place : place + 1]
         )
+        if kind == "characters":
+            alone = text_array([str(alone[0])[-CONTEXT:]])
         outputs = run_serving(self.serving, alone)
-        label, number = self._label(outputs)
+        wanted = self._wanted(outputs)
 
         def answers(rows: Any) -> Array:
-            found = run_serving(self.serving, rows)
-            if number < 0:
-                return found.reshape(-1).astype("float64")
-            probabilities: Array = class_probabilities(found)[:, number].astype("float64")
-            return probabilities
+            return self._numbers(run_serving(self.serving, rows))[:, [one for _, one in wanted]]
 
         names, values, whole, hidden = self._parts(alone, kind)
-        attributions, expectation = _attributed(len(names), partial(_answered, answers, hidden))
-        return Explanation(
-            input=inputs.names[place],
-            kind=kind,
-            answer=label,
-            value=float(answers(alone)[0]),
-            expectation=expectation,
-            names=names,
-            values=values,
-            attributions=attributions.tolist(),
-            picture=whole,
+        most = MOST_SLOW_ANSWERS if self.answer.name in ("mask", "continuation") else MOST_ANSWERS
+        attributions, expectations = _attributed(
+            len(names), partial(_answered, answers, hidden), most
         )
+        for column, (label, number) in enumerate(wanted):
+            yield Explanation(
+                input=inputs.names[place],
+                kind=kind,
+                answer=label,
+                value=float(self._numbers(outputs)[0, number]),
+                expectation=float(expectations[column]),
+                names=names,
+                values=values,
+                attributions=attributions[:, column].tolist(),
+                picture=whole,
+                grid=self.grid,
+                inside=None
+                if whole is None
+                else look_inside(self.serving, alone, partial(self._score, number)),
+            )
 
-    def _label(self, outputs: Array) -> tuple[str, int]:
-        """Return the class that is answered and its number; nothing and -1 for a number."""
+    @property
+    def grid(self) -> int:
+        """Return the cells a side of a picture: fewer where an answer takes long."""
+        return GRID // 2 if self.answer.name == "mask" else GRID
+
+    def _numbers(self, outputs: Array) -> Array:
+        """Return the number of each answer to each input, float64 (inputs, answers)."""
         if self.answer.name == "number":
-            return "", -1
+            return outputs.reshape(-1, 1).astype("float64")
+        found = outputs if self.answer.name == "continuation" else class_probabilities(outputs)
+        if self.answer.name == "mask":
+            found = found.mean(axis=(1, 2))
+        probabilities: Array = found.astype("float64")
+        return probabilities
+
+    def _wanted(self, outputs: Array) -> list[tuple[str, int]]:
+        """Return what is explained of an answer: its name, and its place among the numbers."""
+        if self.answer.name == "number":
+            return [("", 0)]
+        classes: Sequence[str] = getattr(self.form, "classes", ())
+        if self.answer.name == "continuation":
+            number = SPECIAL_TOKENS + int(outputs[0, SPECIAL_TOKENS:].argmax())
+            return [(shown_character(classes[number]), number)]
+        if self.answer.name == "mask":
+            called = class_probabilities(outputs)[..., : len(classes)].argmax(axis=-1)
+            shares = np.bincount(called.ravel(), minlength=len(classes)) / called.size
+            order = np.argsort(-shares)[:MOST_CLASSES]
+            return [(classes[one], int(one)) for one in order if shares[one] >= LEAST_SHARE]
         labels = np.zeros(len(outputs), "int64")
         name = str(self.answer.examine(outputs, labels, self.form).prediction[0])
-        classes: Sequence[str] = getattr(self.form, "classes", ())
-        return name, list(classes).index(name)
+        return [(name, list(classes).index(name))]
+
+    def _score(self, number: int, outputs: Any) -> Any:
+        """Return the number whose gradients are asked for, of outputs to one picture, a tensor.
+
+        That is the answer before its softmax, whose gradient vanishes where a model is sure; of a
+        mask, the sum over the pixels that have the class (Vinogradova and others 2020,
+        arXiv:2002.11434).
+        """
+        import tensorflow as tf
+
+        if self.answer.name == "number":
+            return tf.reduce_sum(outputs)
+        # Keras keeps them for its losses, for the same reason.
+        logits = getattr(outputs, "_keras_logits", None)
+        if outputs.shape[-1] == 1:
+            before = (
+                tf.math.log(outputs / (1 - outputs + 1e-7) + 1e-7) if logits is None else logits
+            )
+            before = tf.concat([-before, before], axis=-1)
+        else:
+            before = tf.math.log(outputs + 1e-7) if logits is None else logits
+        of_class = before[..., number]
+        if self.answer.name == "mask":
+            has_class = tf.equal(tf.argmax(before, axis=-1), number)
+            of_class = tf.where(has_class, of_class, tf.zeros_like(of_class))
+        return tf.reduce_sum(of_class)
 
     def _parts(
         self, alone: Any, kind: str
@@ -222,9 +320,13 @@ class _Explained:
         if kind == "words":
             words = words_of(str(alone[0]))
             return [word.strip() for word in words], [], None, partial(joined, words)
+        if kind == "characters":
+            characters = list(str(alone[0]))
+            hidden = partial(joined, characters, nothing="\n")
+            return [shown_character(one) for one in characters], [], None, hidden
         pixels = alone[0]
-        cells = cells_of(pixels.shape[:2], GRID)
-        down, across = (range(min(GRID, side)) for side in pixels.shape[:2])
+        cells = cells_of(pixels.shape[:2], self.grid)
+        down, across = (range(min(self.grid, side)) for side in pixels.shape[:2])
         names = [f"{row},{column}" for row in down for column in across]
         return names, [], pixels, partial(hidden_cells, pixels, cells)
 
@@ -232,23 +334,29 @@ class _Explained:
 def _answered(
     answers: Callable[[Any], Array], hidden: Callable[[Array], Any], mask: Array
 ) -> Array:
-    """Return the mean answer to each variant of an input, (variants,)."""
+    """Return the mean answers to each variant of an input, (variants, answers)."""
     rows = hidden(mask.astype(bool))
     found = answers(rows)
-    mean: Array = found.reshape(len(mask), -1).mean(axis=1)
+    mean: Array = found.reshape(len(mask), -1, found.shape[-1]).mean(axis=1)
     return mean
 
 
-def _attributed(count: int, function: Callable[[Array], Array]) -> tuple[Array, float]:
-    """Return what each part adds, (parts,), and the answer with all parts hidden."""
+def _attributed(count: int, function: Callable[[Array], Array], most: int) -> tuple[Array, Array]:
+    """Return what each part adds, (parts, answers), and the answers with all parts hidden.
+
+    Args:
+        count: Number of parts.
+        function: From which parts are shown, (variants, parts), to the answers.
+        most: Variants, about.
+    """
     shap = require_shap()
-    rounds = max(1, min(ROUNDS, MOST_ANSWERS // (2 * count + 1)))
+    rounds = max(1, min(ROUNDS, most // (2 * count + 1)))
     nothing, everything = np.zeros((1, count)), np.ones((1, count))
     explainer = shap.explainers.Permutation(
         function, shap.maskers.Independent(nothing, max_samples=1), seed=SEED
     )
     found = explainer(everything, max_evals=rounds * (2 * count + 1), silent=True)
-    return found.values[0], float(np.ravel(found.base_values)[0])
+    return found.values[0].reshape(count, -1), np.ravel(found.base_values)
 
 
 def _mixed(alone: dict[str, Array], others: dict[str, Array], mask: Array) -> dict[str, Array]:

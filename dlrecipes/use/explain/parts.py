@@ -25,10 +25,22 @@ def words_of(text: str) -> list[str]:
     return ["".join(words[start : start + size]) for start in range(0, len(words), size)]
 
 
-def joined(words: Sequence[str], mask: Array) -> Array:
-    """Return a text for each row of which words are shown, bool (variants, words)."""
+def shown_character(character: str) -> str:
+    """Return a character as it can be seen."""
+    return {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}.get(character, character)
+
+
+def joined(words: Sequence[str], mask: Array, nothing: str = "") -> Array:
+    """Return a text for each row of which words are shown.
+
+    Args:
+        words: The words, with the spaces behind them.
+        mask: bool (variants, words).
+        nothing: The text of which no word is shown.
+    """
     texts = [
-        "".join(word for word, is_shown in zip(words, row, strict=True) if is_shown) for row in mask
+        "".join(word for word, is_shown in zip(words, row, strict=True) if is_shown) or nothing
+        for row in mask
     ]
     found = np.empty(len(texts), dtype=object)
     found[:] = texts
