@@ -11,11 +11,21 @@ from dlrecipes.cli import options, output
 from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.cli.result import print_run_in_use
 from dlrecipes.datasets.own.files import printable, shortened
+from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import find_run
 
 if TYPE_CHECKING:
     from dlrecipes.use.explain import Explanation
 
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[INPUT…]",
+        help="Image files, texts, text files or tables to explain; folders of them, or patterns "
+        "such as 'new/*.png'. - reads standard input.",
+        show_default=False,
+    ),
+]
 EXPLANATIONS = "explanations"
 BAR = 20
 """Characters of the longest bar."""
@@ -25,7 +35,15 @@ STRONG, WEAK = 0.5, 0.15
 
 def explain(
     run: options.RunArgument,
-    inputs: options.PredictInputs,
+    inputs: Inputs = None,
+    attack: Annotated[
+        bool,
+        typer.Option(
+            "--attack",
+            help="Show the smallest change of an image that flips its answer; without INPUT, the "
+            "accuracy of attacked test rows.",
+        ),
+    ] = False,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -44,14 +62,23 @@ def explain(
     """Show what moved the answer to each input: words, columns, or parts of a picture.
 
     Takes what `predict` takes. Writes explanation.html, and a PNG image for each picture. Needs
-    shap: pip install 'dlrecipes[explain]'
+    shap: pip install 'dlrecipes[explain]'. --attack writes attack.html instead, and needs ART: pip
+    install 'dlrecipes[robust]'
     """
+    if not inputs and not attack:
+        raise InputError("INPUT is missing.", "Name an image, a text or a table to explain.")
     found = find_run(run, runs_dir)
     from dlrecipes.training.request import Changes
     from dlrecipes.use import explain as use
     from dlrecipes.use.explain.page import write_page
 
     changes = Changes(device=device, data_dir=data_dir, trust_recipe=trust_recipe)
+    if attack:
+        from dlrecipes.cli.explain_attack import show_attack
+
+        show_attack(found, inputs or [], changes, folder or found.folder(EXPLANATIONS), json=json)
+        return
+    assert inputs
     with output.only_json(json):
         explained = list(use.explain(found, inputs, changes, FetchDisplay(quiet=False)))
     path = write_page(found, explained, folder or found.folder(EXPLANATIONS))
