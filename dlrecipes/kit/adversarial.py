@@ -14,8 +14,8 @@ def with_adversarial_training(config: Any, model: Any) -> Any:
     Args:
         config: Has `adversarial`: the most that a grey value, from 0 to 255, is changed by; 0 to
             change none.
-        model: A functional network, not yet compiled, whose one input is images: uint8 (batch,
-            height, width, channels).
+        model: A functional or sequential network, not yet compiled, whose one input is images:
+            uint8 (batch, height, width, channels).
 
     Returns:
         The network itself where the strength is 0; else one that shares its layers.
@@ -26,7 +26,7 @@ def with_adversarial_training(config: Any, model: Any) -> Any:
 
     from dlrecipes.kit.adversarial_model import AdversarialModel
 
-    trained = AdversarialModel(model.input, model.output, name=model.name)
+    trained = AdversarialModel(model.inputs[0], model.outputs[0], name=model.name)
     trained.strength = float(config.adversarial)
     trained.seed = keras.random.SeedGenerator()  # Its state is a variable: saved and resumed.
     answer = with_float_input(model)
@@ -50,7 +50,8 @@ def with_float_input(model: Any) -> Any:
         is_network = isinstance(layer, keras.Model) and hasattr(layer, "inputs")
         return with_float_input(layer) if is_network else layer
 
+    before = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
     inputs = keras.tree.map_structure(
-        lambda tensor: keras.Input(tensor.shape[1:], dtype="float32", name=tensor.name), model.input
+        lambda tensor: keras.Input(tensor.shape[1:], dtype="float32", name=tensor.name), before
     )
     return keras.models.clone_model(model, input_tensors=inputs, clone_function=shared)

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
@@ -39,8 +38,15 @@ SEED = 0
 @contextmanager
 def _another_home() -> Iterator[None]:
     """Give the block an empty home: ART writes settings there when it is imported."""
-    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, {"HOME": folder}):
-        yield
+    before = os.environ.get("HOME")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["HOME"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["HOME"]
+            if before is not None:
+                os.environ["HOME"] = before
 
 
 def require_art() -> tuple[Any, Any]:
