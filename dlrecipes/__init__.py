@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlrecipes.datasets.examples import Data, Examples, Source
+    from dlrecipes.kit.adversarial import with_adversarial_training
     from dlrecipes.kit.columns import standardised_columns
     from dlrecipes.kit.config import Interval, TrainingConfig
     from dlrecipes.kit.generated_images import generated_image_metrics
@@ -70,6 +71,7 @@ __all__ = [
     "surprise_of_members",
     "text_generation_metrics",
     "texts_with",
+    "with_adversarial_training",
     "word_numbers",
 ]
 
@@ -109,6 +111,7 @@ HOMES = {
     "next_character": "kit.vocabulary",
     "ngram_numbers": "kit.vocabulary",
     "texts_with": "kit.vocabulary",
+    "with_adversarial_training": "kit.adversarial",
     "word_numbers": "kit.vocabulary",
 }
 

@@ -57,6 +57,8 @@ def _lacking() -> dict[str, str]:
         lacking["browser"] = "there is no chromium, or no playwright"
     if find_spec("shap") is None:
         lacking["explain"] = "shap is not installed"
+    if find_spec("art") is None:
+        lacking["robust"] = "the Adversarial Robustness Toolbox is not installed"
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         lacking["user"] = "only root can become another user, with setpriv"
     return lacking

@@ -179,6 +179,7 @@ OWN: dict[str, tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]] = {
         (("*callbacks]", PLATEAU),),
         (*PRACTICES, "--schedule", "constant", "--optimizer", "sgd"),
     ),
+    "adversarial": (MNIST, (), (*PRACTICES, "--adversarial", "16")),
     "batches_cut_anew": (
         MNIST,
         (

@@ -319,6 +319,7 @@ def test_every_practice_can_be_switched_on_in_one_run(train_apart: TrainApart) -
         *("--optimizer", "sgd", "--learning-rate", "0.02", "--schedule", "cosine"),
         *("--balance-classes", "--batch-normalization", "--activation", "leaky_relu"),
         *("--early-stopping", "1", "--validation-fraction", "0.2", "--filters", "8,8"),
+        *("--adversarial", "8"),
     )
     config = document["config"]
     assert document["preset"] == "two-conv"

@@ -22,6 +22,7 @@ PHASES = {
     "time training": ("Timing the training", ""),
     "time serving": ("Timing predictions", ""),
     "evaluate": ("Testing the model", ""),
+    "attack": ("Attacking the model", ""),
     "save": ("Saving the run", ""),
     "baseline": ("Comparing with a plain baseline", ""),
     "report": ("Gathering the report", ""),

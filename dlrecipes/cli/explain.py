@@ -17,6 +17,15 @@ from dlrecipes.runs.lookup import find_run
 if TYPE_CHECKING:
     from dlrecipes.use.explain import Explanation, Overall
 
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[INPUT…]",
+        help="Image files, texts, text files or tables to explain; folders of them, or patterns "
+        "such as 'new/*.png'. - reads standard input.",
+        show_default=False,
+    ),
+]
 EXPLANATIONS = "explanations"
 BAR = 20
 """Characters of the longest bar."""
@@ -26,18 +35,19 @@ STRONG, WEAK = 0.5, 0.15
 
 def explain(
     run: options.RunArgument,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="INPUT…",
-            help="What to explain the answers to, as `predict` takes it; nothing with --global.",
-            show_default=False,
-        ),
-    ] = None,
+    inputs: Inputs = None,
     overall: Annotated[
         bool,
         typer.Option(
             "--global", help="Importance and partial dependence of each column over the test rows."
+        ),
+    ] = False,
+    attack: Annotated[
+        bool,
+        typer.Option(
+            "--attack",
+            help="Show the smallest change of an image that flips its answer; without INPUT, the "
+            "accuracy of attacked test rows.",
         ),
     ] = False,
     folder: Annotated[
@@ -59,10 +69,11 @@ def explain(
 
     Takes what `predict` takes. Writes explanation.html, and PNG images for each picture. Needs
     shap: pip install 'dlrecipes[explain]'. With --global, shows what a model of tables relies on.
+    --attack writes attack.html instead, and needs ART: pip install 'dlrecipes[robust]'
     """
-    if bool(inputs) == overall:
+    if (overall and (inputs or attack)) or not (overall or inputs or attack):
         raise InputError(
-            "explain takes inputs, or --global without inputs.",
+            "explain takes inputs, or --global without inputs, or --attack with or without inputs.",
             f"dlrecipes explain {run} INPUT…, or dlrecipes explain {run} --global",
         )
     found = find_run(run, runs_dir)
@@ -71,7 +82,13 @@ def explain(
     from dlrecipes.use.explain.page import write_overall, write_page
 
     changes = Changes(device=device, data_dir=data_dir, trust_recipe=trust_recipe)
-    display, target = FetchDisplay(quiet=False), folder or found.folder(EXPLANATIONS)
+    target = folder or found.folder(EXPLANATIONS)
+    if attack:
+        from dlrecipes.cli.explain_attack import show_attack
+
+        show_attack(found, inputs or [], changes, target, json=json)
+        return
+    display = FetchDisplay(quiet=False)
     if overall:
         with output.only_json(json):
             whole = use.explain_overall(found, changes, display)

@@ -62,6 +62,8 @@ class TrainingConfig:
         activation: Function between the layers, by its name in Keras.
         batch_normalization: Whether a layer's outputs are normalised before the activation.
         augmentation: Whether training images are shifted and turned a little, at random.
+        adversarial: Largest change of a grey value, of 255, in training images that are changed to
+            mislead the network, so that it learns to resist attacks; 0 for none.
         dropout: Fraction of units set to 0 while training.
         l1: Penalty on the sum of absolute weights.
         l2: Penalty on the sum of squared weights.
@@ -84,6 +86,7 @@ class TrainingConfig:
     )
     batch_normalization: bool = True
     augmentation: bool = False
+    adversarial: Annotated[int, Interval(minimum=0, maximum=255)] = 0
     dropout: Annotated[float, Interval(minimum=0, maximum=1, open_maximum=True)] = 0.0
     l1: Annotated[float, Interval(minimum=0)] = 0.0
     l2: Annotated[float, Interval(minimum=0)] = 0.0

@@ -14,7 +14,7 @@ from dlrecipes.datasets.examples import Data, Rows, Source
 from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.system.backend import Device, load_tensorflow, set_seed
 from dlrecipes.tasks.base import Task
-from dlrecipes.tasks.serving import named_features, run_serving
+from dlrecipes.tasks.serving import KIT, named_features, run_serving
 
 SERVING_HINT = "Write serving(model, data) in the recipe: raw inputs in, answer out."
 PICKING = ("GetItem", "Squeeze", "TakeAlongAxis")
@@ -170,7 +170,9 @@ def _functional(model: Any, raw: Rows) -> Any:
     from keras.src.models.functional import Functional
 
     if isinstance(model, Functional):
-        return model
+        # How a network of the kit's own class is trained is nothing to those who use it.
+        is_of_kit = type(model).__module__.startswith(KIT)
+        return keras.Model(model.input, model.output) if is_of_kit else model
     columns = raw if isinstance(raw, dict) else {"": raw}
     inputs = {}
     for name, column in columns.items():
