@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dlrecipes.cli import limits, options, output
 from dlrecipes.cli.display import Display, FetchDisplay
 from dlrecipes.cli.report import leave_report
+from dlrecipes.cli.watch import Follow
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.runs.record import Run, finite
 from dlrecipes.runs.verdict import BAD
@@ -30,7 +31,13 @@ class Silent(FetchDisplay):
 
 
 def train(
-    request: "Request", count: int, wanted: limits.Limits, *, as_json: bool, quiet: bool
+    request: "Request",
+    count: int,
+    wanted: limits.Limits,
+    follow: Follow | None,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Train with several seeds, and print how far the results differ.
 
@@ -38,6 +45,7 @@ def train(
         request: What is to be trained, with the first seed.
         count: Number of seeds.
         wanted: Limits of the mean metrics.
+        follow: Is told of each run that begins; None for nobody.
         as_json: Whether to print one JSON document.
         quiet: Whether to show the result and warnings alone.
     """
@@ -52,7 +60,9 @@ def train(
     with output.only_json(as_json):
         try:
             runs = list(
-                seeds.train_seeds(request, count, group, lambda: Display(progress, quiet=quiet))
+                seeds.train_seeds(
+                    request, count, group, lambda: Display(progress, quiet=quiet, follow=follow)
+                )
             )
         except DlrecipesError as error:
             if error.exit_code == 2:

@@ -42,6 +42,27 @@ def write_report(run: Run) -> Path:
 
 def report_html(run: Run) -> str:
     """Return the report of a run as one HTML document."""
+    shown, facts = _shown(run), _facts(run)
+    page: str = template(TEMPLATE).render(
+        run=run,
+        facts=facts,
+        data=shown_data(run.data),
+        shown=shown,
+        settings=_settings(run, facts),
+        result=_result(run, shown),
+        matrix=_matrix(run, shown),
+        curves=learning_curves(run),
+        charts=_test_charts(shown),
+        snapshots=_snapshots(run),
+        legend=_legend(run, shown),
+        command=command_of(run),
+        kept=_kept(run),
+    )
+    return page
+
+
+def template(name: str) -> Any:
+    """Return a template of this folder."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -52,22 +73,7 @@ def report_html(run: Run) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "duration": duration, "shape": _shape}
-    shown, facts = _shown(run), _facts(run)
-    return environment.get_template(TEMPLATE).render(
-        run=run,
-        facts=facts,
-        data=shown_data(run.data),
-        shown=shown,
-        settings=_settings(run, facts),
-        result=_result(run, shown),
-        matrix=_matrix(run, shown),
-        curves=_learning_curves(run),
-        charts=_test_charts(shown),
-        snapshots=_snapshots(run),
-        legend=_legend(run, shown),
-        command=_command(run),
-        kept=_kept(run),
-    )
+    return environment.get_template(name)
 
 
 def _shown(run: Run) -> dict[str, Any]:
@@ -161,13 +167,18 @@ def _matrix(run: Run, shown: Mapping[str, Any]) -> dict[str, Any]:
     return {"names": names, "rows": rows, "behind": behind}
 
 
-def _learning_curves(run: Run) -> list[dict[str, str]]:
-    """Return a chart for each loss and metric that was measured in every epoch."""
+def epochs_of(run: Run) -> list[dict[str, float]]:
+    """Return what was measured in each epoch so far."""
     try:
         text = (run.path / record.HISTORY_FILE).read_text(encoding="utf-8")
-        history = checkpoints.history_rows(text)
+        return checkpoints.history_rows(text)
     except (OSError, ValueError):
         return []
+
+
+def learning_curves(run: Run) -> list[dict[str, str]]:
+    """Return a chart for each loss and metric that was measured in every epoch."""
+    history = epochs_of(run)
     names = [name for row in history[:1] for name in row if not name.startswith("val_")]
     found = []
     for name in names:
@@ -301,7 +312,7 @@ def _legend(run: Run, shown: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def _command(run: Run) -> str:
+def command_of(run: Run) -> str:
     """Return the command that repeats a run, or goes on with one that did not finish."""
     name = shlex.quote(f"{run.recipe}/{run.run}")
     return f"dlrecipes {'reproduce' if run.status == 'finished' else 'resume'} {name}"
