@@ -235,10 +235,20 @@ def compare(
     runs_dir: options.RunsDir = options.RUNS_DIR,
     json: options.Json = False,
 ) -> None:
-    """Compare two runs: settings, metrics, and whether the difference is more than noise."""
-    from dlrecipes.runs.pairs import compared  # It imports NumPy, which a list can spare.
+    """Compare two runs: settings, metrics, and whether the difference is more than noise.
+
+    Of trainings with --seeds, name the two groups: then their means are compared.
+    """
+    # They import NumPy, which a list can spare.
+    from dlrecipes.cli.runs_groups import compare_groups
+    from dlrecipes.runs.groups import find_group
+    from dlrecipes.runs.pairs import compared
 
     folder = options.folder_of_runs(context, runs_dir)
+    groups = [find_group(text, folder) for text in (first, second)]
+    if any(groups):
+        compare_groups(groups, (first, second), as_json=json)
+        return
     one, other = find_run(first, folder, finished=False), find_run(second, folder, finished=False)
     settings = _pairs(_comparable(one), _comparable(other))
     differing = {name: pair for name, pair in settings.items() if pair[0] != pair[1]}

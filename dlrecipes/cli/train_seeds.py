@@ -13,6 +13,7 @@ from dlrecipes.cli.watch import Follow
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.runs.record import Run, finite
 from dlrecipes.runs.verdict import BAD
+from dlrecipes.system.words import with_margin
 
 if TYPE_CHECKING:
     from dlrecipes.training.request import Request
@@ -79,6 +80,7 @@ def train(
                 "recipe": request.facts.name,
                 "runs": [run.document() for run in runs],
                 "mean": spread.mean,
+                "margin": spread.margin,
                 "deviation": spread.deviation,
                 "lowest": spread.lowest,
                 "highest": spread.highest,
@@ -107,14 +109,14 @@ def _show(runs: Sequence[Run], spread: "Spread", together: "Ensemble") -> None:
     )
     target.print()
     output.print_table(
-        ["test metric", "mean", "deviation", "lowest", "highest", "ensemble"],
+        ["test metric", "mean (95 %)", "deviation", "lowest", "highest", "ensemble"],
         [
             [
                 name,
+                with_margin(spread.mean[name], spread.margin[name]),
                 *(
                     output.number(value)
                     for value in (
-                        spread.mean[name],
                         spread.deviation[name],
                         spread.lowest[name],
                         spread.highest[name],
