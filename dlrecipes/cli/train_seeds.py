@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlrecipes.cli import limits, options, output
 from dlrecipes.cli.display import Display, FetchDisplay
@@ -74,25 +74,30 @@ def train(
         together = test_together(runs, Changes(trust_recipe=True), Silent())
     spread = seeds.spread_of(runs)
     if as_json:
-        output.print_json(
-            {
-                "name": group,
-                "recipe": request.facts.name,
-                "runs": [run.document() for run in runs],
-                "mean": spread.mean,
-                "margin": spread.margin,
-                "deviation": spread.deviation,
-                "lowest": spread.lowest,
-                "highest": spread.highest,
-                "ensemble": finite(dict(together.metrics)),
-                "not_ensembled": together.why_none,
-            }
-        )
+        output.print_json(_document(group, runs, spread, together))
     else:
         _show(runs, spread, together)
         output.print_next(f"dlrecipes evaluate {options.typed_run(runs[0], runs[0].run)}")
     bad = [run.verdict for run in runs if run.verdict in BAD]
     wanted.enforce(spread.mean, bad[0] if bad else runs[0].verdict)
+
+
+def _document(
+    group: str, runs: Sequence[Run], spread: "Spread", together: "Ensemble"
+) -> dict[str, Any]:
+    """Return what `--json` shows of the runs, and of the spread of their metrics."""
+    return {
+        "name": group,
+        "recipe": runs[0].recipe,
+        "runs": [run.document() for run in runs],
+        "mean": spread.mean,
+        "margin": spread.margin,
+        "deviation": spread.deviation,
+        "lowest": spread.lowest,
+        "highest": spread.highest,
+        "ensemble": finite(dict(together.metrics)),
+        "not_ensembled": together.why_none,
+    }
 
 
 def _show(runs: Sequence[Run], spread: "Spread", together: "Ensemble") -> None:
