@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from support import COMMAND, REGRESSION, dlrecipes, environment, same_weights, weights_of
 
 COUNT = 3
@@ -63,6 +64,8 @@ def test_an_interrupted_group_is_continued_and_says_how_far_its_runs_differ(trai
     for name in ("mae", "mse", "r2"):
         values = [run["metrics"][name] for run in runs]
         assert trained["mean"][name] == pytest.approx(statistics.mean(values))
+        half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+        assert trained["margin"][name] == pytest.approx(half)
         assert trained["deviation"][name] == pytest.approx(statistics.stdev(values))
         assert (trained["lowest"][name], trained["highest"][name]) == (min(values), max(values))
 
@@ -94,10 +97,11 @@ def test_people_see_a_table_and_other_settings_need_another_name(
     words = (*WORDS, "--no-baseline", "--seed", "5", "--seeds", "3", "--name", "g")
     shown = dlrecipes(*words, cwd=folder).out.splitlines()
     row = next(line.split() for line in shown if line.startswith("mae"))
-    assert row[1:] == [
+    assert row[1:4] == [f"{trained['mean']['mae']:.4f}", "±", f"{trained['margin']['mae']:.4f}"]
+    assert row[4:] == [
         f"{number:.4f}"
         for number in (
-            *(trained[name]["mae"] for name in ("mean", "deviation", "lowest", "highest")),
+            *(trained[name]["mae"] for name in ("deviation", "lowest", "highest")),
             trained["ensemble"]["mae"],
         )
     ]

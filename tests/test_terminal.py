@@ -1,5 +1,6 @@
 """What a person sees: at 80 columns all is readable, at 120 good, and colour has a meaning."""
 
+import io
 import re
 import subprocess
 from collections.abc import Callable
@@ -20,10 +21,13 @@ from support import (
 )
 from terminal import STEPS, Shown, in_terminal
 
+from dlrecipes.cli import output
+from dlrecipes.cli.display import Display
 from dlrecipes.cli.layout import Part, one_line, reflowed, table, wrapped
 
 RunOf = Callable[[str], dict[str, Any]]
 WIDTHS = (80, 120)
+SPARKLINE = re.compile("[▁▂▃▄▅▆▇]{2,}")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CURSOR = re.compile(r"\x1b\[[0-9;?]*[A-HJKSTfhlsu]|\r(?!\n)")
 COPIED = ("Next: ", "dlrecipes ")
@@ -143,11 +147,30 @@ def test_the_bar_is_one_line_counts_its_epoch_and_is_gone_at_the_end(
     bars = [[line for line in lines if STEPS.search(line)] for lines in shown.states()]
     assert max(map(len, bars)) == 1, "it is there, and never twice"
     for (bar,) in filter(None, bars):
-        epoch, steps = re.match(r"epoch (\d)/4  step (\d+)/60  [━─]{16}  ", bar).groups()
+        epoch, steps = re.match(r"epoch (\d)/4  step (\d+)/60  [━─]{8,16}  ", bar).groups()
         assert int(epoch) <= 4
         assert int(steps) <= 60
         assert len(bar) < columns
     assert not bars[-1]
+    curves = [SPARKLINE.findall(bar) for (bar,) in filter(None, bars)]
+    assert max(map(len, curves)) == 1
+    assert curves[-1][0][0] == "▇", "the loss was highest at the beginning"
+    assert not SPARKLINE.search("".join(shown.lines)), "it goes with the bar"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "no_colour", "curves"),
+    [("utf-8", "", ["▇▄▁"]), ("utf-8", "1", []), ("ascii", "", [])],
+)
+def test_a_sparkline_is_drawn_only_where_its_signs_can_be_shown(
+    encoding: str, no_colour: str, curves: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_colour)
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    display = Display(output.Screen(file=file, force_terminal=True), quiet=False)
+    for loss in (3.0, 2.0, 1.0):
+        display.losses.add(loss)
+    assert SPARKLINE.findall(display._draw(200).plain) == curves
 
 
 def test_after_ctrl_c_the_bar_is_gone_and_the_notice_is_there(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Show a download or a training as it goes: a live line on a terminal, plain lines elsewhere."""
 
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.markup import escape
 from rich.text import Text
@@ -9,7 +10,8 @@ from rich.text import Text
 from dlrecipes.cli import output
 from dlrecipes.cli.layout import Part, one_line
 from dlrecipes.cli.live import LiveLine, own_screen
-from dlrecipes.cli.moving import Moving, bar, time_left
+from dlrecipes.cli.moving import BAR_WIDTH, Moving, bar, time_left
+from dlrecipes.cli.sparkline import LONG, SHORT, Losses
 from dlrecipes.datasets.published.download import shown_bytes
 from dlrecipes.runs.record import Run, shown_data
 from dlrecipes.system.progress import watch
@@ -192,11 +194,15 @@ class Display(FetchDisplay):
     Args:
         console: Where to show it.
         quiet: Whether to show warnings alone.
+        follow: Is told of the run when it begins; None for nobody.
     """
 
-    def __init__(self, console: output.Screen, *, quiet: bool) -> None:
+    def __init__(
+        self, console: output.Screen, *, quiet: bool, follow: Callable[[Run], None] | None = None
+    ) -> None:
         super().__init__(quiet=quiet)
-        self.console = console
+        self.console, self.follow = console, follow
+        self.losses = Losses()
         self.epochs = self.steps = self.samples = 0
         self.epoch = self.step = self.step_before = self.steps_before = 0
         self.logs: Mapping[str, float] = {}
@@ -206,6 +212,8 @@ class Display(FetchDisplay):
         """Show what is trained."""
         self.epochs, self.steps, self.samples = epochs, steps, samples
         self.epoch = self.step = self.steps_before = 0
+        if self.follow:
+            self.follow(run)
         if self.quiet:
             return
         rows = ", ".join(f"{count:,} {split}" for split, count in run.data["rows"].items())
@@ -224,6 +232,7 @@ class Display(FetchDisplay):
                 self.started, self.steps_before = now, self._trained(epoch, step)
             self.epoch, self.epoch_started, self.step_before = epoch, now, step
         self.step, self.logs = step, logs
+        self.losses.add(logs.get("loss", math.nan))
         if self.line is None:
             self.line = LiveLine(self.console, self._draw)
 
@@ -264,9 +273,23 @@ class Display(FetchDisplay):
         parts = [
             Part(f"epoch {self.epoch}/{self.epochs}", weight=9),
             Part(f"step {self.step:,}{of_all}", weight=8),
-            Part(bar(self.step, self.steps, self.console), weight=6, style="green"),
+            self._bar(),
+            self._curve(),
             *shown_metrics(self.logs, validation=False),
             Part(f"{rate * per_step:,.0f} samples/s" if rate and per_step else "", weight=1),
             Part(left, weight=7),
         ]
         return one_line(parts, width)
+
+    def _bar(self) -> Part:
+        """Return how much of the epoch is done: as a bar, half as long on a narrow terminal."""
+        full, half = (
+            bar(self.step, self.steps, self.console, width) for width in (BAR_WIDTH, BAR_WIDTH // 2)
+        )
+        return Part(full, half, weight=6, style="green")
+
+    def _curve(self) -> Part:
+        """Return how the loss has gone so far; nothing where it cannot be shown."""
+        if self.console.no_color or not self.console.encoding.startswith("utf"):
+            return Part("")
+        return Part(self.losses.sparkline(LONG), self.losses.sparkline(SHORT), weight=1)

@@ -73,13 +73,13 @@ def progress_shown() -> Iterator[None]:
             line.stop()
 
 
-def bar(done: float, size: float, screen: output.Screen) -> str:
+def bar(done: float, size: float, screen: output.Screen, width: int = BAR_WIDTH) -> str:
     """Return a bar of how much is done; empty if nobody knows how much there is to do."""
     if not size:
         return ""
     full, rest = ("━", "─") if screen.encoding.startswith("utf") else ("#", "-")
-    filled = round(BAR_WIDTH * min(done / size, 1.0))
-    return full * filled + rest * (BAR_WIDTH - filled)
+    filled = round(width * min(done / size, 1.0))
+    return full * filled + rest * (width - filled)
 
 
 def time_left(seconds: float) -> str:

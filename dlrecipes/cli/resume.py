@@ -12,6 +12,7 @@ from dlrecipes.cli import limits, options, output
 from dlrecipes.cli.display import Display
 from dlrecipes.cli.report import leave_report
 from dlrecipes.cli.result import print_run
+from dlrecipes.cli.watch import Watch, watched
 from dlrecipes.runs.lookup import find_unfinished
 from dlrecipes.runs.record import RECIPE_FILE, Run
 
@@ -25,6 +26,7 @@ def resume(
     data_dir: options.DataDir = None,
     device: options.DeviceNow = "",
     on_nan: options.OnNaNNow = "",
+    watch: Watch = False,
     prove: options.Prove = False,
     trust_recipe: options.TrustRecipe = False,
     runs_dir: options.RunsDir = options.RUNS_DIR,
@@ -57,8 +59,9 @@ def resume(
     if found.status == "finished":
         output.print_warning(f"The run {found.path} is already finished.")
     else:
-        display = Display(output.console(stderr=json, in_passing=True), quiet=quiet)
-        with output.only_json(json):
+        progress = output.console(stderr=json, in_passing=True)
+        with watched(watch, progress) as follow, output.only_json(json):
+            display = Display(progress, quiet=quiet, follow=follow)
             found = trainer.resume(found, changes, display)
             leave_report(found, wanted=not found.no_report)
     # By its path: the recipe's name may stand for a run that was started later.

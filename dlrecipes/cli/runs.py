@@ -234,10 +234,20 @@ def compare(
     runs_dir: options.RunsDir = options.RUNS_DIR,
     json: options.Json = False,
 ) -> None:
-    """Compare two runs: settings, metrics, and whether the difference is more than noise."""
-    from dlrecipes.runs import pairs  # It imports NumPy, which a list can spare.
+    """Compare two runs: settings, metrics, and whether the difference is more than noise.
+
+    Of trainings with --seeds, name the two groups: then their means are compared.
+    """
+    # They import NumPy, which a list can spare.
+    from dlrecipes.cli.runs_groups import compare_groups
+    from dlrecipes.runs import pairs
+    from dlrecipes.runs.seed_groups import find_group
 
     folder = options.folder_of_runs(context, runs_dir)
+    groups = [find_group(text, folder) for text in (first, second)]
+    if any(groups):
+        compare_groups(groups, (first, second), as_json=json)
+        return
     one, other = find_run(first, folder, finished=False), find_run(second, folder, finished=False)
     differing = pairs.differing_settings(one, other)
     metrics = pairs.side_by_side(one.metrics, other.metrics)

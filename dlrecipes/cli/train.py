@@ -11,6 +11,7 @@ from dlrecipes.cli.arguments import recipe_of_file
 from dlrecipes.cli.display import Display
 from dlrecipes.cli.report import leave_report
 from dlrecipes.cli.result import print_run
+from dlrecipes.cli.watch import Watch, watched
 from dlrecipes.runs.lookup import read_run
 from dlrecipes.runs.record import RECIPE_FILE
 
@@ -46,6 +47,7 @@ def train(
     on_nan: options.OnNaN = "",
     no_baseline: options.NoBaseline = False,
     no_report: options.NoReport = False,
+    watch: Watch = False,
     trust_recipe: options.TrustRecipe = False,
     plan: options.Plan = False,
     fail_below: limits.Below = None,
@@ -100,13 +102,15 @@ def train(
     if plan:
         train_plan.show(request, as_json=json)
         return
-    if seeds is not None:
-        train_seeds.train(request, seeds, wanted, as_json=json, quiet=quiet)
-        return
-    display = Display(output.console(stderr=json, in_passing=True), quiet=quiet)
-    with output.only_json(json):
-        run = trainer.train(request, display)
-        leave_report(run, wanted=not no_report)
+    progress = output.console(stderr=json, in_passing=True)
+    with watched(watch, progress) as follow:
+        if seeds is not None:
+            train_seeds.train(request, seeds, wanted, follow, as_json=json, quiet=quiet)
+            return
+        display = Display(progress, quiet=quiet, follow=follow)
+        with output.only_json(json):
+            run = trainer.train(request, display)
+            leave_report(run, wanted=not no_report)
     print_run(run, options.typed_run(run), as_json=json, quiet=quiet)
     wanted.enforce(run.metrics, run.verdict)
 

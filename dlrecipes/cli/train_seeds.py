@@ -4,14 +4,16 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlrecipes.cli import limits, options, output
 from dlrecipes.cli.display import Display, FetchDisplay
 from dlrecipes.cli.report import leave_report
+from dlrecipes.cli.watch import Follow
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.runs.record import Run, finite
 from dlrecipes.runs.verdict import BAD
+from dlrecipes.system.words import with_margin
 
 if TYPE_CHECKING:
     from dlrecipes.training.request import Request
@@ -30,7 +32,13 @@ class Silent(FetchDisplay):
 
 
 def train(
-    request: "Request", count: int, wanted: limits.Limits, *, as_json: bool, quiet: bool
+    request: "Request",
+    count: int,
+    wanted: limits.Limits,
+    follow: Follow | None,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Train with several seeds, and print how far the results differ.
 
@@ -38,6 +46,7 @@ def train(
         request: What is to be trained, with the first seed.
         count: Number of seeds.
         wanted: Limits of the mean metrics.
+        follow: Is told of each run that begins; None for nobody.
         as_json: Whether to print one JSON document.
         quiet: Whether to show the result and warnings alone.
     """
@@ -52,7 +61,9 @@ def train(
     with output.only_json(as_json):
         try:
             runs = list(
-                seeds.train_seeds(request, count, group, lambda: Display(progress, quiet=quiet))
+                seeds.train_seeds(
+                    request, count, group, lambda: Display(progress, quiet=quiet, follow=follow)
+                )
             )
         except DlrecipesError as error:
             if error.exit_code == 2:
@@ -63,24 +74,30 @@ def train(
         together = test_together(runs, Changes(trust_recipe=True), Silent())
     spread = seeds.spread_of(runs)
     if as_json:
-        output.print_json(
-            {
-                "name": group,
-                "recipe": request.facts.name,
-                "runs": [run.document() for run in runs],
-                "mean": spread.mean,
-                "deviation": spread.deviation,
-                "lowest": spread.lowest,
-                "highest": spread.highest,
-                "ensemble": finite(dict(together.metrics)),
-                "not_ensembled": together.why_none,
-            }
-        )
+        output.print_json(_document(group, runs, spread, together))
     else:
         _show(runs, spread, together)
         output.print_next(f"dlrecipes evaluate {options.typed_run(runs[0], runs[0].run)}")
     bad = [run.verdict for run in runs if run.verdict in BAD]
     wanted.enforce(spread.mean, bad[0] if bad else runs[0].verdict)
+
+
+def _document(
+    group: str, runs: Sequence[Run], spread: "Spread", together: "Ensemble"
+) -> dict[str, Any]:
+    """Return what `--json` shows of the runs, and of the spread of their metrics."""
+    return {
+        "name": group,
+        "recipe": runs[0].recipe,
+        "runs": [run.document() for run in runs],
+        "mean": spread.mean,
+        "margin": spread.margin,
+        "deviation": spread.deviation,
+        "lowest": spread.lowest,
+        "highest": spread.highest,
+        "ensemble": finite(dict(together.metrics)),
+        "not_ensembled": together.why_none,
+    }
 
 
 def _show(runs: Sequence[Run], spread: "Spread", together: "Ensemble") -> None:
@@ -97,14 +114,14 @@ def _show(runs: Sequence[Run], spread: "Spread", together: "Ensemble") -> None:
     )
     target.print()
     output.print_table(
-        ["test metric", "mean", "deviation", "lowest", "highest", "ensemble"],
+        ["test metric", "mean (95 %)", "deviation", "lowest", "highest", "ensemble"],
         [
             [
                 name,
+                with_margin(spread.mean[name], spread.margin[name]),
                 *(
                     output.number(value)
                     for value in (
-                        spread.mean[name],
                         spread.deviation[name],
                         spread.lowest[name],
                         spread.highest[name],

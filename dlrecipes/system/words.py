@@ -21,6 +21,13 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
 
 
+def with_margin(value: float, margin: float) -> str:
+    """Return a number with its margin to as many decimals, such as `29.2 ± 5.3`."""
+    shown = number(value)
+    decimals = len(shown.partition(".")[2])
+    return f"{shown} ± {margin:,.{decimals}f}"
+
+
 def duration(seconds: float) -> str:
     """Return a duration for people, such as 2 min 5 s."""
     if seconds < 60:

@@ -10,6 +10,7 @@ import numpy as np
 from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.runs.lookup import check_name, read_run
 from dlrecipes.runs.record import RUN_FILE, Run, finite
+from dlrecipes.runs.seed_groups import margin_of_mean
 from dlrecipes.system.backend import forget
 from dlrecipes.training import trainer
 from dlrecipes.training.listener import Listener
@@ -24,12 +25,14 @@ class Spread:
 
     Args:
         mean: Their means.
+        margin: Half of the 95 % interval of each mean.
         deviation: Their standard deviations, of a sample.
         lowest: The lowest values.
         highest: The highest values.
     """
 
     mean: dict[str, float]
+    margin: dict[str, float]
     deviation: dict[str, float]
     lowest: dict[str, float]
     highest: dict[str, float]
@@ -41,6 +44,7 @@ def spread_of(runs: Sequence[Run]) -> Spread:
     values = {name: np.array([run.metrics[name] for run in runs], "float64") for name in names}
     return Spread(
         mean={name: float(found.mean()) for name, found in values.items()},
+        margin={name: margin_of_mean(found.tolist()) for name, found in values.items()},
         deviation={name: float(found.std(ddof=1)) for name, found in values.items()},
         lowest={name: float(found.min()) for name, found in values.items()},
         highest={name: float(found.max()) for name, found in values.items()},

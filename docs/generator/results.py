@@ -11,6 +11,7 @@ import chaos
 import checkpoint_cost
 import compare
 import first_step
+import interval_coverage
 import measure
 import offline
 import public_sets
@@ -66,6 +67,7 @@ PLACES: dict[str, Callable[[], str]] = {
     "compare bare": lambda: "\n".join(compare.table_of_bare(_read("compare"))),
     "compare paths": lambda: "\n".join(compare.table_of_paths(_read("compare"))),
     "first step": lambda: first_step.table(_read("first_step")),
+    "interval coverage": lambda: interval_coverage.table(_read("interval_coverage")),
     "chaos": lambda: chaos.table(_read("chaos")),
     "offline": lambda: offline.table(_read("offline")),
     "checkpoint cost": lambda: checkpoint_cost.summary(_read("checkpoint_cost")),

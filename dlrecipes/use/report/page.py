@@ -59,11 +59,11 @@ def report_html(run: Run) -> str:
         settings=_settings(run, facts),
         result=_result(run, shown),
         matrix=_matrix(run, shown),
-        curves=_learning_curves(run),
+        curves=learning_curves(run),
         charts=_test_charts(shown),
         snapshots=_snapshots(run),
         legend=_legend(run, shown),
-        command=_command(run),
+        command=command_of(run),
         name=shlex.quote(f"{run.recipe}/{run.run}"),
         use=_use(run, facts),
         unfinished=_unfinished(run),
@@ -137,7 +137,7 @@ def _matrix(run: Run, shown: Mapping[str, Any]) -> dict[str, Any]:
     return {"names": names, "rows": rows, "behind": behind}
 
 
-def _learning_curves(run: Run) -> list[dict[str, str]]:
+def learning_curves(run: Run) -> list[dict[str, str]]:
     """Return a chart for each loss and metric that was measured in every epoch."""
     history = history_of(run)
     found = []
@@ -271,7 +271,7 @@ def _legend(run: Run, shown: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def _command(run: Run) -> str:
+def command_of(run: Run) -> str:
     """Return the command that repeats a run, or goes on with one that did not finish."""
     name = shlex.quote(f"{run.recipe}/{run.run}")
     return f"dlrecipes {'reproduce' if run.status == 'finished' else 'resume'} {name}"

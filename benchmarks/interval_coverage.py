@@ -1,0 +1,124 @@
+"""Measure whether the interval of a mean over seeds holds what it says.
+
+    python benchmarks/interval_coverage.py --runs-dir FOLDER     # half an hour; continues there
+
+Twenty trainings that differ in their seeds alone give the mean that is to be covered. Twenty times,
+five trainings with seeds that no other has give a mean and its 95 % interval, as `train --seeds 5`
+shows them. An interval covers the mean of the twenty if that lies in it. Welch's interval of the
+difference, which `runs compare` shows, also counts the spread of the mean of twenty: it covers if
+it holds 0. As the mean of twenty is itself uncertain, an interval of a mean is expected to cover it
+93 % of the time, not 95 %: the share of Student's t with 4 degrees of freedom within
+2.776 x sqrt(0.8). Twenty repetitions tell little, so five and twenty are also drawn many times from
+all of the trainings, without a seed in both. `python docs/generate.py` then puts the result into
+the documentation.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlrecipes.catalog.find import find_recipe
+from dlrecipes.runs.provenance import here
+from dlrecipes.runs.seed_groups import difference_of_means, margin_of_mean
+from dlrecipes.training.listener import Silence
+from dlrecipes.training.request import Flags, Request
+from dlrecipes.training.seeds import spread_of, train_seeds
+
+RESULT = Path(__file__).with_suffix(".json")
+RECIPE, EPOCHS = "regression-mlp", "5"
+FEW, MANY, REPETITIONS = 5, 20, 20
+DRAWN = 20_000
+
+
+def measure(runs_dir: Path, repetitions: int) -> dict[str, Any]:
+    """Return how often the intervals cover the mean of other seeds.
+
+    Args:
+        runs_dir: The folder of the runs: those that are in it already are not trained again.
+        repetitions: How many groups of five seeds are trained.
+    """
+    facts = find_recipe(RECIPE)
+    flags = Flags(
+        settings={"epochs": EPOCHS},
+        data="sample",
+        runs_dir=runs_dir,
+        no_baseline=True,
+        no_report=True,
+    )
+    request = Request.from_flags(facts, flags, None)
+    runs = []
+    for run in train_seeds(request, MANY + FEW * repetitions, "coverage", Silence):
+        runs.append(run)
+        print(f"seed {run.seed}: {run.metrics[run.headline]:.5g}", flush=True)
+    metric = runs[0].headline
+    values = [float(run.metrics[metric] or 0) for run in runs]
+    others = values[:MANY]
+    groups = []
+    for start in range(MANY, len(runs), FEW):
+        spread = spread_of(runs[start : start + FEW])
+        mean, margin = spread.mean[metric], spread.margin[metric]
+        low, high = difference_of_means(values[start : start + FEW], others).interval
+        covers = abs(mean - float(np.mean(others))) <= margin
+        groups.append({"mean": mean, "margin": margin, "covers": covers, "welch": low <= 0 <= high})
+    return {
+        "command": f"dlrecipes train {RECIPE} --data sample --epochs {EPOCHS} --seeds {len(runs)}",
+        "metric": metric,
+        "values": values,
+        "mean": float(np.mean(others)),
+        "groups": groups,
+        **drawn_coverage(values),
+        "machine": here("cpu"),
+    }
+
+
+def drawn_coverage(values: list[float]) -> dict[str, float]:
+    """Return the share of groups drawn at random whose intervals cover the mean of others."""
+    random, covered, welch = np.random.default_rng(0), 0, 0
+    for _ in range(DRAWN):
+        drawn = random.permutation(values).tolist()
+        few, many = drawn[:FEW], drawn[FEW : FEW + MANY]
+        low, high = difference_of_means(few, many).interval
+        covered += abs(float(np.mean(few) - np.mean(many))) <= margin_of_mean(few)
+        welch += low <= 0 <= high
+    return {"drawn_covers": covered / DRAWN, "drawn_welch": welch / DRAWN}
+
+
+def table(document: dict[str, Any]) -> str:
+    """Return the result as a sentence and a table."""
+    groups, count = document["groups"], len(document["values"])
+    said = (
+        f"{count} trainings by `{document['command']}`: the mean {document['metric']} of the first "
+        f"{MANY} is {document['mean']:,.1f}, and the others are {len(groups)} groups of {FEW}."
+    )
+    if len(groups) < REPETITIONS:
+        said += f" That is fewer than the {REPETITIONS} that are planned, and too few to tell."
+    shown = {
+        "The interval of the mean of 5 holds the mean of 20 others": ("covers", "drawn_covers"),
+        "Welch's interval of the difference of the two means holds 0": ("welch", "drawn_welch"),
+    }
+    rows = [
+        f"| {what} | {sum(group[key] for group in groups)} of {len(groups)} "
+        f"| {document[drawn]:.1%} of {DRAWN:,} |"
+        for what, (key, drawn) in shown.items()
+    ]
+    return "\n".join(
+        [said, "", "| | fresh seeds each time | drawn from all |", "|---|---|---|", *rows]
+    )
+
+
+def main() -> None:
+    """Measure, print and keep the result."""
+    parser = argparse.ArgumentParser(description="Measure how often intervals over seeds cover.")
+    parser.add_argument("--runs-dir", type=Path, required=True, help="where the runs are kept")
+    parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="groups of five seeds")
+    arguments = parser.parse_args()
+    document = measure(arguments.runs_dir, arguments.repetitions)
+    RESULT.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    print(table(document))
+
+
+if __name__ == "__main__":
+    main()
