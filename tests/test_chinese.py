@@ -128,3 +128,5 @@ def test_a_recipe_without_a_chinese_description_says_so_and_is_shown_in_english(
 def test_a_language_that_there_is_not_is_refused(tmp_path: Path) -> None:
     error = dlrecipes("describe", MNIST, "--lang", "fr", cwd=tmp_path, code=2).err
     assert "--lang must be one of en, zh. Received: fr" in error
+    error = dlrecipes("describe", MNIST, "--lang", "zh", "--network", cwd=tmp_path, code=2).err
+    assert "--lang changes nothing of the network." in error

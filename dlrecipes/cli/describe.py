@@ -84,6 +84,8 @@ def describe(
         raise InputError(f"--lang must be one of {', '.join(LANGUAGES)}. Received: {lang}")
     facts = find_recipe(recipe)
     if network:
+        if lang != LANGUAGES[0]:
+            raise InputError("--lang changes nothing of the network.", "Leave out one of the two.")
         from dlrecipes.cli.network import show
         from dlrecipes.training.request import Flags, Request
 
