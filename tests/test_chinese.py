@@ -17,6 +17,8 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FORMULA_WORDS = re.compile(r"\\(?:text|mathrm)\{[^}]*\}")
 CHINESE = re.compile("[\N{CJK UNIFIED IDEOGRAPH-4E00}-\N{CJK UNIFIED IDEOGRAPH-9FFF}]")
 PICTURES = CHECKOUT / "docs" / "pictures"
+CHANGED = {"text-generation-lstm": 1, "land-unet": 0, "digits-gan": 0}
+"""Settings whose change was measured, at least: fewer where a training takes minutes."""
 MOST_BYTES = 1_500_000
 """Of the pictures of all lessons."""
 
@@ -59,7 +61,7 @@ def test_a_lesson_has_formulas_a_network_curves_and_what_settings_do(recipe: str
     assert f"](../pictures/{recipe}-loss.svg)" in text
     changed = text.partition("| changed alone |")[2].partition("\n\n")[0].splitlines()
     assert changed[2].startswith("| nothing |")
-    assert len(changed) >= 5, "the default, and some changes"
+    assert len(changed) - 4 >= CHANGED.get(recipe, 3)
     network = dict(FENCE.findall(text))["mermaid"]
     boxes = set(re.findall(r"^    (n\d+)\[", network, re.MULTILINE))
     counts = [
