@@ -17,7 +17,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FORMULA_WORDS = re.compile(r"\\(?:text|mathrm)\{[^}]*\}")
 CHINESE = re.compile("[\N{CJK UNIFIED IDEOGRAPH-4E00}-\N{CJK UNIFIED IDEOGRAPH-9FFF}]")
 PICTURES = CHECKOUT / "docs" / "pictures"
-CHANGED = {"text-generation-lstm": 1, "land-unet": 1, "digits-gan": 0}
+CHANGED = dict.fromkeys(("text-generation-lstm", "land-unet", "digits-gan"), 1)
 """Settings whose change was measured, at least: fewer where a training takes minutes."""
 MOST_BYTES = 1_500_000
 """Of the pictures of all lessons."""
