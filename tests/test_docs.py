@@ -36,7 +36,11 @@ DOCS = CHECKOUT / "docs"
 REFERENCE = DOCS / "reference"
 COMMANDS = REFERENCE / "commands.md"
 """Its fences of text say how commands are typed, with OPTIONS and the like."""
-PAGES = (CHECKOUT / "README.md", CHECKOUT / "data" / "README.md", *sorted(DOCS.rglob("*.md")))
+PAGES = (
+    *sorted(CHECKOUT.glob("README*.md")),
+    CHECKOUT / "data" / "README.md",
+    *sorted(DOCS.rglob("*.md")),
+)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://)([^)\s]+)\)")
 MOST_LINES = 120

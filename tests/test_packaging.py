@@ -61,7 +61,8 @@ def test_the_wheel_holds_every_module_the_recipes_and_the_samples(distributions:
     wanted = {f"dlrecipes/recipes/{recipe.replace('-', '_')}.py" for recipe in RECIPES}
     wanted |= {f"dlrecipes/data/{name}" for name in (*SAMPLES, "README.md")}
     wanted |= {str(path.relative_to(CHECKOUT)) for path in CHECKOUT.glob("dlrecipes/**/*.py")}
-    wanted |= {"dlrecipes/py.typed"}
+    wanted |= {f"dlrecipes/recipes/{recipe.replace('-', '_')}.zh.md" for recipe in RECIPES}
+    wanted |= {"dlrecipes/py.typed", "dlrecipes/kit/config.zh.md"}
     wanted |= {"dlrecipes/datasets/published/checksums/diamonds.txt"}
     assert wanted - names == set()
     tops = {name.partition("/")[0] for name in names}

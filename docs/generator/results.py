@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -42,19 +42,23 @@ def score(recipe: str, data: str) -> str:
     return f"{value:,.4g} {measure.unit(recipe)} in {seconds:.0f} s"
 
 
-def of_recipe(recipe: str) -> str:
-    """Return the table of a recipe's results; empty if it was not measured."""
-    table = measure.table(measured(), only=recipe)
-    if table.count("\n") < 2:
-        return ""
-    return f"{table}\n\n{measure.machine(measured())} See [Results](../results.md)."
+def range_of(values: Sequence[float], digits: int) -> str:
+    """Return the mean of values, and the lowest and the highest of several."""
+    mean = f"{statistics.mean(values):,.{digits}f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
 
 
 def docstrings() -> dict[Path, str]:
-    """Return the text of each recipe, with the seconds and scores that were measured."""
+    """Return the text of each recipe, with the seconds and scores that were measured.
+
+    So the Chinese descriptions beside them.
+    """
     return {
         path: measure.docstring_with(measured(), path.read_text("utf-8"))
-        for path in sorted((ROOT / "recipes").glob("[!_]*.py"))
+        for pattern in ("[!_]*.py", "*.zh.md")
+        for path in sorted((ROOT / "recipes").glob(pattern))
     }
 
 
