@@ -128,7 +128,7 @@ def test_what_cannot_be_attacked_is_said(run_of: RunOf, tmp_path: Path) -> None:
     assert "flips the class of an image" in outcome.err
     assert "tabular-regression" in outcome.err
     outcome = dlrecipes("explain", run, cwd=tmp_path, code=2)
-    assert "INPUT is missing" in outcome.err
+    assert "explain takes inputs" in outcome.err
     run = run_of(MNIST)["path"]
     outcome = run_python(WITHOUT_ART, "explain", run, "--attack", cwd=tmp_path, code=2)
     assert "pip install 'dlrecipes[robust]'" in outcome.err

@@ -299,7 +299,7 @@ def test_a_terminal_shows_a_bar_with_epoch_step_loss_metric_speed_and_time_left(
     shown = ESCAPES.sub("", child.before)
     bars = [line for line in re.split(r"[\r\n]+", shown) if "step " in line and line.strip()]
     full = re.compile(
-        r"epoch [1-4]/4  step \d+/60  \S+  accuracy \d\.\d+  loss \d\.\d+  "
+        r"epoch [1-4]/4  step \d+/60  \S+  [▁-█]+  accuracy \d\.\d+  loss \d\.\d+  "
         r"[\d,]+ samples/s  \d+:\d\d left"
     )
     assert any(full.search(line) for line in bars), bars[-3:]

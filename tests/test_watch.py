@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import CONTRAST, CUT_OFF
 from support import COMMAND, REGRESSION, WITHOUT_TENSORFLOW, dlrecipes, environment
-from test_report_in_a_browser import CONTRAST, CUT_OFF
 
 from dlrecipes.cli.sparkline import LONG, SHORT, Losses
 from dlrecipes.runs.lookup import read_run
