@@ -116,6 +116,15 @@ def test_examples_without_a_label_are_left_out(name: str, tmp_path: Path) -> Non
     assert any(f"6 examples of {name!r} are left out" in note for note in findings.notes)
 
 
+def test_labels_that_join_others_are_said(tmp_path: Path) -> None:
+    kinds = ("action", "comedy", "action;comedy", "action;comedy;drama", "drama;comedy")
+    path = write(tmp_path / "x.csv", [(f"film {n} good", kinds[n % 5]) for n in range(60)])
+    assert any("'action;comedy' join others" in note for note in look(path).notes)
+    kinds = ("Portland, OR", "Salem, OR", "Boise, ID")
+    path = write(tmp_path / "y.csv", [(f"film {n} good", kinds[n % 3]) for n in range(60)])
+    assert not any("join others" in note for note in look(path).notes)
+
+
 def test_a_class_that_is_never_tested_is_named(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     rows = [

@@ -3,7 +3,8 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from dlrecipes.datasets.own.cells import is_number
@@ -13,6 +14,8 @@ MOST_NUMBERS = 50
 """Different numbers in a column that can be classes; with more, it is a quantity."""
 FEWEST_ROWS = 20
 """With fewer rows, a class for nearly every row is a small example, not a mistake."""
+JOINTS = ("|", ";", ",")
+"""What may stand between several labels of one example."""
 UNLABELLED = (
     *("unsup", "unsupervised", "unlabelled", "unlabeled", "nolabel", "unlabel", "withoutlabel"),
     *("notlabelled", "notlabeled", "unannotated", "notannotated", "tobelabelled", "tobelabeled"),
@@ -103,3 +106,22 @@ def check_classes(counts: Mapping[str, int], path: Path, report: Report) -> None
             f"{rows:,} rows).",
             "Name a column of few different labels with --label-column.",
         )
+    elif joined := _joined_labels(counts):
+        report.note(
+            f"Labels such as {shortened(joined[0])!r} join others, and an example has one class: "
+            f"{len(joined):,} of them are taken as classes of their own."
+        )
+
+
+def _joined_labels(names: Iterable[str]) -> list[str]:
+    """Return the names of classes that are made of others, such as `cat;dog` beside `cat`."""
+    names = set(names)
+    for mark in JOINTS:
+        parts = {name: [one.strip() for one in name.split(mark)] for name in names if mark in name}
+        known = names | {
+            one for one, count in Counter(chain(*map(set, parts.values()))).items() if count > 1
+        }
+        joined = sorted(name for name, of in parts.items() if known.issuperset(of))
+        if joined:
+            return joined
+    return []
