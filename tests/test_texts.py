@@ -1,6 +1,7 @@
 """Texts in whatever form they come: scripts, encodings, labels, layouts, columns."""
 
 import csv
+import json
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,6 +115,18 @@ def test_examples_without_a_label_are_left_out(name: str, tmp_path: Path) -> Non
     assert findings.rows == {"train": 12, "test": 12}
     assert classes(findings) == {"neg": 12, "pos": 12}
     assert any(f"6 examples of {name!r} are left out" in note for note in findings.notes)
+
+
+def test_the_values_of_objects_in_objects_are_columns(tmp_path: Path) -> None:
+    rows = [
+        {"id": n, "review": {"text": f"film {n} good", "by": {"stars": n % 2}}} for n in range(40)
+    ]
+    path = tmp_path / "x.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    options = FileOptions(label_column="review.by.stars")
+    findings = look_at(path, TASKS["text-classification"], options, {})
+    assert classes(findings) == {"0": 20, "1": 20}
+    assert any("The column of texts is review.text" in note for note in findings.notes)
 
 
 def test_labels_that_join_others_are_said(tmp_path: Path) -> None:

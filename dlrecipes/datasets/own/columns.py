@@ -168,7 +168,10 @@ class Wanted:
         if self.name:
             return self.name if self.name in table.names else ""
         lower = {name.lower(): name for name in reversed(table.names)}
-        return next((lower[name] for name in self.known if name in lower), "")
+        within = {name.rpartition(".")[2]: whole for name, whole in lower.items()}  # reviews.text
+        return next(
+            (found[name] for found in (lower, within) for name in self.known if name in found), ""
+        )
 
 
 def find_columns(table: Table, wanted: Sequence[Wanted], report: Report) -> list[str]:

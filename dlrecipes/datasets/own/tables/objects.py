@@ -13,6 +13,8 @@ from dlrecipes.datasets.storage import CHUNK
 
 HINT = 'Every line is an object of its own, such as {"text": "good", "label": "yes"}'
 HALF = "it holds half of a surrogate pair"
+DEEPEST = 3
+"""Objects within each other whose values become columns."""
 NAMED_BY = 1000
 """Objects at the beginning of a file that name its columns: most writers leave out empty ones."""
 
@@ -118,9 +120,19 @@ class JsonTable(TextTable):
         return not unknown and not nested
 
 
-def _composed(found: dict[str, Any]) -> dict[str, Any]:
-    """Return an object whose names are in one form of Unicode."""
-    return found if all(map(str.isascii, found)) else {composed(k): v for k, v in found.items()}
+def _composed(found: dict[str, Any], before: str = "", depth: int = DEEPEST) -> dict[str, Any]:
+    """Return an object whose names are in one form of Unicode, with the values of those within.
+
+    A value of an object within has the names of both: `{"film": {"year": 1999}}` is `film.year`.
+    """
+    flat: dict[str, Any] = {}
+    for name, value in found.items():
+        whole = f"{before}{name if name.isascii() else composed(name)}"
+        if isinstance(value, dict) and value and depth:
+            flat |= _composed(value, f"{whole}.", depth - 1)
+        else:
+            flat[whole] = value
+    return flat
 
 
 def _has_half_a_pair(found: dict[str, Any]) -> bool:
