@@ -131,8 +131,9 @@ def _kind(name: str, facts: ColumnFacts, wanted: str, report: Report) -> Written
     if wanted != "number" and (words := _booleans(facts)):
         facts.values.update(words.values())
         return Written(words=words)
-    has_elapsed = bool(facts.units[ELAPSED])  # Others, below 24:00, may be times of a day.
-    if has_elapsed and facts.numbers + facts.dates >= MOSTLY * (facts.rows - facts.missing):
+    known = facts.rows - facts.missing
+    has_elapsed = facts.units[ELAPSED] > (1 - MOSTLY) * known  # Others may be times of a day.
+    if has_elapsed and facts.numbers + facts.dates >= MOSTLY * known:
         return Written(unit=ELAPSED)
     if not wanted and facts.dates and facts.dates >= MOSTLY * (facts.rows - facts.missing):
         return Written(DATES, order=_order(name, facts, report))
