@@ -9,10 +9,10 @@ import numpy as np
 from dlrecipes.datasets.storage import Array
 from dlrecipes.runs.record import Run
 from dlrecipes.system.atomic import whole_file, write_atomically
-from dlrecipes.system.words import number
 from dlrecipes.tasks.pictures import png_url
 from dlrecipes.use.explain.attack import WHITE, Flip
 from dlrecipes.use.explain.robustness import Attacked, Robustness
+from dlrecipes.use.pages import rendered
 from dlrecipes.use.report.charts import Axes, lines
 
 PAGE = "attack.html"
@@ -69,17 +69,7 @@ def write_robustness(run: Run, found: Robustness, folder: Path) -> None:
 
 def _write_page(folder: Path, **shown: Any) -> None:
     """Write the page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("dlrecipes.use.explain", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = number
-    html = environment.get_template(TEMPLATE).render(**shown)
+    html = rendered(__package__, TEMPLATE, **shown)
     write_atomically(folder / PAGE, html.encode())
 
 

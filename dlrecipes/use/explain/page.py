@@ -10,11 +10,11 @@ from dlrecipes.datasets.own.files import shortened
 from dlrecipes.datasets.storage import Array
 from dlrecipes.runs.record import Run
 from dlrecipes.system.atomic import whole_file, write_atomically
-from dlrecipes.system.words import number
 from dlrecipes.tasks.pictures import png_url
 from dlrecipes.use.explain.attribution import Explanation
 from dlrecipes.use.explain.overall import Dependence, Overall
 from dlrecipes.use.explain.parts import cells_of
+from dlrecipes.use.pages import rendered
 from dlrecipes.use.report import charts
 from dlrecipes.use.report.charts import Axes
 
@@ -61,17 +61,7 @@ def write_overall(run: Run, overall: Overall, folder: Path) -> Path:
 
 def _write(run: Run, folder: Path, **filled: Any) -> None:
     """Write the page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("dlrecipes.use.explain", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = number
-    html = environment.get_template(TEMPLATE).render(run=run, **filled)
+    html = rendered(__package__, TEMPLATE, run=run, **filled)
     write_atomically(folder / PAGE, html.encode())
 
 

@@ -12,6 +12,7 @@ from dlrecipes.runs.record import Run, shown_data
 from dlrecipes.system.atomic import write_atomically
 from dlrecipes.system.words import duration
 from dlrecipes.training.diagnosis import kept_epoch
+from dlrecipes.use.pages import rendered, shape
 from dlrecipes.use.report import charts
 from dlrecipes.use.report.charts import Axes
 from dlrecipes.use.report.flips import flips
@@ -20,8 +21,6 @@ from dlrecipes.use.report.parts import (
     history_of,
     measured,
     points_of,
-    rendered,
-    shape,
     shown_of,
     value_in_words,
 )
@@ -54,6 +53,7 @@ def comparison_html(one: Run, other: Run) -> str:
         difference = pairs.compared(one, other)
     told_apart = flips(one, other) if difference and "why_none" not in difference else {}
     return rendered(
+        __package__,
         TEMPLATE,
         one=one,
         other=other,

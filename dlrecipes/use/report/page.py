@@ -17,6 +17,7 @@ from dlrecipes.tasks.answers.continuation import PROMPT_CHARACTERS
 from dlrecipes.tasks.pictures import colour_of
 from dlrecipes.training.diagnosis import kept_epoch
 from dlrecipes.training.shown import WIDEST_MATRIX
+from dlrecipes.use.pages import rendered
 from dlrecipes.use.report import charts
 from dlrecipes.use.report.charts import Axes
 from dlrecipes.use.report.parts import (
@@ -25,7 +26,6 @@ from dlrecipes.use.report.parts import (
     history_of,
     measured,
     points_of,
-    rendered,
     shown_of,
     value_in_words,
 )
@@ -51,6 +51,7 @@ def report_html(run: Run) -> str:
     """Return the report of a run as one HTML document."""
     shown, facts = shown_of(run), facts_of(run)
     return rendered(
+        __package__,
         TEMPLATE,
         run=run,
         facts=facts,

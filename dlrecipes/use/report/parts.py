@@ -10,31 +10,10 @@ from dlrecipes.catalog.facts import Facts, read_facts
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.runs import checkpoints, record
 from dlrecipes.runs.record import Run
-from dlrecipes.system.words import duration, number
 
 EPOCHS_NAMED = 10
 """On the axis of a learning curve."""
 Points = list[tuple[float, float]]
-
-
-def rendered(template: str, **values: Any) -> str:
-    """Return a page.
-
-    Args:
-        template: Name of the file that it is made from.
-        values: What the template shows, by name.
-    """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("dlrecipes.use.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "duration": duration, "shape": shape}
-    return environment.get_template(template).render(**values)
 
 
 def shown_of(run: Run) -> dict[str, Any]:
@@ -92,8 +71,3 @@ def value_in_words(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def shape(sizes: Sequence[int | None]) -> str:
-    """Return an output's shape for people."""
-    return " x ".join("any" if size is None else f"{size:,}" for size in sizes) if sizes else ""

@@ -1,8 +1,9 @@
 """The page of a training: its learning curves so far, and its result at the end."""
 
 from dlrecipes.runs.record import REPORT_FILE, Run, shown_data
+from dlrecipes.use.pages import rendered
 from dlrecipes.use.report.page import command_of, learning_curves
-from dlrecipes.use.report.parts import history_of, rendered
+from dlrecipes.use.report.parts import history_of
 
 TEMPLATE = "watch.html.jinja"
 
@@ -17,6 +18,7 @@ def watch_html(run: Run | None, nonce: str, *, is_over: bool) -> str:
     """
     history = history_of(run) if run else []
     return rendered(
+        __package__,
         TEMPLATE,
         run=run,
         is_over=is_over,
