@@ -141,6 +141,26 @@ def test_a_column_that_the_model_was_told_to_ignore_adds_nothing(tmp_path: Path)
     (curve,) = [one["points"] for one in whole["dependence"] if one["column"] == "a"]
     assert curve[-1]["answer"] > curve[0]["answer"], "y is 10 a + b"
     assert "secret" in (tmp_path / "out" / "explanation.html").read_text("utf-8")
+    with (tmp_path / "table.csv").open("a") as file:
+        file.write("1,1,1,11\n")
+    for what in ("one.csv", "--global"):
+        refused = dlrecipes("explain", run["path"], what, "--output", "out", cwd=tmp_path, code=2)
+        assert "has changed" in refused.err
+
+
+@pytest.mark.explain
+@pytest.mark.long
+def test_what_a_model_relies_on_is_measured_for_its_positive_class(
+    run_of: RunOf, tmp_path: Path
+) -> None:
+    run = run_of("loans-mlp")
+    assert run["details"]["positive"] == "bad"
+    asked = ("explain", run["path"], "--global", "--output", "out", "--json")
+    whole = dlrecipes(*asked, cwd=tmp_path).document
+    assert whole["metric"] == "average_precision"
+    assert whole["answer"] == "bad"
+    # Half of the test rows are looked at; for "good", it would be above 0.9.
+    assert whole["value"] == pytest.approx(run["metrics"]["average_precision"], abs=0.1)
 
 
 @pytest.mark.explain

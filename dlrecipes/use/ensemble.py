@@ -7,8 +7,7 @@ from typing import Any
 from dlrecipes.catalog.contract import import_recipe
 from dlrecipes.datasets.examples import Data
 from dlrecipes.runs.record import Run
-from dlrecipes.system.backend import load_tensorflow, select_device
-from dlrecipes.tasks.opening import open_source, settle
+from dlrecipes.system.backend import load_tensorflow
 from dlrecipes.training.calls import (
     build_model,
     called,
@@ -18,7 +17,7 @@ from dlrecipes.training.calls import (
 )
 from dlrecipes.training.listener import WorkListener
 from dlrecipes.training.request import Changes, Request
-from dlrecipes.training.trainer import require_same_data
+from dlrecipes.use.opening import data_and_device
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,7 @@ def test_together(runs: Sequence[Run], changes: Changes, listener: WorkListener)
     wanted = request.recipe_data
     if not wanted.task.answer.can_be_averaged:
         return Ensemble(why_none=f"the mean of several answers is none ({wanted.task.name})")
-    found = settle(wanted, request.data, listener)
-    source = open_source(wanted, found, first.seed, listener)
-    require_same_data(first, source)
-    device = select_device(request.device)
+    source, device = data_and_device(first, changes, listener)
     recipe = import_recipe(request.facts.path)
     config = recipe.Config(**request.config)
     data = load_data(recipe, config, source)

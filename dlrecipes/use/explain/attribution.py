@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dlrecipes.datasets.examples import Examples
 from dlrecipes.datasets.own.files import FileOptions
 from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError
@@ -27,10 +28,9 @@ from dlrecipes.tasks.base import Inputs
 from dlrecipes.tasks.inputs.prose import CONTEXT
 from dlrecipes.tasks.inputs.table import cell_text
 from dlrecipes.tasks.inputs.text import text_array
-from dlrecipes.tasks.opening import open_source, settle
 from dlrecipes.tasks.serving import run_serving
 from dlrecipes.training.listener import WorkListener
-from dlrecipes.training.request import Changes, Request
+from dlrecipes.training.request import Changes
 from dlrecipes.use.explain.layers import Inside, look_inside
 from dlrecipes.use.explain.parts import (
     GRID,
@@ -40,6 +40,7 @@ from dlrecipes.use.explain.parts import (
     shown_character,
     words_of,
 )
+from dlrecipes.use.opening import data_and_device
 from dlrecipes.use.predict import load_serving
 
 KINDS = {
@@ -171,10 +172,14 @@ def explain(
     for part in parts:
         for error in part.errors.values():
             raise error
-    others = _some_rows(run, changes, listener) if kind == "columns" else {}
-    with Clock(listener=listener).part("start"):
-        device = select_device(changes.device or "auto")
-        serving = load_serving(run, trust=changes.trust_recipe)
+    others: dict[str, Array] = {}
+    if kind == "columns":
+        source, device = data_and_device(run, changes, listener)
+        others = _some_rows(source.train)
+    else:
+        with Clock(listener=listener).part("start"):
+            device = select_device(changes.device or "auto")
+    serving = load_serving(run, trust=changes.trust_recipe)
     with load_tensorflow().device(device.scope):
         explained = _Explained(run, serving, others)
         for part in parts:
@@ -182,12 +187,8 @@ def explain(
                 yield from explained.one(part, place, kind)
 
 
-def _some_rows(run: Run, changes: Changes, listener: WorkListener) -> dict[str, Array]:
+def _some_rows(train: Examples) -> dict[str, Array]:
     """Return some training rows, by column."""
-    request = Request.from_run(run, changes)
-    found = settle(request.recipe_data, request.data, listener)
-    with Clock(listener=listener).part("load"):
-        train = open_source(request.recipe_data, found, run.seed, listener).train
     count = min(BACKGROUND, len(train))
     rows = np.random.default_rng(SEED).choice(len(train), count, replace=False)
     arrays = train.take(np.sort(rows)).arrays()

@@ -17,15 +17,13 @@ from dlrecipes.kit.metrics import class_metrics, class_probabilities, number_met
 from dlrecipes.kit.scores import average_precision
 from dlrecipes.runs.golden import form_of
 from dlrecipes.runs.record import Run
-from dlrecipes.system.backend import check_device_name, load_tensorflow, select_device
-from dlrecipes.system.clock import Clock
+from dlrecipes.system.backend import check_device_name, load_tensorflow
 from dlrecipes.tasks import find_task
 from dlrecipes.tasks.inputs.table import cell_text
-from dlrecipes.tasks.opening import open_source, settle
 from dlrecipes.tasks.serving import BATCH_SIZE, call_serving, named_features
 from dlrecipes.training.listener import WorkListener
-from dlrecipes.training.request import Changes, Request
-from dlrecipes.training.trainer import require_same_data
+from dlrecipes.training.request import Changes
+from dlrecipes.use.opening import data_and_device
 from dlrecipes.use.predict import load_serving
 
 MOST_ROWS = 1000
@@ -121,14 +119,8 @@ def explain_overall(run: Run, changes: Changes, listener: WorkListener) -> Overa
             "Name inputs to explain the answers to them.",
         )
     check_device_name(changes.device or "auto")
-    request, clock = Request.from_run(run, changes), Clock(listener=listener)
-    found = settle(request.recipe_data, request.data, listener)
-    with clock.part("load"):
-        source = open_source(request.recipe_data, found, run.seed, listener)
-        require_same_data(run, source)
-    with clock.part("start"):
-        device = select_device(changes.device or "auto")
-        serving = load_serving(run, trust=changes.trust_recipe)
+    source, device = data_and_device(run, changes, listener)
+    serving = load_serving(run, trust=changes.trust_recipe)
     with load_tensorflow().device(device.scope):
         return _Model(run, serving).overall(source)
 
@@ -147,6 +139,7 @@ class _Model:
         self.run, self.serving, self.forms = run, serving, form_of(run)
         self.called = getattr(self.forms.input, "called", {})
         self.kinds = getattr(self.forms.input, "kinds", {})
+        self.positive = int(getattr(self.forms.answer, "positive", 1))
         self.is_number = find_task(run.task).answer.name == "number"
         self.call = tf.function(
             partial(call_serving, serving), reduce_retracing=True, autograph=False
@@ -202,7 +195,8 @@ class _Model:
             true = labels.ravel().astype("int64")
             found = dict(class_metrics(outputs, true, classes))
             if len(classes) == 2:
-                found["average_precision"] = average_precision(true == 1, outputs[:, 1])
+                rare = self.positive
+                found["average_precision"] = average_precision(true == rare, outputs[:, rare])
             return found
 
         known = all_of(outputs, labels)
@@ -237,9 +231,9 @@ class _Model:
         return sorted(columns, key=lambda one: -one.mean)
 
     def _explained(self, outputs: Array) -> int:
-        """Return the answer whose dependence is shown: of two classes the second, else the most."""
+        """Return the answer whose dependence is shown: of two the positive class, else the most."""
         if outputs.shape[1] <= 2:
-            return int(outputs.shape[1]) - 1
+            return self.positive if outputs.shape[1] == 2 else 0
         return int(np.bincount(outputs.argmax(axis=1)).argmax())
 
     def _dependence(

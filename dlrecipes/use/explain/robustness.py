@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,9 +12,8 @@ from dlrecipes.runs.record import Run
 from dlrecipes.system.backend import check_device_name, load_tensorflow, select_device
 from dlrecipes.system.clock import Clock
 from dlrecipes.tasks import find_task
-from dlrecipes.tasks.opening import open_source, settle
 from dlrecipes.training.listener import WorkListener
-from dlrecipes.training.request import Changes, Request
+from dlrecipes.training.request import Changes
 from dlrecipes.use.explain.attack import (
     METHODS,
     SEED,
@@ -24,6 +22,7 @@ from dlrecipes.use.explain.attack import (
     require_art,
     require_images_with_classes,
 )
+from dlrecipes.use.opening import data_and_device
 from dlrecipes.use.predict import load_serving
 
 MOST_ROWS = 500
@@ -87,9 +86,11 @@ def attack(
     for part in parts:
         for error in part.errors.values():
             raise error
-    victim, scope = _victim(run, changes, listener)
+    with Clock(listener=listener).part("start"):
+        device = select_device(changes.device or "auto")
+        victim = Victim(run, load_serving(run, trust=changes.trust_recipe))
     nothing = np.zeros(1, "int64")
-    with load_tensorflow().device(scope):
+    with load_tensorflow().device(device.scope):
         for part in parts:
             for name, picture in zip(part.names, np.asarray(part.features), strict=True):
                 found = victim.examined(picture[np.newaxis], nothing)
@@ -108,21 +109,19 @@ def robustness(run: Run, changes: Changes, listener: WorkListener) -> Robustness
         listener: Hears what is being done.
 
     Raises:
-        InputError: if the run's task cannot be attacked, or its data is no longer there.
+        InputError: if the run's task cannot be attacked, or its data is not what it was.
     """
     _require_possible(run, changes)
-    request, clock = Request.from_run(run, changes), Clock(listener=listener)
-    found = settle(request.recipe_data, request.data, listener)
-    with clock.part("load"):
-        test = open_source(request.recipe_data, found, run.seed, listener).test
-        count = min(MOST_ROWS, len(test))
-        rows = np.random.default_rng(SEED).choice(len(test), count, replace=False)
-        some = test.take(np.sort(rows))
-        images, labels = np.asarray(some.arrays()), np.asarray(some.labels).astype("int64")
-    victim, scope = _victim(run, changes, listener)
-    with clock.part("attack"), load_tensorflow().device(scope):
+    source, device = data_and_device(run, changes, listener)
+    count = min(MOST_ROWS, len(source.test))
+    rows = np.random.default_rng(SEED).choice(len(source.test), count, replace=False)
+    some = source.test.take(np.sort(rows))
+    images, labels = np.asarray(some.arrays()), np.asarray(some.labels).astype("int64")
+    victim = Victim(run, load_serving(run, trust=changes.trust_recipe))
+    attacking = Clock(listener=listener).part("attack")
+    with attacking, load_tensorflow().device(device.scope):
         accuracy = {method: _accuracies(victim, method, images, labels) for method in METHODS}
-    return Robustness(count, len(test), STRENGTHS, accuracy)
+    return Robustness(count, len(source.test), STRENGTHS, accuracy)
 
 
 def _require_possible(run: Run, changes: Changes) -> None:
@@ -130,13 +129,6 @@ def _require_possible(run: Run, changes: Changes) -> None:
     require_images_with_classes(run)
     check_device_name(changes.device or "auto")
     require_art()
-
-
-def _victim(run: Run, changes: Changes, listener: WorkListener) -> tuple[Victim, Any]:
-    """Start TensorFlow, and return the model to attack and the name of the device."""
-    with Clock(listener=listener).part("start"):
-        device = select_device(changes.device or "auto")
-        return Victim(run, load_serving(run, trust=changes.trust_recipe)), device.scope
 
 
 def _accuracies(victim: Victim, method: str, images: Array, labels: Array) -> list[float]:
