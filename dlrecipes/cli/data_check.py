@@ -128,7 +128,7 @@ def _show_sentences(kind: str, sentences: Sequence[str], most: int | None) -> No
     for sentence in sentences[:most]:
         target.print(f"  {kind}: {sentence if most is None else _cut(sentence)}", markup=False)
     if most is not None and len(sentences) > most:
-        target.print(f"  and {counted(len(sentences) - most, f'{kind}')} more (--all)")
+        target.print(f"  and {counted(len(sentences) - most, f'more {kind}')} (--all)")
 
 
 def _cut(sentence: str) -> str:

@@ -166,7 +166,7 @@ def repeated_sentence(one: dict[str, Any], most: int | None = None) -> str:
 
 PLACE = re.compile(r"^.*?, (?:line|row) [\d,]+: |^.*?: ")
 """Where a problem is, at the beginning of its sentence."""
-CHANGING = re.compile(r"'[^']*'|\"[^\"]*\"|[-+]?\d[\d.,]*(?:e[-+]?\d+)?")
+CHANGING = re.compile(r"'[^']*'|\"[^\"]*\"|\b0x\w+|(?<![\w-])[-+]?\d[\d.,]*(?:e[-+]?\d+)?")
 """What differs between problems of a kind: what was found, and numbers."""
 
 
