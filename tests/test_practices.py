@@ -24,7 +24,8 @@ documents = []
 for flags in sys.argv[2:]:
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown):
-        code = main(["train", sys.argv[1], "--data", "sample", "--json", *flags.split()])
+        alone = ["--data", "sample", "--no-baseline", "--no-report", "--json"]
+        code = main(["train", sys.argv[1], *alone, *flags.split()])
     assert code == 0, f"{flags}: {shown.getvalue()}"
     documents.append(json.loads(shown.getvalue()))
 print(json.dumps(documents))
