@@ -29,6 +29,7 @@ COMMANDS = {
     "list": Command("list", "list_recipes", "dlrecipes list"),
     "describe": Command("describe", "describe", "dlrecipes describe mnist-cnn"),
     "train": Command("train", "train", "dlrecipes train mnist-cnn --data sample"),
+    "tune": Command("tune", "tune", "dlrecipes tune mnist-cnn --data sample --trials 20"),
     "resume": Command("resume", "resume", "dlrecipes resume mnist-cnn"),
     "reproduce": Command("reproduce", "reproduce", "dlrecipes reproduce mnist-cnn"),
     "evaluate": Command("evaluate", "evaluate", "dlrecipes evaluate mnist-cnn"),
@@ -46,7 +47,7 @@ COMMANDS = {
 
 HELP_WIDTH = 110
 """Columns that help texts have at most, on a wide terminal."""
-WITH_SETTINGS = ("train", "benchmark", "describe")
+WITH_SETTINGS = ("train", "tune", "benchmark", "describe")
 """Commands with the settings of their recipe as flags."""
 
 

@@ -11,7 +11,7 @@ from dlrecipes.catalog.find import find_recipe, is_path
 from dlrecipes.errors import InputError
 from dlrecipes.runs.record import RECIPE_FILE
 
-FLAGS_WITHOUT_VALUE = ("--json", "--network", "--plan", "--quiet", "--trust-recipe")
+FLAGS_WITHOUT_VALUE = ("--join", "--json", "--network", "--plan", "--quiet", "--trust-recipe")
 
 
 def recipe_of_file(file: ConfigFile | None) -> Facts:

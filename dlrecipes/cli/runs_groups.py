@@ -69,11 +69,11 @@ def compare_groups(
     output.print_table(
         ["mean", *counts], [[name, *map(output.number, pair)] for name, pair in means.items()]
     )
-    target.print(f"\n{_sentence(found, typed[1])}", markup=False)
+    target.print(f"\n{sentence(found, typed[1])}", markup=False)
     output.print_next(f"dlrecipes runs show {options.typed_run(other.runs[0], other.runs[0].run)}")
 
 
-def _sentence(found: Mapping[str, Any], name: str) -> str:
+def sentence(found: Mapping[str, Any], name: str) -> str:
     """Return whether the second of two groups is better."""
     if "why_none" in found:
         return f"It is unknown whether the difference is more than noise: {found['why_none']}."

@@ -65,7 +65,7 @@ def train(
     from dlrecipes.training.request import Flags, Request
 
     file = read_config_file(config) if config else None
-    facts = _chosen_recipe(recipe, file, trust=trust_recipe)
+    facts = chosen_recipe(recipe, file, trust=trust_recipe)
     wanted = limits.parse(fail_below, fail_above, fail_on)
     wanted.check_names(metrics_of(facts), facts.name)
     typed = Flags(
@@ -115,7 +115,7 @@ def train(
     wanted.enforce(run.metrics, run.verdict)
 
 
-def _chosen_recipe(recipe: str | None, file: ConfigFile | None, *, trust: bool) -> Facts:
+def chosen_recipe(recipe: str | None, file: ConfigFile | None, *, trust: bool) -> Facts:
     """Return the recipe to train; that of a run from elsewhere is refused unless it is trusted."""
     from dlrecipes.runs.trust import trusted_recipe
 

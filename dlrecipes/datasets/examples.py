@@ -291,6 +291,15 @@ class Source:
             )
         return train, validation
 
+    def without_test(self, fraction: float) -> "Source":
+        """Return the source with its validation split to test on, so that nothing sees the test.
+
+        Args:
+            fraction: How much of the training examples to hold out if there is no such split.
+        """
+        train, validation = self.train_and_validation(fraction)
+        return replace(self, train=train, validation=validation, test=validation)
+
     @cached_property
     def fingerprint(self) -> str:
         """Return the first 16 digits of the SHA-256 of all the examples."""

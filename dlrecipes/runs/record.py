@@ -46,7 +46,7 @@ STATUSES = ("running", "finished", "interrupted", "failed")
 KILLED = "its process was killed, or the machine stopped"
 STAMP = (
     *("requested", "data_dir", "rung", "name", "source", "fingerprint", "rows", "files"),
-    *("sample", "input", "answer"),
+    *("sample", "held_out", "input", "answer"),
 )
 """What every record says of its data."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -71,7 +71,8 @@ class Run:
         seed: Random seed.
         device: Device that held the weights: `cpu`, `gpu:0`.
         data: The data: `requested`, `rung`, `name`, `source`, `fingerprint`, `rows` of each split,
-            and what is known of its `input` and `answer`.
+            what is known of its `input` and `answer`, and, of a trial of a search, the share of
+            the training rows that is `held_out` to test on.
         versions: Versions of Python and of the libraries that affect the result.
         machine: Operating system, processor and number of cores.
         git_commit: Commit of the repository that the recipe is in; empty if there is none.
@@ -216,7 +217,8 @@ def shown_data(stamp: Mapping[str, Any]) -> str:
     name = str(stamp["name"])
     if stamp["rung"] == "sample":
         name = name.removesuffix("-sample")
-    return f"{name} ({stamp['rung']})"
+    held_out = ", validation" if stamp.get("held_out") else ""
+    return f"{name} ({stamp['rung']}{held_out})"
 
 
 def _plain(run: Run) -> dict[str, Any]:

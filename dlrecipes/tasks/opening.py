@@ -44,11 +44,14 @@ class DataRequest:
         data: `auto`, `full`, `sample`, `tfds:NAME`, or the path of the user's own data.
         data_dir: The folder of prepared data sets, or None for the default.
         files: How the user's own files are to be read.
+        held_out: For a trial of a search: the share of the training examples to test on, in place
+            of the test split, where the data has no validation split; 0 for the test split.
     """
 
     data: str = "auto"
     data_dir: str | None = None
     files: FileOptions = field(default_factory=FileOptions)
+    held_out: float = 0.0
 
     @property
     def is_path(self) -> bool:
@@ -134,6 +137,8 @@ def open_source(
         source = _open_sample(recipe, like)
     else:
         source = _open_full(recipe, wanted, listener, like)
+    if wanted.held_out:
+        source = source.without_test(wanted.held_out)
     return source.in_order_of(seed)
 
 

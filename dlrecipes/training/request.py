@@ -205,6 +205,16 @@ class Request:
             no_report=run.no_report,
         )
 
+    def with_settings(self, values: Mapping[str, str]) -> Self:
+        """Return the same training with other settings, each as it is typed.
+
+        Raises:
+            InputError: if a value cannot be used.
+        """
+        before = ConfigFile(Path(), settings=self.config)
+        config = resolve_settings(self.facts.settings, file=before, flags=values)
+        return replace(self, config=config, given=self.given | values.keys())
+
     @property
     def recipe_data(self) -> RecipeData:
         """Return what the recipe says of its data."""
@@ -265,4 +275,5 @@ def data_of(run: Run, data_dir: str | None = None) -> DataRequest:
         data=str(recorded_data(run.data)),
         data_dir=data_dir or run.data["data_dir"] or None,
         files=FileOptions(**run.data["files"]),
+        held_out=run.data["held_out"],
     )

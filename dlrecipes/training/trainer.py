@@ -150,7 +150,7 @@ def _begin_run(work: Work) -> tuple[Run, IO[str]]:
     request, source = work.request, work.source
     facts, wanted = request.facts, request.data
     headline = work.task.headline
-    stamp = source.stamp()
+    stamp = {**source.stamp(), "held_out": wanted.held_out}
     expected = expectation(facts, request.preset, request.config, stamp, headline.name)
     content = facts.path.read_bytes()
     baseline = work.task.answer.baseline(source)

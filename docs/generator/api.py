@@ -13,7 +13,7 @@ ORDER = ("Source", "Examples", "Data", "TrainingConfig", "Interval", "Metrics")
 """The classes first, in the order in which a recipe meets them."""
 INTERNAL = (
     *("in_order_of", "stamp", "splits", "rows_per_class", "has_class_labels", "fingerprint"),
-    *("in_one_piece", "columns", "steps"),
+    *("in_one_piece", "columns", "steps", "without_test"),
 )
 """What the tool uses of these classes, and a recipe does not."""
 ARRAY = re.compile(r"(?:numpy\.)?ndarray\[tuple\[Any, \.\.\.\], (?:numpy\.)?dtype\[Any\]\]")
