@@ -108,6 +108,7 @@ def readers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(path, folder / "recipes")
     (folder / "runs" / MNIST / "first").mkdir(parents=True)
     (folder / "runs" / MNIST / "first" / "run.json").write_text(json.dumps({"recipe": MNIST}))
+    (folder / "runs" / MNIST / "digits.toml").write_text(f'recipe = "{MNIST}"\n')
     return folder
 
 

@@ -1,4 +1,4 @@
-"""`tune`: a search of settings that never sees the test split, and that no kill makes lose a trial."""
+"""`tune`: searches that never see the test split, and lose no trial to a kill."""
 
 import json
 import signal
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import COMMAND, MNIST, REGRESSION, dlrecipes, environment
+from test_docs import check_keys
 
 from dlrecipes.catalog.find import find_recipe
 from dlrecipes.catalog.space import read_space
@@ -74,6 +75,7 @@ def test_a_search_that_is_killed_again_and_again_loses_no_trial_and_repeats_none
     first = found["trials"][0]
     assert first["settings"]["learning_rate"] == "0.005", "the recipe's own settings come first"
     assert found["best"]["value"] == min(trial["value"] for trial in found["trials"])
+    check_keys("tune", found)
     check_runs(runs_of(folder), found)
     check_file(folder, found)
 
