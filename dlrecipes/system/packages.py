@@ -1,5 +1,6 @@
 """What installed packages offer under our entry points, found without importing any of them."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -69,3 +70,29 @@ def data_folders(package: str) -> Iterator[Path]:
     depth = len(package.split("."))
     for folder in package_folders(package):
         yield from (parent / "data" for parent in (folder, *folder.parents)[:depth])
+
+
+def required_versions(package: str = "dlrecipes") -> dict[str, str]:
+    """Return the version of a package and of each installed one that it needs, extras left out.
+
+    Args:
+        package: Its name.
+    """
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    found: dict[str, str] = {}
+    pending = [package]
+    while pending:
+        name = re.sub(r"[-_.]+", "-", pending.pop()).lower()
+        if name in found:
+            continue
+        try:
+            installed = distribution(name)
+        except PackageNotFoundError:  # It is for another system.
+            continue
+        found[name] = installed.version
+        for requirement in installed.requires or ():
+            wanted = re.match(r"[A-Za-z0-9._-]+", requirement)
+            if wanted and "extra ==" not in requirement:
+                pending.append(wanted[0])
+    return found
