@@ -10,12 +10,23 @@ from dlrecipes.cli import options, output
 from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.runs.lookup import find_run
 
+FORMATS = "saved-model|keras|litert|onnx|openvino"
+
 
 def export(
     run: options.RunArgument,
     format_name: Annotated[
-        str, typer.Option("--format", metavar="saved-model|keras", help="Format to write.")
+        str, typer.Option("--format", metavar=FORMATS, help="Format to write.")
     ] = "saved-model",
+    quantize: Annotated[
+        str,
+        typer.Option(
+            metavar="float16|int8",
+            help="Smaller numbers: float16 for litert, onnx and openvino, int8 for litert and "
+            "onnx.",
+            show_default="float32",
+        ),
+    ] = "",
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -34,22 +45,28 @@ def export(
     A fresh process checks that the export predicts the same. Runs no recipe code.
     """
     found = find_run(run, runs_dir)
+    from dlrecipes.training.request import Changes
+    from dlrecipes.use.export.writer import Wanted
     from dlrecipes.use.export.writer import export as write_export
 
     display = FetchDisplay(quiet=False)
-    written = write_export(found, format_name, folder, trust=trust_recipe, listener=display)
+    changes = Changes(device="cpu", trust_recipe=trust_recipe)
+    written = write_export(found, Wanted(format_name, quantize, folder), changes, display)
     if json:
         output.print_json(
             {
                 "run": found.run,
                 "path": str(written.path),
                 "format": written.format,
+                "quantization": written.quantization,
+                "bytes": written.bytes,
                 "max_abs_difference": written.max_abs_difference,
             }
         )
         return
     target = output.console()
-    target.print(f"Exported {found.run} as {written.format}: {written.path}", markup=False)
+    named = ", ".join(filter(None, (written.format, written.quantization)))
+    target.print(f"Exported {found.run} as {named}: {written.path}", markup=False)
     if written.format == "saved-model" and set("*?[") & set(str(written.path.resolve())):
         output.print_warning(
             "TensorFlow takes *, ? and [ in a path for a pattern: copy the export to a folder "

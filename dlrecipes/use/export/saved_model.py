@@ -3,11 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from dlrecipes.datasets.examples import Rows
-from dlrecipes.datasets.forms import Form
-from dlrecipes.runs.golden import plain_array, write_arrays
+from dlrecipes.runs.golden import plain_array
 from dlrecipes.system.backend import load_tensorflow
-from dlrecipes.tasks.base import Answer
 from dlrecipes.tasks.serving import (
     call_serving,
     named_features,
@@ -15,13 +12,15 @@ from dlrecipes.tasks.serving import (
     serving_signature,
     track,
 )
+from dlrecipes.use.export.exported import Exported, Written, specs
 
 
-def write(serving: Any, answer: Answer, form: Form, features: Rows, folder: Path) -> None:
+def write(exported: Exported, quantization: str, folder: Path) -> Written:
     """Write `serving_default`, and the answer's further endpoints."""
     import keras
 
     tf = load_tensorflow()
+    serving, answer, form = exported.serving, exported.answer, exported.forms.answer
 
     def serve(inputs: dict[str, Any]) -> dict[str, Any]:
         return answer.tensors(call_serving(serving, inputs), form)
@@ -29,18 +28,31 @@ def write(serving: Any, answer: Answer, form: Form, features: Rows, folder: Path
     archive = keras.export.ExportArchive()
     track(archive, serving)
     archive.add_endpoint("serving_default", serve, input_signature=[serving_signature(serving)])
-    answers = answer.tensors(tf.constant(run_serving(serving, features)), form)
+    answers = answer.tensors(tf.constant(run_serving(serving, exported.golden)), form)
     golden = {
-        **_arrays("serving_default/input", named_features(features, serving)),
+        **_arrays("serving_default/input", named_features(exported.golden, serving)),
         **_arrays("serving_default/output", answers),
     }
-    calls = answer.golden_calls(features)
+    calls = answer.golden_calls(exported.golden)
     for name, function in answer.endpoints(serving, form).items():
         archive.add_endpoint(name, function)
         golden |= _arrays(f"{name}/input", calls[name])
         golden |= _arrays(f"{name}/output", function(**calls[name]))
     archive.write_out(str(folder), verbose=False)
-    write_arrays(folder / "golden.npz", golden)
+    return Written(_signatures(folder), golden, {})
+
+
+def _signatures(folder: Path) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return the inputs and outputs of the signatures that were written."""
+    tf = load_tensorflow()
+    loaded = tf.saved_model.load(str(folder))
+    return {
+        name: {
+            "inputs": specs(signature.structured_input_signature[1]),
+            "outputs": specs(signature.structured_outputs),
+        }
+        for name, signature in loaded.signatures.items()
+    }
 
 
 def _arrays(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
