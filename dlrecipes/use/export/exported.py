@@ -6,7 +6,7 @@ from typing import Any
 
 from dlrecipes.datasets.examples import Rows, Source
 from dlrecipes.runs.record import Run
-from dlrecipes.tasks.base import Answer
+from dlrecipes.tasks.base import Answer, Input
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Exported:
     Args:
         run: The run.
         serving: Its serving model.
+        input: Its kind of input.
         answer: Its kind of answer.
         forms: The forms of its inputs and answers.
         golden: Raw inputs that an export is proven with.
@@ -24,6 +25,7 @@ class Exported:
 
     run: Run
     serving: Any
+    input: Input
     answer: Answer
     forms: Source
     golden: Rows

@@ -99,10 +99,11 @@ def _rule(layer: Any, format_name: str) -> dict[str, Any]:
 
 def _numbers(layer: Any, numbers: Any) -> Any:
     """Return what a layer that reads texts would return for these numbers."""
+    import keras
     from keras import ops
 
     if getattr(layer, "output_mode", "int") == "one_hot":
-        return ops.one_hot(numbers[:, 0], layer.vocabulary_size(), dtype=layer.compute_dtype)
+        return ops.one_hot(numbers[:, 0], layer.vocabulary_size(), dtype=keras.config.floatx())
     return ops.cast(numbers, "int64")
 
 
@@ -121,8 +122,8 @@ def encoded(features: Rows, vocabularies: dict[str, dict[str, Any]]) -> Rows:
 
     if not isinstance(features, dict):
         rule = next(iter(vocabularies.values()), None)
-        return numbers_of(rule, features) if rule else features
+        return numbers_of(rule, list(features)) if rule else features
     return {
-        name: numbers_of(vocabularies[name], column) if name in vocabularies else column
+        name: numbers_of(vocabularies[name], list(column)) if name in vocabularies else column
         for name, column in features.items()
     }

@@ -1,5 +1,6 @@
 """The format `saved-model`: a TensorFlow SavedModel whose answers have names."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from dlrecipes.tasks.serving import (
 )
 from dlrecipes.use.export.exported import Exported, Written, specs
 
+BYTES = "serving_bytes"
+"""The signature that takes encoded files."""
+
 
 def write(exported: Exported, quantization: str, folder: Path) -> Written:
-    """Write `serving_default`, and the answer's further endpoints."""
+    """Write `serving_default`, the answer's further endpoints, and `serving_bytes` of images."""
     import keras
 
     tf = load_tensorflow()
@@ -38,8 +42,28 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
         archive.add_endpoint(name, function)
         golden |= _arrays(f"{name}/input", calls[name])
         golden |= _arrays(f"{name}/output", function(**calls[name]))
+    contents = exported.input.files(exported.golden)
+    if contents is not None:
+        read = _reader(exported, serve)
+        archive.add_endpoint(BYTES, read)
+        golden |= _arrays(f"{BYTES}/input", {read.input_signature[0].name: contents})
+        golden |= _arrays(f"{BYTES}/output", read(contents))
     archive.write_out(str(folder), verbose=False)
     return Written(_signatures(folder), golden, {})
+
+
+def _reader(exported: Exported, serve: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """Return the endpoint that takes encoded files, as `predict` takes them."""
+    tf = load_tensorflow()
+    (tensor,) = exported.serving.inputs
+
+    def read(contents: Any) -> dict[str, Any]:
+        features = exported.input.from_files(contents, exported.forms.input)
+        return serve({tensor.name: tf.cast(features, tensor.dtype)})
+
+    # TensorFlow Serving's REST clients know bytes by the end of this name.
+    named = tf.TensorSpec((None,), tf.string, name=f"{exported.input.name}_bytes")
+    return tf.function(read, input_signature=[named], autograph=False)
 
 
 def _signatures(folder: Path) -> dict[str, dict[str, list[dict[str, Any]]]]:

@@ -1,13 +1,7 @@
 """Write an export into a new folder, prove it in a fresh process, and only then call it done."""
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,6 +19,7 @@ from dlrecipes.training.request import Changes
 from dlrecipes.use.export.describe import describe
 from dlrecipes.use.export.exported import Exported
 from dlrecipes.use.export.formats import find_format
+from dlrecipes.use.export.proof import prove
 from dlrecipes.use.opening import data_and_device
 from dlrecipes.use.predict import load_serving
 
@@ -119,7 +114,7 @@ def exported(run: Run, changes: Changes, source: Source | None) -> Exported:
         return source.train.take(rows).arrays()
 
     golden = read_golden_inputs(golden_file)
-    return Exported(run, serving, task.answer, forms, golden, training_rows)
+    return Exported(run, serving, task.input, task.answer, forms, golden, training_rows)
 
 
 def write_export(model: Exported, wanted: Wanted, listener: WorkListener) -> Export:
@@ -133,45 +128,9 @@ def write_export(model: Exported, wanted: Wanted, listener: WorkListener) -> Exp
                 size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
                 describe(model, written, (found, wanted.quantization), folder)
             with clock.part("prove"):
-                difference = prove(folder)
+                difference = prove(folder, found)
     except OSError as error:
         raise DlrecipesError(f"{target} cannot be written: {error.strerror or error}.") from error
     if wanted.output is None:  # A folder of the user's own may hold files with names like ours.
         remove_abandoned(target.parent, ABANDONED)
     return Export(target, wanted.format, wanted.quantization, difference, size)
-
-
-def prove(folder: Path) -> float:
-    """Return the largest difference from `predict` that a fresh process finds in an export.
-
-    Raises:
-        DlrecipesError: if the export cannot be loaded, or predicts otherwise.
-    """
-    found: dict[str, Any] = json.loads(run_apart([folder / "verify.py"]).splitlines()[-1])
-    return float(found["max_abs_difference"])
-
-
-def run_apart(arguments: list[Any]) -> str:
-    """Return what a Python program prints in a process without another project's settings.
-
-    Raises:
-        DlrecipesError: if it fails.
-    """
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": "tensorflow",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    with tempfile.TemporaryDirectory() as empty:
-        result = subprocess.run(
-            [sys.executable, *map(str, arguments)],
-            env={**environment, "KERAS_HOME": empty},  # without another project's keras.json
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if result.returncode != 0:
-        reason = (result.stderr.strip() or "it said nothing").splitlines()[-1]
-        raise DlrecipesError(f"The export does not predict what predict does: {reason}.")
-    return result.stdout
