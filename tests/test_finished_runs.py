@@ -297,7 +297,7 @@ def test_export_is_proven_to_predict_the_same_and_carries_its_proof(
     assert document["max_abs_difference"] <= 1e-6
     folder = Path(document["path"])
     wanted = "saved_model.pb" if format_name == "saved-model" else "model.keras"
-    assert {wanted, "golden.npz", "input.json", "verify.py"} <= {
+    assert {wanted, "golden.npz", "export.json", "README.md", "verify.py"} <= {
         file.name for file in folder.iterdir()
     }
     with np.load(folder / "golden.npz", allow_pickle=False) as golden:

@@ -2,20 +2,48 @@
 
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlrecipes.cli import options, output
 from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.runs.lookup import find_run
+from dlrecipes.runs.record import Run
+from dlrecipes.system.words import counted, number
+
+if TYPE_CHECKING:
+    from dlrecipes.training.request import Changes
+    from dlrecipes.use.export.table import Row
+
+FORMATS = "saved-model|keras|litert|onnx|openvino"
+
+
+TITLES = ("format", "size", "difference", "", "ms for 1", "ms for 32")
 
 
 def export(
     run: options.RunArgument,
     format_name: Annotated[
-        str, typer.Option("--format", metavar="saved-model|keras", help="Format to write.")
+        str, typer.Option("--format", metavar=FORMATS, help="Format to write.")
     ] = "saved-model",
+    quantize: Annotated[
+        str,
+        typer.Option(
+            metavar="float16|int8",
+            help="Smaller numbers: float16 for litert, onnx and openvino, int8 for litert and "
+            "onnx.",
+            show_default="float32",
+        ),
+    ] = "",
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Write every format that can hold the model, into the run. Compare their sizes, "
+            "test metric and speed.",
+        ),
+    ] = False,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -34,22 +62,32 @@ def export(
     A fresh process checks that the export predicts the same. Runs no recipe code.
     """
     found = find_run(run, runs_dir)
-    from dlrecipes.use.export.writer import export as write_export
+    from dlrecipes.training.request import Changes
 
     display = FetchDisplay(quiet=False)
-    written = write_export(found, format_name, folder, trust=trust_recipe, listener=display)
+    changes = Changes(device="cpu", trust_recipe=trust_recipe)
+    if every:
+        _export_all(found, changes, display, as_json=json)
+        return
+    from dlrecipes.use.export.writer import Wanted
+    from dlrecipes.use.export.writer import export as write_export
+
+    written = write_export(found, Wanted(format_name, quantize, folder), changes, display)
     if json:
         output.print_json(
             {
                 "run": found.run,
                 "path": str(written.path),
                 "format": written.format,
+                "quantization": written.quantization,
+                "bytes": written.bytes,
                 "max_abs_difference": written.max_abs_difference,
             }
         )
         return
     target = output.console()
-    target.print(f"Exported {found.run} as {written.format}: {written.path}", markup=False)
+    named = ", ".join(filter(None, (written.format, written.quantization)))
+    target.print(f"Exported {found.run} as {named}: {written.path}", markup=False)
     if written.format == "saved-model" and set("*?[") & set(str(written.path.resolve())):
         output.print_warning(
             "TensorFlow takes *, ? and [ in a path for a pattern: copy the export to a folder "
@@ -65,3 +103,41 @@ def export(
         else f"python {quote(str(written.path / 'verify.py'))}"
     )
     output.print_next(follow_up)
+
+
+def _export_all(run: Run, changes: "Changes", display: FetchDisplay, *, as_json: bool) -> None:
+    """Write every format of a run, and show what each came to."""
+    from dlrecipes.use.export.table import TABLE_FILE, export_all
+
+    table = export_all(run, changes, display)
+    if as_json:
+        output.print_json(table.document())
+        return
+    titles = [title or table.metric for title in TITLES]
+    output.print_table(titles, [_cells(row) for row in table.exports if not row.refused])
+    target = output.console()
+    for row in table.exports:
+        if row.refused:
+            target.print(f"No {_named(row)}: {row.refused}", markup=False)
+    target.print(
+        f"The {table.metric} is that of {counted(table.rows, 'test row')} in each format's own "
+        "runtime.",
+        markup=False,
+    )
+    target.print(f"Recorded in {run.folder('exports') / TABLE_FILE}", markup=False)
+
+
+def _named(row: "Row") -> str:
+    """Return what an export is called."""
+    return " ".join(filter(None, (row.format, row.quantization)))
+
+
+def _cells(row: "Row") -> list[str]:
+    """Return an export's line of the table."""
+    return [
+        _named(row),
+        f"{row.bytes / 1e6:,.2f} MB",
+        f"{row.max_abs_difference:.1e}",
+        number(row.metric),
+        *(f"{time:,.2f}" for time in row.latency_ms.values()),
+    ]

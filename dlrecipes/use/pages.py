@@ -18,7 +18,7 @@ def rendered(package: str, template: str, **values: Any) -> str:
 
     environment = Environment(
         loader=PackageLoader(package, ""),
-        autoescape=True,
+        autoescape=not template.endswith(".md.jinja"),  # Markdown is read as it is
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

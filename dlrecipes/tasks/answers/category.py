@@ -30,7 +30,8 @@ from dlrecipes.datasets.own.written import different
 from dlrecipes.datasets.published.features import Description, Feature
 from dlrecipes.datasets.storage import Array, Column, chunks, decoded
 from dlrecipes.errors import InputError
-from dlrecipes.kit.metrics import class_probabilities, why_no_probabilities
+from dlrecipes.kit.metrics import class_metrics, class_probabilities, why_no_probabilities
+from dlrecipes.kit.rare_classes import rare_metrics
 from dlrecipes.tasks import base
 from dlrecipes.tasks.choosing import Named, one_feature
 from dlrecipes.tasks.reading import Reading
@@ -230,6 +231,16 @@ class Category(base.Answer):
         """Return the names of the classes."""
         assert isinstance(form, CategoryForm)
         return [{"text": form.classes[number]} for number in labels]
+
+    def measured(self, outputs: Array, labels: Array, form: Form) -> Mapping[str, float]:
+        """Return the metrics of probabilities; those of the threshold are of the best one here."""
+        assert isinstance(form, CategoryForm)
+        probabilities = class_probabilities(outputs).astype("float64")
+        answers = probabilities, labels.astype("int64")
+        return {
+            **rare_metrics(answers, answers, form.classes),
+            **class_metrics(*answers, form.classes),
+        }
 
     def predict(
         self, serving: Any, inputs: base.Inputs, form: Form, options: base.PredictOptions

@@ -12,7 +12,9 @@ from dlrecipes.datasets.examples import Rows, Source
 from dlrecipes.datasets.forms import Form
 from dlrecipes.datasets.own.labelled import Item
 from dlrecipes.datasets.published.features import Description, Feature
+from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError
+from dlrecipes.kit.metrics import character_metrics
 from dlrecipes.kit.vocabulary import character_counts
 from dlrecipes.system.atomic import write_atomically
 from dlrecipes.tasks import base
@@ -130,6 +132,11 @@ class Continuation(base.Answer):
                 **options,
             },
         }
+
+    def measured(self, outputs: Array, labels: Array, form: Form) -> Mapping[str, float]:
+        """Return the metrics of the probabilities of the next character."""
+        likely = outputs[np.arange(len(labels)), labels].astype("float64")
+        return character_metrics(-np.log(np.maximum(likely, 1e-7)))
 
     def predict(
         self, serving: Any, inputs: base.Inputs, form: Form, options: base.PredictOptions

@@ -32,6 +32,7 @@ from dlrecipes.datasets.published.features import Description, Feature
 from dlrecipes.datasets.storage import Array, Column, ColumnWriter, chunks
 from dlrecipes.errors import InputError
 from dlrecipes.kit.metrics import class_probabilities, why_no_probabilities
+from dlrecipes.kit.segmentation import confusion, mask_metrics
 from dlrecipes.tasks import base
 from dlrecipes.tasks.choosing import Named, one_feature
 from dlrecipes.tasks.pictures import mask_url
@@ -186,6 +187,13 @@ class Mask(base.Answer):
             prediction=[_shares(mask[at], form) for mask, at in zip(called, known, strict=True)],
             loss=wrong.tolist(),
         )
+
+    def measured(self, outputs: Array, labels: Array, form: Form) -> Mapping[str, float]:
+        """Return the metrics of the likeliest class of each pixel."""
+        assert isinstance(form, MaskForm)
+        count = len(form.classes)
+        called = class_probabilities(outputs)[..., :count].argmax(axis=-1)
+        return mask_metrics(confusion(called, labels, count), form.classes)
 
     def predict(
         self, serving: Any, inputs: base.Inputs, form: Form, options: base.PredictOptions

@@ -16,6 +16,7 @@ from dlrecipes.datasets.own.written import Written, read_numbers
 from dlrecipes.datasets.published.features import Description, Feature
 from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError
+from dlrecipes.kit.metrics import number_metrics
 from dlrecipes.system.words import number
 from dlrecipes.tasks import base
 from dlrecipes.tasks.choosing import Named, one_feature
@@ -110,6 +111,10 @@ class Number(base.Answer):
     def truths(self, labels: Array, form: Form) -> list[dict[str, Any]]:
         """Return the numbers."""
         return [{"text": number(value)} for value in labels.tolist()]
+
+    def measured(self, outputs: Array, labels: Array, form: Form) -> Mapping[str, float]:
+        """Return the metrics of predicted numbers."""
+        return number_metrics(outputs.ravel().astype("float64"), labels.astype("float64"))
 
     def predict(
         self, serving: Any, inputs: base.Inputs, form: Form, options: base.PredictOptions

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dlrecipes.datasets.examples import Examples, Features, Source
+from dlrecipes.datasets.examples import Examples, Features, Rows, Source
 from dlrecipes.datasets.forms import Form
 from dlrecipes.datasets.own.archives import is_archive
 from dlrecipes.datasets.own.columns import Wanted
@@ -192,6 +192,19 @@ class Image(base.Input):
         origins = self.shown(some, form)
         pictures = zip(np.asarray(some.columns["features"]), origins, strict=True)
         return [{"image": png_url(pixels), "name": origin} for pixels, origin in pictures]
+
+    def files(self, features: Rows) -> Any:
+        """Return images as PNG files."""
+        import tensorflow as tf
+
+        return tf.map_fn(tf.io.encode_png, tf.constant(features), fn_output_signature=tf.string)
+
+    def from_files(self, contents: Any, form: Form) -> Any:
+        """Return the pixels of PNG and JPEG files of any size."""
+        from dlrecipes.tasks.inputs.image_bytes import pixels_of
+
+        assert isinstance(form, ImageForm)
+        return pixels_of(contents, form)
 
     def describe(self, source: Source) -> dict[str, Any]:
         """Return the shape that all images would get."""

@@ -1,13 +1,11 @@
 """The format `saved-model`: a TensorFlow SavedModel whose answers have names."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dlrecipes.datasets.examples import Rows
-from dlrecipes.datasets.forms import Form
-from dlrecipes.runs.golden import plain_array, write_arrays
+from dlrecipes.runs.golden import plain_array
 from dlrecipes.system.backend import load_tensorflow
-from dlrecipes.tasks.base import Answer
 from dlrecipes.tasks.serving import (
     call_serving,
     named_features,
@@ -15,13 +13,18 @@ from dlrecipes.tasks.serving import (
     serving_signature,
     track,
 )
+from dlrecipes.use.export.exported import Exported, Written, specs
+
+BYTES = "serving_bytes"
+"""The signature that takes encoded files."""
 
 
-def write(serving: Any, answer: Answer, form: Form, features: Rows, folder: Path) -> None:
-    """Write `serving_default`, and the answer's further endpoints."""
+def write(exported: Exported, quantization: str, folder: Path) -> Written:
+    """Write `serving_default`, the answer's further endpoints, and `serving_bytes` of images."""
     import keras
 
     tf = load_tensorflow()
+    serving, answer, form = exported.serving, exported.answer, exported.forms.answer
 
     def serve(inputs: dict[str, Any]) -> dict[str, Any]:
         return answer.tensors(call_serving(serving, inputs), form)
@@ -29,19 +32,52 @@ def write(serving: Any, answer: Answer, form: Form, features: Rows, folder: Path
     archive = keras.export.ExportArchive()
     track(archive, serving)
     archive.add_endpoint("serving_default", serve, input_signature=[serving_signature(serving)])
-    answers = answer.tensors(tf.constant(run_serving(serving, features)), form)
+    answers = answer.tensors(tf.constant(run_serving(serving, exported.golden)), form)
     golden = {
-        **_arrays("serving_default/input", named_features(features, serving)),
+        **_arrays("serving_default/input", named_features(exported.golden, serving)),
         **_arrays("serving_default/output", answers),
     }
     endpoints = answer.endpoints(serving, form)
-    calls = answer.golden_calls(features, endpoints)
+    calls = answer.golden_calls(exported.golden, endpoints)
     for name, function in endpoints.items():
         archive.add_endpoint(name, function)
         golden |= _arrays(f"{name}/input", calls[name])
         golden |= _arrays(f"{name}/output", function(calls[name]))
+    contents = exported.input.files(exported.golden)
+    if contents is not None:
+        read = _reader(exported, serve)
+        archive.add_endpoint(BYTES, read)
+        golden |= _arrays(f"{BYTES}/input", {read.input_signature[0].name: contents})
+        golden |= _arrays(f"{BYTES}/output", read(contents))
     archive.write_out(str(folder), verbose=False)
-    write_arrays(folder / "golden.npz", golden)
+    return Written(_signatures(folder), golden, {})
+
+
+def _reader(exported: Exported, serve: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """Return the endpoint that takes encoded files, as `predict` takes them."""
+    tf = load_tensorflow()
+    (tensor,) = exported.serving.inputs
+
+    def read(contents: Any) -> dict[str, Any]:
+        features = exported.input.from_files(contents, exported.forms.input)
+        return serve({tensor.name: tf.cast(features, tensor.dtype)})
+
+    # TensorFlow Serving's REST clients know bytes by the end of this name.
+    named = tf.TensorSpec((None,), tf.string, name=f"{exported.input.name}_bytes")
+    return tf.function(read, input_signature=[named], autograph=False)
+
+
+def _signatures(folder: Path) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return the inputs and outputs of the signatures that were written."""
+    tf = load_tensorflow()
+    loaded = tf.saved_model.load(str(folder))
+    return {
+        name: {
+            "inputs": specs(signature.structured_input_signature[1]),
+            "outputs": specs(signature.structured_outputs),
+        }
+        for name, signature in loaded.signatures.items()
+    }
 
 
 def _arrays(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:

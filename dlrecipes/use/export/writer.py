@@ -1,33 +1,51 @@
 """Write an export into a new folder, prove it in a fresh process, and only then call it done."""
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from dlrecipes.datasets.examples import Rows
-from dlrecipes.datasets.forms import Form
+import numpy as np
+
+from dlrecipes.datasets.examples import Rows, Source
 from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.runs import record
 from dlrecipes.runs.golden import form_of, read_golden_inputs
 from dlrecipes.runs.record import Run
 from dlrecipes.system.atomic import remove_abandoned, whole_folder
 from dlrecipes.system.backend import select_device
-from dlrecipes.system.clock import Clock, PhaseListener
+from dlrecipes.system.clock import Clock
 from dlrecipes.tasks import find_task
-from dlrecipes.tasks.base import Answer
-from dlrecipes.use.export import keras_file, saved_model
+from dlrecipes.training.listener import WorkListener
+from dlrecipes.training.request import Changes
+from dlrecipes.use.export.describe import describe
+from dlrecipes.use.export.exported import Exported
+from dlrecipes.use.export.formats import find_format
+from dlrecipes.use.export.proof import prove
+from dlrecipes.use.opening import data_and_device
 from dlrecipes.use.predict import load_serving
 
 ABANDONED = 86_400.0
 """Seconds after which an export that is not done was killed."""
+CALIBRATION_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The export that was asked for.
+
+    Args:
+        format: One of `FORMATS`.
+        quantization: `float16`, `int8`, or nothing.
+        output: The folder to make; None for one in the run's `exports`, made anew.
+    """
+
+    format: str = "saved-model"
+    quantization: str = ""
+    output: Path | None = None
+
+    def target(self, run: Run) -> Path:
+        """Return the folder to make."""
+        name = "-".join(filter(None, (self.format, self.quantization)))
+        return self.output or run.folder("exports") / name
 
 
 @dataclass(frozen=True)
@@ -37,92 +55,82 @@ class Export:
     Args:
         path: Its folder.
         format: Its format.
+        quantization: How it is quantized; empty if it is not.
         max_abs_difference: Largest difference from `predict` on the golden inputs.
+        bytes: Size of the model's files.
     """
 
     path: Path
     format: str
+    quantization: str
     max_abs_difference: float
+    bytes: int
 
 
-def export(
-    run: Run,
-    format_name: str,
-    output: Path | None,
-    *,
-    trust: bool = False,
-    listener: PhaseListener | None = None,
-) -> Export:
+def export(run: Run, wanted: Wanted, changes: Changes, listener: WorkListener) -> Export:
     """Write a finished run's model, which takes raw input, and prove that it predicts the same.
 
     Args:
         run: The run.
-        format_name: One of `FORMATS`.
-        output: The folder to make; None for `exports/<format>` in the run, made anew.
-        trust: Whether to run the program that the serving model of a run from elsewhere may be.
-        listener: Hears what is being done; None for nobody.
+        wanted: The format, and where to write it.
+        changes: Where the run's data is now, which int8 takes rows of; and whether to run the
+            program that the serving model of a run from elsewhere may be.
+        listener: Hears what is being done.
 
     Raises:
-        InputError: if the format is unknown, the folder is in use, or the run was changed.
+        InputError: if the format is unknown, cannot hold the model or lacks a package; the folder
+            is in use; or the run was changed.
         DlrecipesError: if the export does not predict what `predict` does.
     """
-    if format_name not in FORMATS:
-        raise InputError(f"--format must be one of {', '.join(FORMATS)}. Received: {format_name!r}")
-    target = output or run.folder("exports") / format_name
+    find_format(wanted.format).require(wanted.quantization)
+    output = wanted.output
     if output and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"{output} is in use: --output must be a new or empty folder.")
+    source = data_and_device(run, changes, listener)[0] if wanted.quantization == "int8" else None
+    with Clock(listener=listener).part("start"):
+        model = exported(run, changes, source)
+    return write_export(model, wanted, listener)
+
+
+def exported(run: Run, changes: Changes, source: Source | None) -> Exported:
+    """Return a run's model.
+
+    Args:
+        run: The run.
+        changes: Whether to run the program that its serving model may be.
+        source: Its data, if that was opened.
+    """
     golden_file = run.checked_file(record.GOLDEN_FILE)
-    clock = Clock(listener=listener)
-    with clock.part("start"):
-        select_device("cpu")
-        serving = load_serving(run, trust=trust)
+    select_device("cpu")
+    serving = load_serving(run, trust=changes.trust_recipe)
+    task, forms = find_task(run.task), form_of(run)
+
+    def training_rows() -> Rows:
+        assert source is not None
+        if task.input.is_running_text or not task.answer.has_truth:
+            return task.input.raw(source.train, CALIBRATION_ROWS, forms.input)
+        count = len(source.train)
+        rows = np.linspace(0, count - 1, min(count, CALIBRATION_ROWS)).astype("int64")
+        return source.train.take(rows).arrays()
+
     golden = read_golden_inputs(golden_file)
+    return Exported(run, serving, task.input, task.answer, forms, golden, training_rows)
+
+
+def write_export(model: Exported, wanted: Wanted, listener: WorkListener) -> Export:
+    """Write a model in a format that was asked for, and prove that it predicts the same."""
+    found, target = find_format(wanted.format), wanted.target(model.run)
+    clock = Clock(listener=listener)
     try:
         with whole_folder(target, replace=True) as folder:
             with clock.part("export"):
-                FORMATS[format_name](
-                    serving, find_task(run.task).answer, form_of(run).answer, golden, folder
-                )
-            form = {"task": run.task, **form_of(run).input.document()}
-            (folder / "input.json").write_text(json.dumps(form, indent=2), encoding="utf-8")
-            proof = str(files("dlrecipes.use.export").joinpath("verify.py"))
-            shutil.copyfile(proof, folder / "verify.py")
+                written = found.write(model, wanted.quantization, folder)
+                size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+                describe(model, written, (found, wanted.quantization), folder)
             with clock.part("prove"):
-                difference = prove(folder)
+                difference = prove(folder, found)
     except OSError as error:
         raise DlrecipesError(f"{target} cannot be written: {error.strerror or error}.") from error
-    if output is None:  # A folder of the user's own may hold files with names like ours.
+    if wanted.output is None:  # A folder of the user's own may hold files with names like ours.
         remove_abandoned(target.parent, ABANDONED)
-    return Export(target, format_name, difference)
-
-
-FORMATS: dict[str, Callable[[Any, Answer, Form, Rows, Path], None]] = {
-    "saved-model": saved_model.write,
-    "keras": keras_file.write,
-}
-
-
-def prove(folder: Path) -> float:
-    """Return the largest difference from `predict` that a fresh process finds in an export.
-
-    Raises:
-        DlrecipesError: if the export cannot be loaded, or predicts otherwise.
-    """
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": "tensorflow",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    with tempfile.TemporaryDirectory() as empty:
-        result = subprocess.run(
-            [sys.executable, str(folder / "verify.py")],
-            env={**environment, "KERAS_HOME": empty},  # without another project's keras.json
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if result.returncode != 0:
-        reason = (result.stderr.strip() or "it said nothing").splitlines()[-1]
-        raise DlrecipesError(f"The export does not predict what predict does: {reason}.")
-    return float(json.loads(result.stdout.splitlines()[-1])["max_abs_difference"])
+    return Export(target, wanted.format, wanted.quantization, difference, size)

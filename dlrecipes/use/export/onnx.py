@@ -1,0 +1,80 @@
+"""The format `onnx`: one .onnx file, for ONNX Runtime and what else reads ONNX."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dlrecipes.errors import DlrecipesError
+from dlrecipes.use.export.exported import Exported, Written
+from dlrecipes.use.export.graphs import Graph, write_graph
+
+OPSET = 18
+STEPWISE = {"LSTM", "GRU", "RNN", "Loop", "Scan"}
+"""Operations of ONNX that no ranges are measured of."""
+WEIGHTS_ONLY = "none: weights alone are int8"
+
+
+def write(exported: Exported, quantization: str, folder: Path) -> Written:
+    """Write the model with tf2onnx, quantized with ONNX Runtime."""
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        graph = write_graph(exported, "ONNX", work / "saved")
+        plain, target = work / "plain.onnx", folder / "model.onnx"
+        _convert(work / "saved", target if not quantization else plain)
+        calibration = ""
+        if quantization == "float16":
+            _in_half(plain, target)
+        elif quantization == "int8":
+            calibration = _in_eight_bits(plain, target, exported, graph)
+    return graph.written(exported, calibration)
+
+
+def _convert(source: Path, target: Path) -> None:
+    """Convert a SavedModel: Keras's own export makes means and variances inputs."""
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "tf2onnx.convert", "--saved-model", str(source)),
+            *("--opset", str(OPSET), "--output", str(target)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0 or not target.exists():
+        reason = (result.stderr.strip() or "it was killed").splitlines()[-1]
+        raise DlrecipesError(f"tf2onnx cannot convert this model: {reason[:300]}")
+
+
+def _in_half(source: Path, target: Path) -> None:
+    """Write weights and computation in float16; inputs and outputs keep their types."""
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    onnx.save(convert_float_to_float16(onnx.load(source), keep_io_types=True), target)
+
+
+def _in_eight_bits(source: Path, target: Path, exported: Exported, graph: Graph) -> str:
+    """Write weights in int8, and computation too where there are no loops; return with what."""
+    import onnx
+    from onnxruntime import quantization
+
+    nodes = {node.op_type for node in onnx.load(source).graph.node}
+    if nodes & STEPWISE:
+        quantization.quantize_dynamic(source, target)
+        return WEIGHTS_ONLY
+    columns = graph.features(exported.training_rows())
+    count = len(next(iter(columns.values())))
+
+    class Rows(quantization.CalibrationDataReader):  # type: ignore[misc]
+        rows: Iterator[dict[str, Any]] = iter(
+            [{name: one[row : row + 1] for name, one in columns.items()} for row in range(count)]
+        )
+
+        def get_next(self) -> dict[str, Any] | None:
+            return next(self.rows, None)
+
+    quantization.quantize_static(source, target, Rows())
+    return f"{count} training rows"

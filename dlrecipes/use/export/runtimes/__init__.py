@@ -1,0 +1,1 @@
+"""Programs that travel with an export, as `runtime.py`: they need its runtime alone."""
