@@ -20,6 +20,7 @@ from dlrecipes.tasks.choosing import Named
 from dlrecipes.tasks.inputs.prose import CONTEXT
 from dlrecipes.tasks.reading import Reading
 from dlrecipes.tasks.results import Baseline, Making
+from dlrecipes.tasks.trying.displays import TextDisplay
 
 SPECIAL_TOKENS = 2
 """Padding and [UNK], the first entries of a Keras vocabulary: never written."""
@@ -46,6 +47,7 @@ class Continuation(base.Answer):
     """Text that continues a prompt. Examples have no labels: the text is its own answer."""
 
     name = "continuation"
+    display = TextDisplay()
     form: ClassVar[type[Form]] = ContinuationForm
     predict_flags = ("length", "temperature", "seed")
     has_snapshots = True
