@@ -19,6 +19,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from dlrecipes.datasets.examples import Examples, Rows, Source
 from dlrecipes.errors import InputError
 from dlrecipes.tasks.base import Inputs, PredictOptions, Task
+from dlrecipes.tasks.inputs.image import INVERTED
 from dlrecipes.tasks.inputs.text import text_array
 from dlrecipes.tasks.pictures import png_url
 from dlrecipes.use.explain.parts import joined, words_of
@@ -45,6 +46,7 @@ RANGES = {"length": (1, 2000), "temperature": (0.0, 5.0), "seed": (0, 2**31 - 1)
 """The lowest and the highest value of the options that the page has."""
 MOST_WORDS = 60
 """Words of a text whose share in the answer is shown: each costs one more answer."""
+SWAPPED = "Ink and paper are swapped, as the model was trained on images of the opposite ink."
 BROKEN = "The text could not be continued: the log of the server says why."
 EVENTS = "text/event-stream"
 
@@ -230,6 +232,8 @@ def answer_of(model: Tried, inputs: Inputs, options: PredictOptions) -> dict[str
     }
     if model.task.input.name == "image":
         found["seen"] = png_url(np.asarray(inputs.features)[0])
+        if entry.get("note") == INVERTED:  # There, the note names a flag.
+            found["prediction"]["note"] = SWAPPED
     if model.task.input.name == "text" and answer.name == "category":
         found["words"] = words(model, str(np.asarray(inputs.features)[0]), entry)
     return found

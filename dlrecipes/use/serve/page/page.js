@@ -31,16 +31,20 @@ async function ask(path, options = {}) {
 
 class Page {
   async open(name) {
+    this.wanted = null;
+    this.asking?.abort();
     this.path = `try/${encodeURIComponent(name)}`;
     this.about = await (await ask(this.path)).json();
     at('task').textContent = `${this.about.model} · ${this.about.task}`;
     document.title = `Try ${this.about.model}`;
     const give = Object.assign(input => this.#soon(input), {
       once: (input, options, chosen) => this.#now(input, options, chosen),
+      stop: () => this.asking?.abort(),
     });
-    const make_widget = widgets[this.about.widget.kind] ?? widgets.file;
-    this.widget = make_widget(this.about.widget, give, sentence => this.#say(sentence), this.about.options);
+    const widget = widgets[this.about.widget.kind] ?? widgets.file;
+    this.widget = widget(this.about.widget, give, sentence => this.#say(sentence), this.about.options);
     at('input').replaceChildren(...this.widget.elements);
+    at('main').className = this.about.widget.kind;
     this.#clear();
     this.#showExamples();
     if (this.widget.startsWithExample && this.about.examples.length) this.widget.fill(this.about.examples[0].input);
@@ -50,14 +54,23 @@ class Page {
     at('answer').replaceChildren(make('p', { className: 'quiet' }, 'There is no input yet.'));
     at('note').textContent = '';
     this.#say('');
+    this.#busy(false);
   }
 
   #say(sentence) { at('trouble').textContent = sentence; }
 
+  #busy(isBusy) { at('answer').setAttribute('aria-busy', String(isBusy)); }
+
+  // An answer to something else must not stand beside an error.
+  #fail(sentence) {
+    this.#clear();
+    this.#say(sentence);
+  }
+
   #showExamples() {
     const { examples } = this.about;
     at('more').hidden = !examples.length;
-    at('examples').className = examples.some(one => !one.shown.image) && !('seed' in (examples[0]?.input ?? {})) ? 'wide' : '';
+    at('examples').className = examples.some(({ input }) => 'text' in input || 'columns' in input) ? 'wide' : '';
     at('examples').replaceChildren(...examples.map((example, number) => make('li', {}, this.#example(example, number))));
   }
 
@@ -71,7 +84,7 @@ class Page {
     } else if ('seed' in input) {
       button.append(`Seed ${input.seed}`);
     } else {
-      button.append(shown.text?.slice(0, 120) || label);
+      button.append('text' in input ? input.text.slice(0, 120) : label);
     }
     return button;
   }
@@ -80,26 +93,32 @@ class Page {
   // last input. `input` is a function that returns it; null if there is none.
   #soon(input) {
     this.wanted = input;
-    if (input) { this.timer ??= setTimeout(() => this.#next(), PAUSE); return; }
+    if (input) {
+      this.#busy(true);
+      this.timer ??= setTimeout(() => this.#next(), PAUSE);
+      return;
+    }
     this.asking?.abort();
     this.#clear();
   }
 
   async #next() {
-    while (this.wanted && !this.isAsking) {
-      const input = this.wanted;
-      this.wanted = null;
-      this.isAsking = true;
-      await this.#now(input());
-      this.isAsking = false;
+    try {
+      while (this.wanted) {
+        const input = this.wanted;
+        this.wanted = null;
+        await this.#now(input());
+      }
+    } finally {
+      this.timer = null;
     }
-    this.timer = null;
   }
 
   // The answer to an input; whatever was asked before is no longer wanted.
   async #now(input, options = {}, chosen = null) {
     this.asking?.abort();
     const asking = this.asking = new AbortController();
+    this.#busy(true);
     const streams = this.about.display === 'text';
     this.#say('');
     try {
@@ -112,8 +131,9 @@ class Page {
       if (streams) await this.#stream(response, input.text);
       else this.#show(await response.json(), chosen);
     } catch (error) {
-      if (error.name !== 'AbortError') this.#say(error.message);
+      if (error.name !== 'AbortError') this.#fail(error.message);
     }
+    if (this.asking === asking && !this.wanted) this.#busy(false);
   }
 
   #show(answer, chosen) {

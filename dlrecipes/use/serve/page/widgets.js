@@ -63,7 +63,7 @@ function prompt(about, give, say, options) {
   box.addEventListener('keydown', event => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) begin();
   });
-  const stop = make('button', { type: 'button', onclick: () => give(null) }, 'Stop');
+  const stop = make('button', { type: 'button', onclick: give.stop }, 'Stop');
   return {
     elements: [
       make('h2', {}, make('label', { htmlFor: 'text' }, 'Prompt')), box,
