@@ -390,6 +390,19 @@ text = loaded.signatures["generate"](
 sys.stdout.buffer.write(text.numpy()[0])
 """
 
+STREAM = """
+import sys
+import tensorflow as tf
+loaded = tf.saved_model.load(sys.argv[1])
+start, step = (loaded.signatures[name] for name in ("generate_start", "generate_step"))
+options = {"temperature": tf.constant(0.8), "seed": tf.constant(5)}
+state = start(prompt=tf.constant(["The meaning of life is"]))
+assert set(state) == {"probabilities", "state_0", "state_1"}
+for number in range(20):
+    state = step(**state, **options, step=tf.constant(number))
+    sys.stdout.buffer.write(state.pop("character").numpy()[0])
+"""
+
 
 @pytest.mark.long
 def test_exported_text_generator_writes_the_text_that_predict_writes(
@@ -402,6 +415,7 @@ def test_exported_text_generator_writes_the_text_that_predict_writes(
     )
     folder = export(TEXT, "saved-model")["path"]
     assert run_python(GENERATE, folder, cwd=tmp_path).out == found["text"]
+    assert found["prompt"] + run_python(STREAM, folder, cwd=tmp_path).out == found["text"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ MAX_WORDS = 1000
 """Words of a text whose n-grams are looked at."""
 MERGED_AT = 2**18
 """Words of batches that are counted apart from each other, before their counts are added up."""
+NEXT_CHARACTER = "next_character"
+"""Name of a model that can be taken apart again, to read a text a character at a time."""
 
 
 def word_vectorization(texts: Examples, max_tokens: int, tokens: Any = None) -> Any:
@@ -267,7 +269,8 @@ def next_character(model: Any, preprocessing: Any) -> Any:
     # The network does not look ahead: padding behind a shorter text changes nothing before it.
     last = ops.cast(ops.count_nonzero(numbers, axis=1), "int32") - 1
     following = ops.take_along_axis(model(numbers), last[:, None, None], axis=1)
-    return keras.Model(preprocessing.input, ops.squeeze(following, axis=1))
+    probabilities = ops.squeeze(following, axis=1)
+    return keras.Model(preprocessing.input, probabilities, name=NEXT_CHARACTER)
 
 
 def character_windows(texts: Examples, vectorize: Any, length: int) -> Examples:

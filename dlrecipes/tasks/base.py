@@ -362,7 +362,7 @@ class Answer(ABC):
         """Return named answers, as tensors, for a serving model's outputs; part of the export."""
 
     def endpoints(self, serving: Any, form: Form) -> dict[str, Any]:
-        """Return further endpoints of an export by name, each a `tf.function` with a signature."""
+        """Return further endpoints of an export by name: `tf.function`s of tensors by name."""
         return {}
 
     def output_problem(self, outputs: Array) -> str:
@@ -373,8 +373,10 @@ class Answer(ABC):
         """
         return ""
 
-    def golden_calls(self, features: Rows) -> dict[str, dict[str, Any]]:
-        """Return the inputs, as tensors, that each of those endpoints is proven with."""
+    def golden_calls(
+        self, features: Rows, endpoints: Mapping[str, Any]
+    ) -> dict[str, dict[str, Any]]:
+        """Return the inputs, as tensors by name, that each of those endpoints is proven with."""
         return {}
 
     def examine(self, outputs: Array, labels: Array, form: Form) -> Examined:

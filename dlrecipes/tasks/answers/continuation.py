@@ -1,7 +1,7 @@
 """The text that follows, a character at a time."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,20 +16,18 @@ from dlrecipes.errors import InputError
 from dlrecipes.kit.vocabulary import character_counts
 from dlrecipes.system.atomic import write_atomically
 from dlrecipes.tasks import base
+from dlrecipes.tasks.answers.text_generator import sampling, text_generator
 from dlrecipes.tasks.choosing import Named
-from dlrecipes.tasks.inputs.prose import CONTEXT
 from dlrecipes.tasks.reading import Reading
 from dlrecipes.tasks.results import Baseline, Making
 from dlrecipes.tasks.trying.displays import TextDisplay
 
-SPECIAL_TOKENS = 2
-"""Padding and [UNK], the first entries of a Keras vocabulary: never written."""
 GENERATED_CHARACTERS = 20
 """Written to prove an export."""
 PROMPT_CHARACTERS, SAMPLE_CHARACTERS = 20, 80
 """Of the sample that is written after every epoch: what it begins with, and what is added."""
 SAMPLE_CONTEXT = 40
-"""Characters that the model reads for each of them: the whole would take twice as long."""
+"""Characters that a model without a state reads for each: all would take twice as long."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +89,16 @@ class Continuation(base.Answer):
 
         form = making.forms[1]
         assert isinstance(form, ContinuationForm)
-        generate = make_generator(making.serving(), form.classes, SAMPLE_CONTEXT)
-        prompt = tf.constant([str(np.asarray(making.inputs())[0])[:PROMPT_CHARACTERS]])
-        options = base.PredictOptions(length=SAMPLE_CHARACTERS)
+        generate = text_generator(making.serving(), form.classes, SAMPLE_CONTEXT).generate
+        prompt = str(np.asarray(making.inputs())[0])[:PROMPT_CHARACTERS]
+        inputs = {
+            "prompt": tf.constant([prompt]),
+            "length": tf.constant(SAMPLE_CHARACTERS),
+            **sampling(base.PredictOptions()),
+        }
 
         def write(folder: Path, epoch: int) -> None:
-            made = generate(prompt, options.length, options.temperature, options.seed)["text"]
+            made = generate(inputs)["text"]
             folder.mkdir(exist_ok=True)
             write_atomically(folder / f"epoch-{epoch:03}.txt", made.numpy()[0])
 
@@ -109,21 +111,26 @@ class Continuation(base.Answer):
         return {"probabilities": tf.identity(outputs)}
 
     def endpoints(self, serving: Any, form: Form) -> dict[str, Any]:
-        """Return `generate`, which continues prompts."""
+        """Return `generate`, which continues prompts, and what writes one character at a time."""
         assert isinstance(form, ContinuationForm)
-        return {"generate": make_generator(serving, form.classes)}
+        return text_generator(serving, form.classes).endpoints()
 
-    def golden_calls(self, features: Rows) -> dict[str, dict[str, Any]]:
-        """Return the prompts and flags that `generate` is proven with."""
+    def golden_calls(
+        self, features: Rows, endpoints: Mapping[str, Any]
+    ) -> dict[str, dict[str, Any]]:
+        """Return the prompts, flags and state that the endpoints are proven with."""
         import tensorflow as tf
 
+        prompt = {"prompt": tf.constant(features)}
+        options = sampling(base.PredictOptions(temperature=0.0))
         return {
-            "generate": {
-                "prompt": tf.constant(features),
-                "length": tf.constant(GENERATED_CHARACTERS),
-                "temperature": tf.constant(0.0),
-                "seed": tf.constant(0),
-            }
+            "generate": {**prompt, "length": tf.constant(GENERATED_CHARACTERS), **options},
+            "generate_start": prompt,
+            "generate_step": {
+                **endpoints["generate_start"](prompt),
+                "step": tf.constant(0),
+                **options,
+            },
         }
 
     def predict(
@@ -133,9 +140,12 @@ class Continuation(base.Answer):
         import tensorflow as tf
 
         assert isinstance(form, ContinuationForm)
-        generate = make_generator(serving, form.classes)
-        prompts = tf.constant(inputs.features)
-        texts = generate(prompts, options.length, options.temperature, options.seed)["text"]
+        asked = {
+            "prompt": tf.constant(inputs.features),
+            "length": tf.constant(options.length),
+            **sampling(options),
+        }
+        texts = text_generator(serving, form.classes).generate(asked)["text"]
         return [
             {"prompt": str(prompt), "text": text.decode("utf-8", "replace")}
             for prompt, text in zip(inputs.features, texts.numpy(), strict=True)
@@ -144,44 +154,3 @@ class Continuation(base.Answer):
     def table(self, predictions: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
         """Return each text that was written."""
         return ["text"], [[prediction["text"]] for prediction in predictions]
-
-
-def make_generator(serving: Any, characters: Sequence[str], most: int = CONTEXT) -> Any:
-    """Return a `tf.function` that continues prompts; it can be exported as it is.
-
-    Args:
-        serving: Keras model from texts (batch,) to probabilities (batch, vocabulary) of the
-            character that comes next.
-        characters: The vocabulary: each number's character.
-        most: Characters that the model reads before it writes the next one.
-
-    Returns:
-        A function of prompt (batch,) string, length int32, temperature float32 and seed int32
-        that returns texts (batch,) string: each prompt with `length` characters added.
-    """
-    import tensorflow as tf
-
-    vocabulary = tf.constant(list(characters))
-
-    def generate(prompt: Any, length: Any, temperature: Any, seed: Any) -> dict[str, Any]:
-        def write_one(step: Any, text: Any) -> Any:
-            size = tf.strings.length(text, unit="UTF8_CHAR")
-            start = tf.maximum(size - most, 0)
-            context = tf.strings.substr(text, start, tf.minimum(size, most), unit="UTF8_CHAR")
-            logits = tf.math.log(serving(context, training=False)[:, SPECIAL_TOKENS:] + 1e-20)
-            sampled = tf.random.stateless_categorical(
-                logits / tf.maximum(temperature, 1e-6), 1, seed=tf.stack([seed, step])
-            )[:, 0]
-            chosen = tf.where(temperature > 0, sampled, tf.argmax(logits, axis=-1))
-            return step + 1, text + tf.gather(vocabulary, chosen + SPECIAL_TOKENS)
-
-        _, text = tf.while_loop(lambda step, _: step < length, write_one, (0, prompt))
-        return {"text": text}
-
-    signature = [
-        tf.TensorSpec((None,), tf.string, name="prompt"),
-        tf.TensorSpec((), tf.int32, name="length"),
-        tf.TensorSpec((), tf.float32, name="temperature"),
-        tf.TensorSpec((), tf.int32, name="seed"),
-    ]
-    return tf.function(generate, input_signature=signature)

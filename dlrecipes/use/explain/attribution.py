@@ -23,7 +23,7 @@ from dlrecipes.runs.record import Run
 from dlrecipes.system.backend import check_device_name, load_tensorflow, select_device
 from dlrecipes.system.clock import Clock
 from dlrecipes.tasks import find_task
-from dlrecipes.tasks.answers.continuation import SPECIAL_TOKENS
+from dlrecipes.tasks.answers.text_generator import SPECIAL_TOKENS
 from dlrecipes.tasks.base import Inputs
 from dlrecipes.tasks.inputs.prose import CONTEXT
 from dlrecipes.tasks.inputs.table import cell_text

@@ -34,11 +34,12 @@ def write(serving: Any, answer: Answer, form: Form, features: Rows, folder: Path
         **_arrays("serving_default/input", named_features(features, serving)),
         **_arrays("serving_default/output", answers),
     }
-    calls = answer.golden_calls(features)
-    for name, function in answer.endpoints(serving, form).items():
+    endpoints = answer.endpoints(serving, form)
+    calls = answer.golden_calls(features, endpoints)
+    for name, function in endpoints.items():
         archive.add_endpoint(name, function)
         golden |= _arrays(f"{name}/input", calls[name])
-        golden |= _arrays(f"{name}/output", function(**calls[name]))
+        golden |= _arrays(f"{name}/output", function(calls[name]))
     archive.write_out(str(folder), verbose=False)
     write_arrays(folder / "golden.npz", golden)
 
