@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pages import CONTRAST, CUT_OFF, started_browser
+from pages import CONTRAST, CUT_OFF, started_browser, tried
 from support import (
-    COMMAND,
     MNIST,
     RECIPES,
     REGRESSION,
@@ -22,7 +20,6 @@ from support import (
     SHARED,
     TEXT,
     dlrecipes,
-    environment,
     mnist_test_images,
     sample_table,
     write_image,
@@ -32,30 +29,8 @@ RunOf = Callable[[str], dict[str, Any]]
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 STROKES = json.loads(Path(__file__).with_name("strokes.json").read_text())
 """Thirty digits drawn by hand: `digit`, `pen` and places per cent of the side, and `paper`."""
-ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/")
 IDLE = '#answer[aria-busy="false"]'
 HOSTILE = "<img src=x onerror=document.title='broken'>"
-
-
-@contextmanager
-def tried(*runs: str | Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Give the block the address of the page of `dlrecipes try`, and the server's process."""
-    variables = environment()
-    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
-        variables.pop(name, None)
-    with subprocess.Popen(
-        [COMMAND, "try", *map(str, runs)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=variables,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            found = next(filter(None, map(ADDRESS.search, process.stdout)))
-            yield found[0], process
-        finally:
-            process.terminate()
 
 
 @dataclass
@@ -221,6 +196,17 @@ def test_a_drawing_is_answered_as_it_grows_and_as_predict_answers_its_file(
     assert tab.page.locator("#label").inner_text() == found["label"]
     shown = {name: round(100 * share, 1) for name, share in found["probabilities"].items()}
     assert tab.shares() == pytest.approx(shown, abs=0.11)
+
+
+def test_the_keyboard_draws(tab: Tab) -> None:
+    tab.open(MNIST)
+    tab.page.locator("canvas").focus()
+    for key in ("ArrowUp",) * 8 + (" ",) + ("ArrowDown",) * 16 + (" ", "ArrowRight"):
+        tab.page.keyboard.press(key)
+    tab.page.locator("#label").wait_for()
+    tab.settle()
+    seen = tab.page.locator("img.pixels").evaluate(INK)
+    assert seen["height"] > 2 * seen["width"] > 0, "a line from above to below"
 
 
 def test_a_finger_draws_and_does_not_scroll(browser: Any, server: str) -> None:
