@@ -434,6 +434,59 @@ def test_names_from_a_server_are_never_read_as_html(browser: Any, server: str) -
         assert tab.page.title() != "broken"
 
 
+BAD = {
+    MNIST: (
+        None,
+        [],
+        {},
+        {"input": None},
+        {"input": {}},
+        {"input": {"file": "x"}},
+        {"input": {"file": {"name": "x.png", "content": "no base64!"}}},
+        {"input": {"file": {"name": "../../x.png", "content": "AAAA"}}},
+        {"input": {"example": 8}},
+        {"input": {"example": -1}},
+        {"input": {"example": True}},
+        {"input": {"example": 0}, "options": {"length": 5}},
+        {"input": {"example": 0}, "options": []},
+    ),
+    REGRESSION: (
+        {"input": {"columns": {}}},
+        {"input": {"columns": {"carat": "1"}}},
+        {"input": {"columns": {"carat": "many"}}},
+        {"input": {"columns": [1]}},
+    ),
+    SENTIMENT: ({"input": {"text": 5}}, {"input": {"text": None}}),
+    TEXT: (
+        {"input": {"text": "a"}, "options": {"length": 0}},
+        {"input": {"text": "a"}, "options": {"length": 1.5}},
+        {"input": {"text": "a"}, "options": {"temperature": "hot"}},
+        {"input": {"text": "a"}, "options": {"output": "file.txt"}},
+    ),
+    "digits-gan": (
+        {"input": {"seed": -1}},
+        {"input": {"seed": "0-9"}},
+        {"input": {"seed": 10**12}},
+    ),
+}
+"""What is posted to the models, and cannot be answered."""
+
+
+def test_what_cannot_be_answered_gets_a_sentence(browser: Any, server: str) -> None:
+    context = browser.new_context()
+    names = context.request.get(f"{server}try").json()["models"]
+    for recipe, bodies in BAD.items():
+        (name,) = (one for one in names if recipe in one)
+        for body in bodies:
+            answer = context.request.post(f"{server}try/{name}", data=json.dumps(body))
+            assert 400 <= answer.status < 500, (recipe, body)
+            said = answer.json()
+            assert said.get("error") or said.get("detail"), (recipe, body)
+    for path in ("try/none", "page/none.js", "page/..%2ftrying.py", "page/%2e%2e/trying.py"):
+        assert context.request.get(f"{server}{path}").status == 404
+    context.close()
+
+
 def test_the_page_says_when_the_server_is_gone(browser: Any, run_of: RunOf) -> None:
     run = run_of(REGRESSION)["path"]
     with tried(run) as (address, process), opened(browser, address) as tab:

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Body, Header, HTTPException
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from dlrecipes.datasets.examples import Examples, Rows, Source
+from dlrecipes.datasets.own.files import shortened
 from dlrecipes.errors import InputError
 from dlrecipes.tasks.base import Inputs, PredictOptions, Task
 from dlrecipes.tasks.inputs.image import INVERTED
@@ -186,10 +187,26 @@ def given(model: Tried, posted: Any) -> Inputs:
     if "example" in posted:
         return _example(model, posted["example"])
     kind = model.task.input
-    inputs = kind.widget.inputs(kind, posted, model.data.input)
-    for error in inputs.errors.values():
+    return _first(kind.widget.inputs(kind, posted, model.data.input))
+
+
+def _first(inputs: Inputs) -> Inputs:
+    """Return the first of some inputs; a file may hold many.
+
+    Raises:
+        InputError: if it cannot be used.
+    """
+    if error := inputs.errors.get(0):
         raise error
-    return inputs
+    count, notes = len(inputs.names), {0: inputs.notes[0]} if 0 in inputs.notes else {}
+    if count > 1:
+        notes = {0: f"The file holds {count:,} inputs: this is the answer to the first."}
+    return Inputs([inputs.names[0]], _row(inputs.features, 0), notes=notes)
+
+
+def _row(features: Rows, number: int) -> Rows:
+    """Return one row of some features."""
+    return Examples(features).take(np.array([number])).arrays()
 
 
 def _example(model: Tried, number: Any) -> Inputs:
@@ -197,8 +214,7 @@ def _example(model: Tried, number: Any) -> Inputs:
     count = len(Examples(model.golden))
     if type(number) is not int or not 0 <= number < count:
         raise InputError(f"The example must be a number from 0 to {count - 1}.")
-    one = Examples(model.golden).take(np.array([number]))
-    return Inputs([f"example {number + 1}"], one.arrays())
+    return Inputs([f"example {number + 1}"], _row(model.golden, number))
 
 
 def chosen(model: Tried, posted: Any) -> PredictOptions:
@@ -207,9 +223,10 @@ def chosen(model: Tried, posted: Any) -> PredictOptions:
     Raises:
         InputError: if one is unknown, or out of its range.
     """
-    options = {} if posted is None else posted
-    if not isinstance(options, Mapping) or options.keys() - _options(model).keys():
-        raise InputError(f"The options must be among {', '.join(_options(model)) or 'none'}.")
+    options, names = {} if posted is None else posted, _options(model)
+    if not isinstance(options, Mapping) or options.keys() - names.keys():
+        taken = f"an object with {', '.join(names)}" if names else "left out for this model"
+        raise InputError(f"The options must be {taken}. Received: {shortened(str(posted))}")
     for name, value in options.items():
         low, high = RANGES[name]
         if type(value) not in (type(low), int) or not low <= value <= high:
