@@ -151,19 +151,14 @@ def _answer(model: Tried, posted: Mapping[str, Any], *, streams: bool) -> Respon
 
 def description(name: str, model: Tried) -> dict[str, Any]:
     """Return what the page must know to show a model: its widget, its display and its examples."""
-    kind, form = model.task.input, model.data.input
-    golden = Examples(model.golden)
-    rows = kind.on_page(golden, form) if kind.widget.kind != "button" else [{}] * len(golden)
+    kind, form, golden = model.task.input, model.data.input, Examples(model.golden)
     return {
         "model": name,
         "task": model.task.name,
         "widget": kind.widget.describe(form, golden),
         "display": model.task.answer.display.kind,
         "options": _options(model),
-        "examples": [
-            {"input": kind.widget.example(row, number), "shown": row}
-            for number, row in enumerate(rows)
-        ],
+        "examples": kind.widget.examples(kind, golden, form),
     }
 
 
