@@ -87,25 +87,24 @@ ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/")
 
 @contextmanager
 def tried(
-    *runs: str | Path, command: Sequence[str | Path] = (COMMAND,), **options: Any
+    *runs: str | Path, command: Sequence[str | Path] = (COMMAND,), **variables: str
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Give the block the address of the page of `dlrecipes try`, and the server's process.
 
     Args:
         runs: The runs to try.
         command: How dlrecipes is started.
-        options: As `subprocess.Popen` has them.
+        variables: Variables of its environment; without a screen, no browser is opened.
     """
-    variables = environment()
-    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):  # No browser is opened without a screen.
-        variables.pop(name, None)
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "SSH_CONNECTION")
+    unset = {name: value for name, value in environment().items() if name not in screens}
     with subprocess.Popen(
         [*command, "try", *runs],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=variables,
-        **options,
+        env=unset | variables,
+        cwd="/",  # The checkout has a folder dlrecipes, which lacks what is installed with it.
     ) as process:
         assert process.stdout is not None
         try:

@@ -123,7 +123,7 @@ def test_the_example_package_gets_a_page_to_try_it(
     folder = environment.parents[2]
     command = (environment, "-m", "dlrecipes")
     with (
-        tried(folder / trained["path"], command=command, cwd=folder) as (address, _),
+        tried(folder / trained["path"], command=command) as (address, _),
         started_browser() as browser,
     ):
         page = browser.new_page()

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -432,6 +433,16 @@ def test_names_from_a_server_are_never_read_as_html(browser: Any, server: str) -
         for place in ("#task", "#label", "#note", ".field label", ".bars li span >> nth=0"):
             assert HOSTILE in tab.page.locator(place).inner_text()
         assert tab.page.title() != "broken"
+
+
+def test_the_browser_is_opened_where_there_is_one(run_of: RunOf, tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    os.mkfifo(opened)
+    program = tmp_path / "browser"
+    program.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    program.chmod(0o755)
+    with tried(run_of(REGRESSION)["path"], BROWSER=str(program)) as (address, _):
+        assert opened.read_text() == f"{address}\n"
 
 
 BAD = {
