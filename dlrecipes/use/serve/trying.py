@@ -53,19 +53,23 @@ EVENTS = "text/event-stream"
 
 
 class Tried(Protocol):
-    """A model that is tried.
+    """A model that is tried."""
 
-    Attributes:
-        task: Its task.
-        data: The form of the data that it was trained on.
-        serving: Raw inputs in, answers out.
-        golden: A few inputs to begin with.
-    """
+    @property
+    def task(self) -> Task:
+        """Return its task."""
 
-    task: Task
-    data: Source
-    serving: Any
-    golden: Rows
+    @property
+    def data(self) -> Source:
+        """Return the form of the data that it was trained on."""
+
+    @property
+    def serving(self) -> Any:
+        """Return what takes raw inputs and answers."""
+
+    @property
+    def golden(self) -> Rows:
+        """Return a few inputs to begin with."""
 
     def stream(self, prompt: str, options: PredictOptions) -> Iterator[str]:
         """Yield the characters that continue a prompt, each as soon as it is written."""
