@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from dlrecipes.errors import InputError
 from dlrecipes.tasks.choosing import Named
 from dlrecipes.tasks.reading import PUBLISHED_TEST_FRACTION, Found, Reading, held_out
 from dlrecipes.tasks.results import Baseline, Examined, Making, Metric
+from dlrecipes.tasks.trying.displays import Display, TableDisplay
+from dlrecipes.tasks.trying.widgets import FileWidget, Widget
 
 SHOWN = 500
 """Characters of a text on a page."""
@@ -102,6 +104,7 @@ class Input(ABC):
         plural: What inputs are called in messages: `images`.
         is_running_text: Whether the examples are one text in order rather than apart.
         predict_flags: Names of the flags of `predict` that it takes, fields of its form.
+        widget: What the page to try a model takes an input with.
     """
 
     name: ClassVar[str]
@@ -110,6 +113,7 @@ class Input(ABC):
     plural: ClassVar[str] = "inputs"
     is_running_text: ClassVar[bool] = False
     predict_flags: ClassVar[tuple[str, ...]] = ()
+    widget: ClassVar[Widget] = FileWidget()
 
     def suffixes_in(self, folder: Path, report: Report) -> Sequence[str]:
         """Return the endings of the files in a folder that hold one input each.
@@ -257,22 +261,6 @@ class Encoder(Protocol):
         """Return the form of the answers, and the splits with their final answers."""
 
 
-@runtime_checkable
-class ColumnEncoder(Protocol):
-    """An encoder that turns a column of answers into an array at once."""
-
-    def encode_column(
-        self, cells: Any, splits: Sequence[str], where: Callable[[int], str]
-    ) -> Array:
-        """Return the answers in a column.
-
-        Args:
-            cells: A list, or an Arrow array.
-            splits: The split of each row.
-            where: Returns where a row's answer stands, for messages.
-        """
-
-
 class Answer(ABC):
     """A kind of answer.
 
@@ -284,6 +272,7 @@ class Answer(ABC):
         has_snapshots: Whether it can show what a model makes while it is trained.
         can_be_averaged: Whether the mean of what several models say is an answer, too.
         has_truth: Whether each test example has an answer to compare with: `examine`.
+        display: How the page to try a model shows an answer.
     """
 
     name: ClassVar[str]
@@ -293,6 +282,7 @@ class Answer(ABC):
     has_snapshots: ClassVar[bool] = False
     can_be_averaged: ClassVar[bool] = True
     has_truth: ClassVar[bool] = False
+    display: ClassVar[Display] = TableDisplay()
 
     @abstractmethod
     def items(self, reading: Reading, inputs: Input) -> Iterator[Item]:

@@ -6,6 +6,7 @@ from importlib import import_module
 from itertools import chain
 from typing import Any
 
+from dlrecipes.datasets.forms import Form
 from dlrecipes.datasets.own.files import FileOptions, Report
 from dlrecipes.errors import InputError
 from dlrecipes.runs import record
@@ -15,7 +16,7 @@ from dlrecipes.runs.trust import trusted_program
 from dlrecipes.system.backend import check_device_name, load_tensorflow, select_device
 from dlrecipes.system.clock import Clock, PhaseListener
 from dlrecipes.tasks import find_task
-from dlrecipes.tasks.base import Inputs, PredictOptions
+from dlrecipes.tasks.base import Inputs, PredictOptions, Task
 from dlrecipes.tasks.serving import SavedServing
 
 MOSTLY_UNKNOWN = 0.5
@@ -97,14 +98,30 @@ def predict(
     for part in chain(held, parts):
         if asked.strict:
             _refuse(part)
-        answers: list[dict[str, Any]] = []
-        if usable := part.usable.names:
-            with load_tensorflow().device(chosen.scope):
-                answers = task.answer.predict(serving, part.usable, forms.answer, options)
-                if task.input.name == "text":
-                    answers = _with_unknown_words(answers, serving, part.usable.features)
-        assert len(answers) == len(usable)
-        yield _entries(part, answers)
+        with load_tensorflow().device(chosen.scope):
+            entries = answered(task, serving, part, forms.answer, options)
+        yield entries
+
+
+def answered(
+    task: Task, serving: Any, part: Inputs, form: Form, options: PredictOptions
+) -> list[dict[str, Any]]:
+    """Return an entry for each of some inputs: its answer, or its error.
+
+    Args:
+        task: The task of the model.
+        serving: The serving model.
+        part: The inputs.
+        form: The form of the answers.
+        options: Flags of `predict` that some answers take.
+    """
+    answers: list[dict[str, Any]] = []
+    if usable := part.usable.names:
+        answers = task.answer.predict(serving, part.usable, form, options)
+        if task.input.name == "text":
+            answers = _with_unknown_words(answers, serving, part.usable.features)
+    assert len(answers) == len(usable)
+    return _entries(part, answers)
 
 
 def _up_to_the_first_usable(parts: Iterator[Inputs], *, strict: bool) -> list[Inputs]:

@@ -37,6 +37,7 @@ from dlrecipes.tasks.choosing import Named, one_feature
 from dlrecipes.tasks.reading import Reading
 from dlrecipes.tasks.results import Baseline, Examined
 from dlrecipes.tasks.serving import run_serving
+from dlrecipes.tasks.trying.displays import ClassesDisplay
 
 LABEL_COLUMNS = ("label", "class", "category", "sentiment", "target", "labels", "y")
 
@@ -62,6 +63,7 @@ class Category(base.Answer):
     """The number of a class, int32."""
 
     name = "category"
+    display = ClassesDisplay()
     has_truth = True
     form: ClassVar[type[Form]] = CategoryForm
 

@@ -22,6 +22,7 @@ from dlrecipes.tasks.answers.text_generator import sampling, text_generator
 from dlrecipes.tasks.choosing import Named
 from dlrecipes.tasks.reading import Reading
 from dlrecipes.tasks.results import Baseline, Making
+from dlrecipes.tasks.trying.displays import TextDisplay
 
 GENERATED_CHARACTERS = 20
 """Written to prove an export."""
@@ -46,6 +47,7 @@ class Continuation(base.Answer):
     """Text that continues a prompt. Examples have no labels: the text is its own answer."""
 
     name = "continuation"
+    display = TextDisplay()
     form: ClassVar[type[Form]] = ContinuationForm
     predict_flags = ("length", "temperature", "seed")
     has_snapshots = True

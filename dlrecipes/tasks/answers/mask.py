@@ -39,6 +39,7 @@ from dlrecipes.tasks.pictures import mask_url
 from dlrecipes.tasks.reading import Reading
 from dlrecipes.tasks.results import Baseline, Examined
 from dlrecipes.tasks.serving import run_serving
+from dlrecipes.tasks.trying.displays import MaskDisplay
 
 MOST_CLASSES = 256
 MASKS_AT_ONCE = 64
@@ -63,6 +64,7 @@ class Mask(base.Answer):
     """The number of a class for every pixel, uint8 (height, width)."""
 
     name = "mask"
+    display = MaskDisplay()
     has_truth = True
     form: ClassVar[type[Form]] = MaskForm
     predict_flags = ("output",)

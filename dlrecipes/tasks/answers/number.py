@@ -23,6 +23,7 @@ from dlrecipes.tasks.choosing import Named, one_feature
 from dlrecipes.tasks.reading import Reading
 from dlrecipes.tasks.results import Baseline, Examined
 from dlrecipes.tasks.serving import run_serving
+from dlrecipes.tasks.trying.displays import NumberDisplay
 
 FEW_VALUES = 10
 """Different values of a column that may well be classes rather than quantities."""
@@ -32,6 +33,7 @@ class Number(base.Answer):
     """A number, float64: the network rounds it once it is centred."""
 
     name = "number"
+    display = NumberDisplay()
     has_truth = True
 
     def items(self, reading: Reading, inputs: base.Input) -> Iterator[Item]:

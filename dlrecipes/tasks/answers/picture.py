@@ -22,6 +22,7 @@ from dlrecipes.tasks.inputs.noise import NoiseForm, noise_of
 from dlrecipes.tasks.reading import Reading
 from dlrecipes.tasks.results import Making
 from dlrecipes.tasks.serving import run_serving
+from dlrecipes.tasks.trying.displays import PictureDisplay
 
 GRID = 8
 """Pictures a side of what is kept after every epoch."""
@@ -44,6 +45,7 @@ class Picture(base.Answer):
     """Pixels from 0 to 255, (height, width, channels)."""
 
     name = "picture"
+    display = PictureDisplay()
     form: ClassVar[type[Form]] = PictureForm
     predict_flags = ("output",)
     needs_labels = False

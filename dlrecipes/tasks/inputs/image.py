@@ -30,6 +30,7 @@ from dlrecipes.tasks.choosing import Named, one_feature
 from dlrecipes.tasks.inputs.given import Given, gathered, given_files
 from dlrecipes.tasks.pictures import png_url
 from dlrecipes.tasks.reading import Found, Reading, SplitsWriter, read_unpacked
+from dlrecipes.tasks.trying.widgets import PictureWidget
 
 PATH_COLUMNS = (
     *("path", "file", "filename", "file_name", "image", "image_path", "filepath", "filepaths"),
@@ -74,6 +75,7 @@ class Image(base.Input):
     suffixes = IMAGE_SUFFIXES
     plural = "images"
     predict_flags = ("invert",)
+    widget = PictureWidget()
 
     def wanted(self, options: FileOptions) -> Wanted:
         """Return how the column of the images' paths is found in a table."""

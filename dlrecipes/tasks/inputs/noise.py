@@ -20,6 +20,7 @@ from dlrecipes.tasks.choosing import Named, one_feature
 from dlrecipes.tasks.inputs.given import Given, gathered
 from dlrecipes.tasks.inputs.image import Image, ImageForm
 from dlrecipes.tasks.reading import Found, Reading
+from dlrecipes.tasks.trying.widgets import ButtonWidget
 
 SEEDS = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 MOST_SEEDS = 10_000
@@ -45,6 +46,7 @@ class Noise(base.Input):
     form: ClassVar[type[Form]] = NoiseForm
     suffixes = IMAGE_SUFFIXES
     plural = "images"
+    widget = ButtonWidget()
 
     def wanted(self, options: FileOptions) -> Wanted:
         """Return how the column of the images' paths is found in a table."""

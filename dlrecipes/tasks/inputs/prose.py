@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,8 +16,9 @@ from dlrecipes.datasets.published.features import Description, Feature
 from dlrecipes.tasks import base
 from dlrecipes.tasks.choosing import Named, one_feature
 from dlrecipes.tasks.inputs.given import gathered
-from dlrecipes.tasks.inputs.text import given_texts, text_array
+from dlrecipes.tasks.inputs.text import given_texts, said, text_array
 from dlrecipes.tasks.reading import Found, Reading, read_unpacked
+from dlrecipes.tasks.trying.widgets import PromptWidget, Widget
 
 CONTEXT = 100
 """Characters of a raw input: what a generator reads before it writes the next one."""
@@ -35,6 +36,7 @@ class Prose(base.Input):
     suffixes = (".txt",)
     plural = "text files"
     is_running_text = True
+    widget: ClassVar[Widget] = PromptWidget(said)
 
     def read(self, reading: Reading, answer: base.Answer) -> Found:
         """Return a text file, or the .txt files of a folder, split in order 90/5/5."""

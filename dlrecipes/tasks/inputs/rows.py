@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dlrecipes.datasets.examples import Examples
 from dlrecipes.datasets.forms import Form
 from dlrecipes.datasets.own.cells import (
     MAX_CATEGORIES,
@@ -40,6 +41,8 @@ from dlrecipes.datasets.own.written import (
 )
 from dlrecipes.errors import nearest
 from dlrecipes.tasks import base
+from dlrecipes.tasks.encoders import ColumnEncoder
+from dlrecipes.tasks.inputs.ranges import Range, ranges_and_choices
 from dlrecipes.tasks.reading import MIN_EXAMPLES, Reading, SplitsWriter, too_few
 
 
@@ -53,6 +56,9 @@ class TableForm(Form):
         target: The own name of the column that is predicted.
         written: How the columns are written (see `Written`), by the names of the inputs.
         target_written: How the target is written.
+        ranges: Of columns of numbers and dates, the lowest and the highest value of the training
+            rows, and the step that all are multiples of (0 for none), by the names of the inputs.
+        choices: Of columns of texts, the commonest values, by the names of the inputs.
     """
 
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -60,6 +66,8 @@ class TableForm(Form):
     target: str = ""
     written: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     target_written: Mapping[str, Any] = field(default_factory=dict)
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def columns(self) -> dict[str, Written]:
@@ -104,6 +112,13 @@ def form_in_data(table: Table, reading: Reading, answer: base.Answer) -> TableFo
         written={names[name]: written[name].document() for name in usable},
         target_written=written[target].document(),
     )
+
+
+def with_ranges(form: Form, train: Examples) -> TableForm:
+    """Return the form with what the training rows hold."""
+    assert isinstance(form, TableForm)
+    ranges, choices = ranges_and_choices(train)
+    return replace(form, ranges=ranges, choices=choices)
 
 
 def known_form(table: Table, reading: Reading) -> TableForm:
@@ -329,7 +344,7 @@ def _labels(
     def where(place: int) -> str:
         return f"{table.where(int(chunk.lines[place]))}: {target}"
 
-    if isinstance(encoder, base.ColumnEncoder):
+    if isinstance(encoder, ColumnEncoder):
         return encoder.encode_column(cells, splits, where)
     texts = chunk.cells[form.target]
     items = [Item(split, None, texts[place], where(place)) for place, split in enumerate(splits)]

@@ -30,8 +30,10 @@ from dlrecipes.tasks.inputs.rows import (
     known_form,
     read_rows,
     said_otherwise,
+    with_ranges,
 )
 from dlrecipes.tasks.reading import Found, Reading
+from dlrecipes.tasks.trying.widgets import FormWidget
 
 LONGEST_VECTOR = 1000
 """Numbers of one feature of a published data set that become columns of their own."""
@@ -47,6 +49,7 @@ class Table(base.Input):
     name = "table"
     form: ClassVar[type[Form]] = TableForm
     plural = "rows"
+    widget = FormWidget()
 
     def read(self, reading: Reading, answer: base.Answer) -> Found:
         """Return the rows of a table, one column of which is the target.
@@ -66,6 +69,8 @@ class Table(base.Input):
             else known_form(table, reading)
         )
         splits, answer_form = read_rows(table, form, reading, answer)
+        if reading.like is None and "train" in splits:
+            form = with_ranges(form, splits["train"])
         return Found(splits, form, answer_form, place=f"{path}, {table.unit}")
 
     def parse(
@@ -139,6 +144,11 @@ class Table(base.Input):
         assert isinstance(form, TableForm)
         target = answers[0].path.rpartition("/")[2] if answers else ""
         return replace(form, target=target, called={**form.called, safe_name(target): target})
+
+    def completed(self, source: Source, *, has_test: bool) -> Source:
+        """Return a published data set, with what the columns of its rows hold."""
+        whole = super().completed(source, has_test=has_test)
+        return replace(whole, input=with_ranges(whole.input, whole.train))
 
     def adapted(self, form: Form, known: Form) -> Form:
         """Return the columns that a model was trained on.

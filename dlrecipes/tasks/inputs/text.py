@@ -43,6 +43,7 @@ from dlrecipes.tasks.inputs.given import (
 )
 from dlrecipes.tasks.inputs.given_rows import GivenRows
 from dlrecipes.tasks.reading import Found, Reading, SplitsWriter, read_unpacked
+from dlrecipes.tasks.trying.widgets import TextWidget, Widget
 
 TEXT_COLUMNS = (
     *("text", "review", "sentence", "content", "message", "comment", "body", "tweet"),
@@ -193,6 +194,11 @@ def text_array(texts: Sequence[str]) -> Array:
     )
 
 
+def said(text: str) -> base.Inputs:
+    """Return a text as an input, whatever it reads: it is not taken for a file's name."""
+    return next(gathered([_text(text, text)], text_array))
+
+
 class Text(base.Input):
     """Texts, one an example."""
 
@@ -200,6 +206,7 @@ class Text(base.Input):
     form: ClassVar[type[Form]] = TextForm
     suffixes = (".txt",)
     plural = "text files"
+    widget: ClassVar[Widget] = TextWidget(said)
 
     def suffixes_in(self, folder: Path, report: Report) -> Sequence[str]:
         """Return the endings of the texts in a folder."""
