@@ -21,17 +21,18 @@ POLL = 2.0
 LOG = logging.getLogger("dlrecipes.serve")
 
 
-def application(models: Models, limits: Limits) -> FastAPI:
+def application(models: Models, limits: Limits, grpc: str | None = None) -> FastAPI:
     """Return the application.
 
     Args:
         models: The models that are served.
         limits: How they are served.
+        grpc: Host and port of the gRPC interface; None for none.
     """
     app = FastAPI(
         title="dlrecipes serve",
         summary="Models over HTTP, as TensorFlow Serving has them.",
-        lifespan=lambda _: _alive(models),
+        lifespan=lambda _: _alive(models, limits, grpc),
         docs_url=None,  # Its scripts come from elsewhere.
         redoc_url=None,
     )
@@ -43,12 +44,19 @@ def application(models: Models, limits: Limits) -> FastAPI:
 
 
 @asynccontextmanager
-async def _alive(models: Models) -> AsyncIterator[None]:
-    """Look for new versions as long as the server runs."""
+async def _alive(models: Models, limits: Limits, grpc: str | None) -> AsyncIterator[None]:
+    """Look for new versions, and answer over gRPC, as long as the server runs."""
     await asyncio.to_thread(models.refresh)
     polling = asyncio.create_task(_poll(models))
+    server = None
+    if grpc:
+        from dlrecipes.use.serve import rpc  # It imports TensorFlow.
+
+        server = await rpc.started(models, limits, grpc)
     yield
     polling.cancel()
+    if server:
+        await server.stop(limits.timeout)
 
 
 async def _poll(models: Models) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.storage import Array
+from dlrecipes.use.serve import metrics
 from dlrecipes.use.serve.failures import Refused
 from dlrecipes.use.serve.limits import Limits
 from dlrecipes.use.serve.signatures import Arrays, Signature
@@ -98,7 +99,7 @@ class Batches:
         if not signature.has_rows or self.limits.max_batch == 1:
             return await loop.run_in_executor(self.threads, signature.call, arrays)
         kind = (signature.name, *((name, arrays[name].shape[1:]) for name in signature.inputs))
-        rows = len(next(iter(arrays.values())))
+        rows = _rows(arrays)
         job = Job(arrays, rows, loop.create_future(), loop.time())
         if kind in self.queues:
             self.queues[kind].jobs.append(job)
@@ -142,8 +143,9 @@ class Batches:
 
 def together(signature: Signature, requests: Sequence[Arrays]) -> list[Outputs | Exception]:
     """Return the outputs of each request, or why it has none; all from one call if it can be."""
+    metrics.BATCH_ROWS.observe(sum(map(_rows, requests)))
     if len(requests) > 1:
-        ends = np.cumsum([len(next(iter(arrays.values()))) for arrays in requests])
+        ends = np.cumsum([_rows(arrays) for arrays in requests])
         try:
             whole = signature.call(
                 {name: np.concatenate([one[name] for one in requests]) for name in signature.inputs}
@@ -154,6 +156,11 @@ def together(signature: Signature, requests: Sequence[Arrays]) -> list[Outputs |
             parts = {name: np.split(array, ends[:-1]) for name, array in whole.items()}
             return [{name: part[n] for name, part in parts.items()} for n in range(len(requests))]
     return [_alone(signature, arrays) for arrays in requests]
+
+
+def _rows(arrays: Arrays) -> int:
+    """Return how many rows the inputs of a request have."""
+    return len(next(iter(arrays.values())))
 
 
 def _alone(signature: Signature, arrays: Arrays) -> Outputs | Exception:

@@ -46,7 +46,7 @@ class Served:
 
         load_tensorflow()
         models = Models(self.places, self.labels, self.limits)
-        return Guard(application(models, self.limits), self.limits)
+        return Guard(application(models, self.limits, self.grpc), self.limits)
 
 
 class Connection(HttpToolsProtocol):
