@@ -38,6 +38,7 @@ COMMANDS = {
     "report": Command("report", "report", "dlrecipes report mnist-cnn --open"),
     "export": Command("export", "export", "dlrecipes export mnist-cnn --format saved-model"),
     "verify": Command("verify", "verify", "dlrecipes verify runs/mnist-cnn/first/exports/onnx"),
+    "serve": Command("serve", "serve", "dlrecipes serve mnist-cnn"),
     "benchmark": Command("benchmark", "benchmark", "dlrecipes benchmark mnist-cnn"),
     "data": Command("data", "make_data_app", "dlrecipes data list"),
     "runs": Command("runs", "make_runs_app", "dlrecipes runs --json"),
