@@ -15,7 +15,7 @@ from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import find_run
 
 if TYPE_CHECKING:
-    from dlrecipes.use.explain import Explanation, Overall
+    from dlrecipes.use.explain import Explanation, Overall, OverallWords
 
 Inputs = Annotated[
     list[str] | None,
@@ -39,7 +39,9 @@ def explain(
     overall: Annotated[
         bool,
         typer.Option(
-            "--global", help="Importance and partial dependence of each column over the test rows."
+            "--global",
+            help="Over the test rows: importance and partial dependence of each column, or the "
+            "words that push each answer.",
         ),
     ] = False,
     attack: Annotated[
@@ -68,7 +70,8 @@ def explain(
     """Show what moved the answer to each input: words, columns, or parts of a picture.
 
     Takes what `predict` takes. Writes explanation.html, and PNG images for each picture. Needs
-    shap: pip install 'dlrecipes[explain]'. With --global, shows what a model of tables relies on.
+    shap: pip install 'dlrecipes[explain]'. With --global, shows what a model of
+    tables or texts relies on.
     --attack writes attack.html instead, and needs ART: pip install 'dlrecipes[robust]'
     """
     if (overall and (inputs or attack)) or not (overall or inputs or attack):
@@ -97,7 +100,10 @@ def explain(
             output.print_json({"run": found.run, "path": str(path), **whole.document()})
             return
         print_run_in_use(found, run, runs_dir)
-        _show_overall(whole)
+        if isinstance(whole, use.OverallWords):
+            _show_overall_words(whole)
+        else:
+            _show_overall(whole)
         output.console().print(f"\nWrote {path}", markup=False)
         return
     with output.only_json(json):
@@ -192,6 +198,35 @@ def _show_overall(overall: "Overall") -> None:
             for value, mean in points
         )
         target.print(f"  {shortened(printable(one.column))}  {ends}", markup=False)
+
+
+def _show_overall_words(overall: "OverallWords") -> None:
+    """Print the words that push each answer, the most first."""
+    target = output.console()
+    target.print(
+        f"\nWords that push each answer, over {overall.rows:,} of {overall.of:,} test rows. What a "
+        "word adds is a mean; the bars are over all rows together.",
+        markup=False,
+    )
+    for one in overall.answers:
+        target.print()
+        target.print(f"Towards {shortened(printable(one.towards))}", style="bold", markup=False)
+        if not one.words:
+            target.print("  no word that is in enough texts", markup=False)
+            continue
+        most = max(word.whole for word in one.words)
+        output.print_table(
+            ["word", "adds", "texts", ""],
+            [
+                [
+                    shortened(printable(word.word)),
+                    f"{word.mean:+.3f}" if one.answer else f"{word.mean:+.4g}",
+                    f"{word.texts:,}",
+                    "+-"[word.mean < 0] * round(BAR * word.whole / most),
+                ]
+                for word in one.words
+            ],
+        )
 
 
 def _show_words(one: "Explanation", shares: Sequence[float]) -> None:
