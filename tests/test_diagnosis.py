@@ -45,7 +45,8 @@ def answers(sure_if_wrong: float, wrong: int = 60) -> Answers:
     right = np.arange(400) >= wrong
     around = np.where(right, 0.97, sure_if_wrong)
     sure = np.clip(around + random.normal(0, 0.02, 400), 0.3, 1)
-    return Answers(right, sure, np.where(right, -np.log(sure), 3.0))
+    losses = np.where(right, -np.log(sure), 3.0)
+    return Answers(right, sure, losses, np.where(right, random.integers(2, size=400), 2))
 
 
 GOOD = Evidence(
@@ -97,7 +98,10 @@ MADE_TO_FAIL: dict[str, dict[str, Any]] = {
     "test far below validation": {"test_losses": np.array([0.5, 1.5] * 300)},
     "overfitting": {"history": history([0.51, 0.4, 0.2, 0.01], [0.52, 0.518, 0.7, 1.02])},
     "label noise": {"answers": answers(0.97)},
-    "one class never predicted": {"confusion": [[90, 10, 0], [5, 95, 0], [50, 50, 0]]},
+    "one class never predicted": {
+        "confusion": [[90, 10, 0], [5, 95, 0], [50, 50, 0]],
+        "answers": answers(0.97),  # It is sure of the class that it takes the third for.
+    },
     "dead units": {"dead": {"dense": 0.7}},
     "stopped early": {"config": CONFIG | {"epochs": 9, "early_stopping": 2}},
 }

@@ -1,5 +1,6 @@
 """The `explain` command. It runs no recipe's code."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -128,10 +129,13 @@ def _show(one: "Explanation") -> None:
     """Print one explanation."""
     target = output.console()
     answer = f"{shortened(printable(one.answer))}, probability " if one.answer else ""
+    # The text itself follows.
+    name = "" if one.kind in ("words", "characters") else f"{shortened(printable(one.input))}: "
     target.print()
     target.print(
-        Text(f"{shortened(printable(one.input))}: ", style="bold").append(
-            f"{answer}{output.number(one.value)} (expectation {output.number(one.expectation)})",
+        Text(name, style="bold").append(
+            f"{answer}{output.number(one.value)} ({output.number(one.expectation)} with all "
+            f"{one.kind} hidden)",
             style="not bold",
         )
     )
@@ -148,18 +152,25 @@ def _show(one: "Explanation") -> None:
 def _show_columns(one: "Explanation", shares: Sequence[float]) -> None:
     """Print what each column adds, the most first."""
     order = sorted(range(len(shares)), key=lambda place: -abs(shares[place]))
+    decimals = _decimals(one.attributions)
     output.print_table(
         ["column", "value", "adds", ""],
         [
             [
                 shortened(printable(one.names[place])),
                 shortened(printable(one.values[place])),
-                f"{one.attributions[place]:+.4g}",
+                f"{one.attributions[place]:+,.{decimals}f}",
                 ("+" if shares[place] > 0 else "-") * round(BAR * abs(shares[place])),
             ]
             for place in order
         ],
     )
+
+
+def _decimals(values: Sequence[float]) -> int:
+    """Return how many decimals show four digits of the largest of values."""
+    largest = max(map(abs, values), default=0.0)
+    return max(0, 3 - math.floor(math.log10(largest))) if largest else 3
 
 
 def _show_overall(overall: "Overall") -> None:
@@ -172,13 +183,14 @@ def _show_overall(overall: "Overall") -> None:
         markup=False,
     )
     strongest = max((abs(one.mean) for one in overall.columns), default=0.0) or 1.0
+    decimals = _decimals([strongest])
     output.print_table(
         ["column", "importance", "±", ""],
         [
             [
                 shortened(printable(one.name)) + ("" if one.used else " (ignored)"),
-                f"{one.mean:.4g}",
-                f"{one.deviation:.2g}",
+                f"{one.mean:,.{decimals}f}",
+                f"{one.deviation:,.{decimals}f}",
                 ("#" if one.mean > 0 else "-") * round(BAR * abs(one.mean) / strongest),
             ]
             for one in overall.columns
@@ -193,7 +205,7 @@ def _show_overall(overall: "Overall") -> None:
     for one in overall.dependence:
         points = one.points[:: max(1, len(one.points) // 4)]
         ends = ", ".join(
-            f"{shortened(printable(output.number(value) if one.is_curve else value))}: "
+            f"{shortened(printable(f'{value:,.4g}' if one.is_curve else value))}: "
             f"{output.number(mean)}"
             for value, mean in points
         )
@@ -215,12 +227,13 @@ def _show_overall_words(overall: "OverallWords") -> None:
             target.print("  no word that is in enough texts", markup=False)
             continue
         most = max(word.whole for word in one.words)
+        decimals = 3 if one.answer else _decimals([word.mean for word in one.words])
         output.print_table(
             ["word", "adds", "texts", ""],
             [
                 [
                     shortened(printable(word.word)),
-                    f"{word.mean:+.3f}" if one.answer else f"{word.mean:+.4g}",
+                    f"{word.mean:+,.{decimals}f}",
                     f"{word.texts:,}",
                     "+-"[word.mean < 0] * round(BAR * word.whole / most),
                 ]
@@ -260,3 +273,4 @@ def _show_cells(one: "Explanation", shares: Sequence[float]) -> None:
             )
             line.append(sign * 2, style={".": "dim"}.get(sign, "green" if share > 0 else "red"))
         output.console().print(line)
+    output.console().print("+ and #: speak for the answer; - and =: against it; .: hardly any")

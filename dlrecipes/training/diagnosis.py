@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dlrecipes.datasets.storage import Array
 from dlrecipes.training.evidence import Evidence, evidence_of
 from dlrecipes.training.work import Work
 
@@ -328,18 +329,21 @@ def _label_noise(seen: Evidence) -> Said:
     answers = seen.answers
     if answers is None:
         return None
-    wrong, right = answers.sure[~answers.right], answers.sure[answers.right]
-    if len(wrong) < max(FEWEST_MISTAKES, SHARE_OF_MISTAKES * len(answers.right)):
+    # A class that is never the answer is wrong each time, whatever its labels.
+    is_other = ~np.isin(answers.labels, _never_predicted(seen))
+    is_right, sure = answers.right[is_other], answers.sure[is_other]
+    wrong, right = sure[~is_right], sure[is_right]
+    if len(wrong) < max(FEWEST_MISTAKES, SHARE_OF_MISTAKES * len(sure)):
         return None
     chance = max(1 / max(len(seen.classes), 2), _commonest(seen))
-    has_skill = answers.right.mean() - chance > 0.4 * (1 - chance)
+    has_skill = is_right.mean() - chance > 0.4 * (1 - chance)
     surer = (right[:, np.newaxis] > wrong).mean() + 0.5 * (right[:, np.newaxis] == wrong).mean()
     # After Mann and Whitney, if the network cannot tell them apart.
-    surer += math.sqrt((len(answers.right) + 1) / (12 * len(right) * len(wrong)))
+    surer += math.sqrt((len(sure) + 1) / (12 * len(right) * len(wrong)))
     if not has_skill or np.median(wrong) < CERTAIN or surer > AS_SURE:
         return None
     sentence = (
-        f"Labels may be wrong: the network contradicts {len(wrong)} of {len(answers.right)} "
+        f"Labels may be wrong: the network contradicts {len(wrong)} of {len(sure)} "
         f"validation rows, and is as sure there ({np.median(wrong):.0%}) as where it agrees "
         f"({np.median(right):.0%}). Look at the worst mistakes."
     )
@@ -352,15 +356,22 @@ def _commonest(seen: Evidence) -> float:
     return float(of_class.sum(axis=1).max() / of_class.sum()) if of_class.size else 0.0
 
 
-def _class_never_predicted(seen: Evidence) -> Said:
-    """Say that a class is never the answer."""
+def _never_predicted(seen: Evidence) -> Array:
+    """Return the numbers of the classes that are never the answer to test rows."""
     matrix = np.asarray(seen.confusion)
     if matrix.ndim != 2 or len(matrix) != len(seen.classes):
-        return None
+        return np.empty(0, "int64")
     support, called = matrix.sum(axis=1), matrix.sum(axis=0)
-    never = np.flatnonzero((called == 0) & (support >= FEWEST_OF_CLASS))
+    never: Array = np.flatnonzero((called == 0) & (support >= FEWEST_OF_CLASS))
+    return never
+
+
+def _class_never_predicted(seen: Evidence) -> Said:
+    """Say that a class is never the answer."""
+    never = _never_predicted(seen)
     if not len(never):
         return None
+    support = np.asarray(seen.confusion).sum(axis=1)
     names = ", ".join(str(seen.classes[number])[:40] for number in never[:3])
     more = f" and {len(never) - 3} more" if len(never) > 3 else ""
     sentence = (

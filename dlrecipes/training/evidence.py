@@ -33,11 +33,13 @@ class Answers:
         right: Whether each answer is right, bool (rows,).
         sure: Probability of each answer, (rows,).
         losses: Cross-entropy of each row, nats (rows,).
+        labels: Class number of each row, (rows,).
     """
 
     right: Array
     sure: Array
     losses: Array
+    labels: Array
 
 
 @dataclass(frozen=True)
@@ -272,6 +274,7 @@ def _answers(probabilities: Array, labels: Array) -> Answers:
         right=probabilities.argmax(axis=-1) == labels,
         sure=probabilities.max(axis=-1),
         losses=-np.log(np.clip(of_true, 1e-7, 1)),
+        labels=labels,
     )
 
 
