@@ -45,7 +45,8 @@ def answers(sure_if_wrong: float, wrong: int = 60) -> Answers:
     right = np.arange(400) >= wrong
     around = np.where(right, 0.97, sure_if_wrong)
     sure = np.clip(around + random.normal(0, 0.02, 400), 0.3, 1)
-    return Answers(right, sure, np.where(right, -np.log(sure), 3.0))
+    losses = np.where(right, -np.log(sure), 3.0)
+    return Answers(right, sure, losses, np.where(right, random.integers(2, size=400), 2))
 
 
 GOOD = Evidence(
@@ -97,7 +98,10 @@ MADE_TO_FAIL: dict[str, dict[str, Any]] = {
     "test far below validation": {"test_losses": np.array([0.5, 1.5] * 300)},
     "overfitting": {"history": history([0.51, 0.4, 0.2, 0.01], [0.52, 0.518, 0.7, 1.02])},
     "label noise": {"answers": answers(0.97)},
-    "one class never predicted": {"confusion": [[90, 10, 0], [5, 95, 0], [50, 50, 0]]},
+    "one class never predicted": {
+        "confusion": [[90, 10, 0], [5, 95, 0], [50, 50, 0]],
+        "answers": answers(0.97),  # It is sure of the class that it takes the third for.
+    },
     "dead units": {"dead": {"dense": 0.7}},
     "stopped early": {"config": CONFIG | {"epochs": 9, "early_stopping": 2}},
 }
@@ -133,12 +137,12 @@ def test_every_rule_has_a_training_that_is_made_to_fail_and_a_row_in_the_guide()
     text = dict(rows)
     for what, numbers in {
         "learning rate too high": ("EXPLODED", "CLIMBED", "UNFITTED", "STUCK", "FAR_RATE"),
-        "learning rate too low": ("STUCK", "STEADY"),
+        "learning rate too low": ("STUCK", "STEADY", "UNMOVED"),
         "loss starts far from guessing": ("FAR_START",),
         "underfitting": ("STUCK", "UNFITTED", "GAP"),
         "too few validation rows": ("FEW_VALUES",),
         "test far below validation": ("WORSE", "APART"),
-        "overfitting": ("RISEN", "GAP"),
+        "overfitting": ("RISEN", "GAP", "LEAST_RISEN", "FORGOTTEN"),
         "label noise": ("FEWEST_MISTAKES", "SHARE_OF_MISTAKES", "CERTAIN", "AS_SURE"),
         "one class never predicted": ("FEWEST_OF_CLASS",),
         "dead units": ("DEAD",),
@@ -153,6 +157,37 @@ def test_a_rate_that_falls_is_no_sign_that_the_loss_has_settled() -> None:
         row["learning_rate"] = rate
     seen = replace(GOOD, history=slow, verdict=BAD, usual_rate=4e-3)
     assert whats(findings(seen)) == ["learning rate too low"]
+
+
+def test_a_rate_explains_that_a_plain_baseline_does_better() -> None:
+    slow = history([2.1, 1.8, 1.6, 1.5], [2.0, 1.7, 1.6, 1.5])
+    seen = replace(GOOD, history=slow, verdict=BAD, plain="worse")
+    assert whats(findings(seen)) == ["underfitting"]
+    for rate, what in ((4e-2, "learning rate too high"), (4e-4, "learning rate too low")):
+        config = CONFIG | {"learning_rate": rate}
+        assert whats(findings(replace(seen, config=config))) == [what]
+
+
+def test_a_network_that_has_hardly_moved_from_a_good_start_has_a_low_rate() -> None:
+    config = CONFIG | {"learning_rate": 1e-8}
+    still = history([1.1, 1.1], [1.1, 1.1])
+    seen = replace(GOOD, history=still, first_loss=1.1, verdict="a tie with the baseline")
+    assert findings(seen) == []
+    assert whats(findings(replace(seen, config=config))) == ["learning rate too low"]
+
+
+def test_penalties_that_are_high_before_training_are_no_sign_of_a_high_rate() -> None:
+    losses = history([45.0, 1.0, 0.7, 0.6], [3.8, 0.8, 0.65, 0.6])
+    seen = replace(GOOD, history=losses, penalty=0.5, verdict="a tie with the baseline")
+    assert whats(findings(seen)) == ["learning rate too high"]
+    assert findings(replace(seen, first_penalty=90.0)) == []
+
+
+def test_what_was_learned_and_is_lost_again_is_overfitting_however_small() -> None:
+    rare = history([0.23, 0.20, 0.18, 0.15], [0.18, 0.17, 0.18, 0.185])
+    seen = replace(GOOD, history=rare, guess_loss=0.188, verdict=BAD, plain="worse")
+    assert whats(findings(seen)) == ["overfitting"]
+    assert findings(replace(seen, history=rare[:2], verdict="as expected", plain="tie")) == []
 
 
 def test_early_stopping_that_the_tool_has_chosen_is_no_diagnosis() -> None:

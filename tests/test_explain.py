@@ -18,8 +18,9 @@ from support import (
     sample_table,
     write_image,
 )
+from test_docs import check_keys
 
-from dlrecipes.use.explain.parts import cells_of, hidden_cells, joined, words_of
+from dlrecipes.use.explain.parts import bare_word, cells_of, hidden_cells, joined, words_of
 
 RunOf = Callable[[str], dict[str, Any]]
 
@@ -165,6 +166,29 @@ def test_what_a_model_relies_on_is_measured_for_its_positive_class(
 
 @pytest.mark.explain
 @pytest.mark.long
+def test_words_that_push_each_answer_over_the_test_rows_are_found(
+    run_of: RunOf, tmp_path: Path
+) -> None:
+    run = run_of("text-ngrams")["path"]
+    asked = ("explain", run, "--global", "--output", "out")
+    whole = dlrecipes(*asked, "--json", cwd=tmp_path).document
+    check_keys("explain", whole)
+    assert whole["rows"] <= 500 < whole["of"]
+    assert [one["answer"] for one in whole["answers"]] == ["negative", "positive"]
+    negative, positive = ({word["word"]: word for word in one["words"]} for one in whole["answers"])
+    assert negative.keys() & {"too", "bad", "no", "dull", "worst"}
+    assert not negative.keys() & positive.keys()
+    for word in (*negative.values(), *positive.values()):
+        assert 0 < word["mean"] < 1
+        assert 3 <= word["texts"] <= whole["rows"]
+    said = dlrecipes(*asked, cwd=tmp_path).out
+    assert "Towards negative" in said
+    html = (tmp_path / "out" / "explanation.html").read_text("utf-8")
+    assert f"of {whole['of']:,} test rows" in html
+
+
+@pytest.mark.explain
+@pytest.mark.long
 def test_characters_that_moved_the_next_one_add_up(run_of: RunOf, tmp_path: Path) -> None:
     (one,) = explained(run_of(TEXT)["path"], "She was", cwd=tmp_path)
     assert one["kind"] == "characters"
@@ -186,7 +210,7 @@ def test_each_class_of_a_mask_is_explained(run_of: RunOf, tmp_path: Path) -> Non
 def test_what_cannot_be_explained_is_said(run_of: RunOf, tmp_path: Path) -> None:
     run = run_of(TEXT)["path"]
     outcome = dlrecipes("explain", run, "--global", "--output", "out", cwd=tmp_path, code=2)
-    assert "explain --global is for tables" in outcome.err
+    assert "explain --global is for tables, and for texts with a class" in outcome.err
     outcome = dlrecipes("explain", run, "--output", "out", cwd=tmp_path, code=2)
     assert "explain takes inputs, or --global without inputs" in outcome.err
     run = run_of(REGRESSION)["path"]
@@ -199,6 +223,10 @@ def test_parts_of_texts_and_pictures() -> None:
     assert words_of("Ein Film, wirklich!") == ["Ein ", "Film, ", "wirklich!"]
     assert words_of("好电影 film") == ["好", "电", "影 ", "film"]
     assert words_of("") == [""]
+    assert [bare_word(word) for word in ('"Film!" ', "don't ", "-- ", "😀.")] == [
+        *("film", "don't", "", "😀")
+    ]
+    assert len(words_of("word " * 1000, most=0)) == 1000
     assert len(words_of("word " * 1000)) <= 200
     assert "".join(words_of(" a  b\nc ")) == " a  b\nc "
     mask = np.array([[True, False], [False, False]])

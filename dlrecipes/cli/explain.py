@@ -1,5 +1,6 @@
 """The `explain` command. It runs no recipe's code."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +16,7 @@ from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import find_run
 
 if TYPE_CHECKING:
-    from dlrecipes.use.explain import Explanation, Overall
+    from dlrecipes.use.explain import Explanation, Overall, OverallWords
 
 Inputs = Annotated[
     list[str] | None,
@@ -39,7 +40,9 @@ def explain(
     overall: Annotated[
         bool,
         typer.Option(
-            "--global", help="Importance and partial dependence of each column over the test rows."
+            "--global",
+            help="Over the test rows: importance and partial dependence of each column, or the "
+            "words that push each answer.",
         ),
     ] = False,
     attack: Annotated[
@@ -68,7 +71,8 @@ def explain(
     """Show what moved the answer to each input: words, columns, or parts of a picture.
 
     Takes what `predict` takes. Writes explanation.html, and PNG images for each picture. Needs
-    shap: pip install 'dlrecipes[explain]'. With --global, shows what a model of tables relies on.
+    shap: pip install 'dlrecipes[explain]'. With --global, shows what a model of
+    tables or texts relies on.
     --attack writes attack.html instead, and needs ART: pip install 'dlrecipes[robust]'
     """
     if (overall and (inputs or attack)) or not (overall or inputs or attack):
@@ -97,7 +101,10 @@ def explain(
             output.print_json({"run": found.run, "path": str(path), **whole.document()})
             return
         print_run_in_use(found, run, runs_dir)
-        _show_overall(whole)
+        if isinstance(whole, use.OverallWords):
+            _show_overall_words(whole)
+        else:
+            _show_overall(whole)
         output.console().print(f"\nWrote {path}", markup=False)
         return
     with output.only_json(json):
@@ -122,10 +129,13 @@ def _show(one: "Explanation") -> None:
     """Print one explanation."""
     target = output.console()
     answer = f"{shortened(printable(one.answer))}, probability " if one.answer else ""
+    # The text itself follows.
+    name = "" if one.kind in ("words", "characters") else f"{shortened(printable(one.input))}: "
     target.print()
     target.print(
-        Text(f"{shortened(printable(one.input))}: ", style="bold").append(
-            f"{answer}{output.number(one.value)} (expectation {output.number(one.expectation)})",
+        Text(name, style="bold").append(
+            f"{answer}{output.number(one.value)} ({output.number(one.expectation)} with all "
+            f"{one.kind} hidden)",
             style="not bold",
         )
     )
@@ -142,18 +152,25 @@ def _show(one: "Explanation") -> None:
 def _show_columns(one: "Explanation", shares: Sequence[float]) -> None:
     """Print what each column adds, the most first."""
     order = sorted(range(len(shares)), key=lambda place: -abs(shares[place]))
+    decimals = _decimals(one.attributions)
     output.print_table(
         ["column", "value", "adds", ""],
         [
             [
                 shortened(printable(one.names[place])),
                 shortened(printable(one.values[place])),
-                f"{one.attributions[place]:+.4g}",
+                f"{one.attributions[place]:+,.{decimals}f}",
                 ("+" if shares[place] > 0 else "-") * round(BAR * abs(shares[place])),
             ]
             for place in order
         ],
     )
+
+
+def _decimals(values: Sequence[float]) -> int:
+    """Return how many decimals show four digits of the largest of values."""
+    largest = max(map(abs, values), default=0.0)
+    return max(0, 3 - math.floor(math.log10(largest))) if largest else 3
 
 
 def _show_overall(overall: "Overall") -> None:
@@ -166,13 +183,14 @@ def _show_overall(overall: "Overall") -> None:
         markup=False,
     )
     strongest = max((abs(one.mean) for one in overall.columns), default=0.0) or 1.0
+    decimals = _decimals([strongest])
     output.print_table(
         ["column", "importance", "±", ""],
         [
             [
                 shortened(printable(one.name)) + ("" if one.used else " (ignored)"),
-                f"{one.mean:.4g}",
-                f"{one.deviation:.2g}",
+                f"{one.mean:,.{decimals}f}",
+                f"{one.deviation:,.{decimals}f}",
                 ("#" if one.mean > 0 else "-") * round(BAR * abs(one.mean) / strongest),
             ]
             for one in overall.columns
@@ -187,11 +205,41 @@ def _show_overall(overall: "Overall") -> None:
     for one in overall.dependence:
         points = one.points[:: max(1, len(one.points) // 4)]
         ends = ", ".join(
-            f"{shortened(printable(output.number(value) if one.is_curve else value))}: "
+            f"{shortened(printable(f'{value:,.4g}' if one.is_curve else value))}: "
             f"{output.number(mean)}"
             for value, mean in points
         )
         target.print(f"  {shortened(printable(one.column))}  {ends}", markup=False)
+
+
+def _show_overall_words(overall: "OverallWords") -> None:
+    """Print the words that push each answer, the most first."""
+    target = output.console()
+    target.print(
+        f"\nWords that push each answer, over {overall.rows:,} of {overall.of:,} test rows. What a "
+        "word adds is a mean; the bars are over all rows together.",
+        markup=False,
+    )
+    for one in overall.answers:
+        target.print()
+        target.print(f"Towards {shortened(printable(one.towards))}", style="bold", markup=False)
+        if not one.words:
+            target.print("  no word that is in enough texts", markup=False)
+            continue
+        most = max(word.whole for word in one.words)
+        decimals = 3 if one.answer else _decimals([word.mean for word in one.words])
+        output.print_table(
+            ["word", "adds", "texts", ""],
+            [
+                [
+                    shortened(printable(word.word)),
+                    f"{word.mean:+,.{decimals}f}",
+                    f"{word.texts:,}",
+                    "+-"[word.mean < 0] * round(BAR * word.whole / most),
+                ]
+                for word in one.words
+            ],
+        )
 
 
 def _show_words(one: "Explanation", shares: Sequence[float]) -> None:
@@ -225,3 +273,4 @@ def _show_cells(one: "Explanation", shares: Sequence[float]) -> None:
             )
             line.append(sign * 2, style={".": "dim"}.get(sign, "green" if share > 0 else "red"))
         output.console().print(line)
+    output.console().print("+ and #: speak for the answer; - and =: against it; .: hardly any")

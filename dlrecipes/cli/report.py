@@ -49,6 +49,10 @@ def report(
         output.print_json({**names, "path": str(path), "bytes": path.stat().st_size})
     else:
         output.console().print(f"Report: {path}", markup=False)
+        if not open_it:
+            typed = [options.typed_run(found, run)]
+            typed += [options.typed_run(second, other)] if second else []
+            output.print_next(f"dlrecipes report {' '.join(typed)} --open")
     if open_it and not webbrowser.open(path.resolve().as_uri()):
         output.print_warning("No web browser could be opened.")
 

@@ -269,10 +269,14 @@ def compare(
         target.print(f"[bold yellow]Caution:[/] {escape(warning)}")
     if warnings:
         target.print()
-    titles = ["setting", one.run, other.run]
+    titles = ["setting", *pairs.names(one, other)]
     if differing:
         output.print_table(
-            titles, [[name, *map(show_value, pair)] for name, pair in differing.items()]
+            titles,
+            [
+                [name, *("-" if value is None else show_value(value) for value in pair)]
+                for name, pair in differing.items()
+            ],
         )
     else:
         target.print("All settings are the same.")
@@ -282,5 +286,6 @@ def compare(
         [[name, *map(output.number, pair)] for name, pair in metrics.items()],
     )
     if difference:
-        target.print(f"\n{pairs.in_words(difference, other)}", markup=False)
-    output.print_next(f"dlrecipes runs show {options.typed_run(one, first)}")
+        target.print(f"\n{pairs.in_words(difference, one, other)}", markup=False)
+    typed = f"{options.typed_run(one, first)} {options.typed_run(other, second)}"
+    output.print_next(f"dlrecipes report {typed} --open")

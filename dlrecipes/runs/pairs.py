@@ -62,13 +62,22 @@ def compared(one: Run, other: Run) -> dict[str, Any]:
     return document
 
 
-def in_words(found: Mapping[str, Any], other: Run) -> str:
+def names(one: Run, other: Run) -> tuple[str, str]:
+    """Return what two runs are called: their names, after their recipes if those are the same."""
+    if one.run != other.run:
+        return one.run, other.run
+    return f"{one.recipe}/{one.run}", f"{other.recipe}/{other.run}"
+
+
+def in_words(found: Mapping[str, Any], one: Run, other: Run) -> str:
     """Return whether the second of two runs is better, in a sentence or two.
 
     Args:
         found: What `compared` returned.
+        one: The first run.
         other: The second run.
     """
+    first, second = names(one, other)
     if "why_none" in found:
         return f"It is unknown whether the difference is more than noise: {found['why_none']}."
     lowest, highest = found["interval"]
@@ -80,14 +89,14 @@ def in_words(found: Mapping[str, Any], other: Run) -> str:
     said = (
         f"The difference in {found['metric']}, {size}, may be noise ({basis})."
         if found["verdict"] == "tie"
-        else f"{other.run} is {found['verdict']}: its {found['metric']} is {size} "
+        else f"{second} is {found['verdict']}: its {found['metric']} is {size} "
         f"{'higher' if found['difference'] > 0 else 'lower'} ({basis})."
     )
     if found["won"] is None:
         return said
     return (
-        f"{said} {other.run} is right about {found['won']:,} test examples that the other run is "
-        f"wrong about, and wrong about {found['lost']:,} that the other run is right about."
+        f"{said} Of the test examples, {second} alone is right about {found['won']:,}, and {first} "
+        f"alone about {found['lost']:,}."
     )
 
 

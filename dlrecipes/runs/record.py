@@ -79,7 +79,8 @@ class Run:
         parameters: Number of weights of the model.
         seconds: Wall time of each part, seconds.
         first_loss: Loss before training: of the `network`, of guessing every class alike (`even`),
-            and of guessing by how common each is (`guess`); empty if that is not known.
+            and of guessing by how common each is (`guess`); and the `penalty` on its weights, which
+            is in none of them. Empty if that is not known.
         metrics: Test metrics by name.
         details: Per-class metrics and the confusion matrix; of texts, the share of `unknown_words`
             in the test rows.

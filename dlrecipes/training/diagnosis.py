@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dlrecipes.datasets.storage import Array
 from dlrecipes.training.evidence import Evidence, evidence_of
 from dlrecipes.training.work import Work
 
@@ -28,12 +29,17 @@ FAR_RATE = 5.0
 STEADY = 0.5
 """Share of the first fall of the loss, for the same learning rate, that the last fall has while the
 network is still on its way."""
+UNMOVED = 0.9
+"""Share of the loss before training, above which training has hardly begun."""
 FAR_START = 2.0
 """Times the loss of guessing: a network that begins above it has inputs or weights out of scale."""
 FEW_VALUES = 50
 """Validation rows: with fewer, the 95 % interval of an accuracy of 0.5 is over 28 points wide."""
 RISEN = 1.25
 """Times the lowest validation loss: the kept one is above it."""
+FORGOTTEN, LEAST_RISEN = 0.5, 1.05
+"""Share of the fall from the loss of guessing to the lowest validation loss that is lost again, and
+times that lowest loss: the kept one is above both."""
 GAP = 1.5
 """Times the training loss: the validation loss is above it."""
 APART = 4.0
@@ -140,14 +146,14 @@ def _rate_too_high(seen: Evidence) -> Said:
     losses, level, times = _losses(seen, "loss"), _level(seen), _rate(seen)
     if seen.verdict in GOOD and level < STUCK:
         return None
-    worst = max(losses) - seen.penalty
+    worst = max(losses) - max(seen.first_penalty, seen.penalty)
     start = max(seen.even_loss, seen.guess_loss)
     if worst > EXPLODED * start and not _starts_far(seen):
         sees = f"the training loss rose to {worst:.3g}, and guessing has {start:.3g}"
     elif level > UNFITTED and losses[-1] > CLIMBED * min(losses):
         sees = f"the training loss fell to {min(losses):.3g} and rose again to {losses[-1]:.3g}"
-    elif level > STUCK and times >= FAR_RATE:
-        sees = "the network has learned nothing that guessing does not know"
+    elif times >= FAR_RATE and (level > STUCK or _is_unfitted(seen)):
+        sees = f"in the end, the loss is still {level:.0%} of that of guessing"
     else:
         return None
     rate = seen.config.get("learning_rate")
@@ -163,7 +169,7 @@ def _rate_too_low(seen: Evidence) -> Said:
     level, times, rate = _level(seen), _rate(seen), seen.config.get("learning_rate")
     if rate is None or seen.verdict in GOOD:
         return None
-    if level > STUCK and times <= 1 / FAR_RATE:
+    if times <= 1 / FAR_RATE and (level > STUCK or _is_unfitted(seen) or _is_unmoved(seen)):
         sees = f"the loss is still {level:.0%} of that of guessing"
     elif level > STUCK and _falls_steadily(seen):
         sees = (
@@ -175,6 +181,23 @@ def _rate_too_low(seen: Evidence) -> Said:
     higher = seen.usual_rate if times < 1 else rate * 10
     sentence = f"The learning rate {rate:g} is too low: {sees}."
     return sentence, [f"--learning-rate {higher:.2g}", *_more_epochs(seen)]
+
+
+def _is_unfitted(seen: Evidence) -> bool:
+    """Tell whether the network knows less than a plain baseline, on its training rows, too."""
+    return _level(seen) > UNFITTED and seen.plain == "worse" and not _has_gap(seen)
+
+
+def _has_gap(seen: Evidence) -> bool:
+    """Tell whether the kept validation loss is far above the training loss, or has risen."""
+    validation, training = _validation(seen), _losses(seen, "loss")
+    place = kept_epoch(seen.config, seen.history) - 1
+    return bool(validation) and (validation[place] > GAP * training[place] or _has_risen(seen))
+
+
+def _is_unmoved(seen: Evidence) -> bool:
+    """Tell whether the loss in the end is nearly that of the untrained network."""
+    return _level(seen) * seen.guess_loss > UNMOVED * seen.first_loss
 
 
 def _falls_steadily(seen: Evidence) -> bool:
@@ -213,12 +236,9 @@ def _start_is_far(seen: Evidence) -> Said:
 def _underfitting(seen: Evidence) -> Said:
     """Say that the network does not learn its own training rows."""
     level = _level(seen)
-    validation, training = _validation(seen), _losses(seen, "loss")
-    place = kept_epoch(seen.config, seen.history) - 1
-    has_gap = bool(validation) and validation[place] > GAP * training[place]
     if level > STUCK and seen.verdict not in GOOD:
         so = "it has hardly learned more than guessing knows"
-    elif level > UNFITTED and seen.plain == "worse" and not has_gap:
+    elif _is_unfitted(seen):
         so = "a plain baseline shows that there is more to learn"
     else:
         return None
@@ -244,22 +264,30 @@ def _few_validation_rows(seen: Evidence) -> Said:
 
 def _overfitting(seen: Evidence) -> Said:
     """Say that the network has learned training rows by heart."""
+    if not _has_risen(seen):
+        return None
     validation, training = _validation(seen), _losses(seen, "loss")
-    if not validation or not training:
-        return None
-    place = kept_epoch(seen.config, seen.history) - 1
-    best = validation.index(min(validation))
-    rises = validation[place] - seen.penalty > RISEN * (validation[best] - seen.penalty)
-    if not rises or training[place] >= training[best]:
-        return None
-    if validation[place] < GAP * training[place]:
-        return None
+    place, best = kept_epoch(seen.config, seen.history) - 1, validation.index(min(validation))
     sentence = (
         f"The network overfits: from epoch {best + 1} on, the validation loss rose from "
         f"{validation[best]:.3g} to {validation[place]:.3g} while the training loss fell to "
         f"{training[place]:.3g}."
     )
     return sentence, _more_regularization(seen)
+
+
+def _has_risen(seen: Evidence) -> bool:
+    """Tell whether the validation loss rose while the training loss went on falling."""
+    validation, training = _validation(seen), _losses(seen, "loss")
+    if not validation or not training:
+        return False
+    place, best = kept_epoch(seen.config, seen.history) - 1, validation.index(min(validation))
+    if training[place] >= training[best]:
+        return False
+    kept, lowest = (validation[one] - seen.penalty for one in (place, best))
+    is_far = kept > RISEN * lowest and validation[place] >= GAP * training[place]
+    is_lost = kept - lowest > FORGOTTEN * (seen.guess_loss - lowest) > 0
+    return is_far or (is_lost and kept > LEAST_RISEN * lowest)
 
 
 def _stopped_early(seen: Evidence) -> Said:
@@ -301,18 +329,21 @@ def _label_noise(seen: Evidence) -> Said:
     answers = seen.answers
     if answers is None:
         return None
-    wrong, right = answers.sure[~answers.right], answers.sure[answers.right]
-    if len(wrong) < max(FEWEST_MISTAKES, SHARE_OF_MISTAKES * len(answers.right)):
+    # A class that is never the answer is wrong each time, whatever its labels.
+    is_other = ~np.isin(answers.labels, _never_predicted(seen))
+    is_right, sure = answers.right[is_other], answers.sure[is_other]
+    wrong, right = sure[~is_right], sure[is_right]
+    if len(wrong) < max(FEWEST_MISTAKES, SHARE_OF_MISTAKES * len(sure)):
         return None
     chance = max(1 / max(len(seen.classes), 2), _commonest(seen))
-    has_skill = answers.right.mean() - chance > 0.4 * (1 - chance)
+    has_skill = is_right.mean() - chance > 0.4 * (1 - chance)
     surer = (right[:, np.newaxis] > wrong).mean() + 0.5 * (right[:, np.newaxis] == wrong).mean()
     # After Mann and Whitney, if the network cannot tell them apart.
-    surer += math.sqrt((len(answers.right) + 1) / (12 * len(right) * len(wrong)))
+    surer += math.sqrt((len(sure) + 1) / (12 * len(right) * len(wrong)))
     if not has_skill or np.median(wrong) < CERTAIN or surer > AS_SURE:
         return None
     sentence = (
-        f"Labels may be wrong: the network contradicts {len(wrong)} of {len(answers.right)} "
+        f"Labels may be wrong: the network contradicts {len(wrong)} of {len(sure)} "
         f"validation rows, and is as sure there ({np.median(wrong):.0%}) as where it agrees "
         f"({np.median(right):.0%}). Look at the worst mistakes."
     )
@@ -325,15 +356,22 @@ def _commonest(seen: Evidence) -> float:
     return float(of_class.sum(axis=1).max() / of_class.sum()) if of_class.size else 0.0
 
 
-def _class_never_predicted(seen: Evidence) -> Said:
-    """Say that a class is never the answer."""
+def _never_predicted(seen: Evidence) -> Array:
+    """Return the numbers of the classes that are never the answer to test rows."""
     matrix = np.asarray(seen.confusion)
     if matrix.ndim != 2 or len(matrix) != len(seen.classes):
-        return None
+        return np.empty(0, "int64")
     support, called = matrix.sum(axis=1), matrix.sum(axis=0)
-    never = np.flatnonzero((called == 0) & (support >= FEWEST_OF_CLASS))
+    never: Array = np.flatnonzero((called == 0) & (support >= FEWEST_OF_CLASS))
+    return never
+
+
+def _class_never_predicted(seen: Evidence) -> Said:
+    """Say that a class is never the answer."""
+    never = _never_predicted(seen)
     if not len(never):
         return None
+    support = np.asarray(seen.confusion).sum(axis=1)
     names = ", ".join(str(seen.classes[number])[:40] for number in never[:3])
     more = f" and {len(never) - 3} more" if len(never) > 3 else ""
     sentence = (

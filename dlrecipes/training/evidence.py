@@ -33,11 +33,13 @@ class Answers:
         right: Whether each answer is right, bool (rows,).
         sure: Probability of each answer, (rows,).
         losses: Cross-entropy of each row, nats (rows,).
+        labels: Class number of each row, (rows,).
     """
 
     right: Array
     sure: Array
     losses: Array
+    labels: Array
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,11 @@ class Evidence:
         config: Value of each setting.
         usual_rate: Learning rate that the recipe, the preset and the optimizer bring.
         history: The row of each epoch in `history.csv`.
-        first_loss: Training loss before the first step, without penalties on the weights.
+        first_loss: Loss before the first step, without penalties on the weights.
         even_loss: Loss of guessing that says the same of every class; for numbers, their spread.
         guess_loss: Loss of guessing by how common the classes are; for numbers, their spread.
-        penalty: Penalties on the weights that the losses in the history contain.
+        penalty: Penalties on the weights that the losses of the last epochs contain.
+        first_penalty: The same before the first step.
         validation_values: Answers to compare with in the validation rows.
         verdict: How good the result is, as a run has it.
         plain: How the network compares with a plain baseline: `better`, `tie`, `worse`.
@@ -71,6 +74,7 @@ class Evidence:
     even_loss: float = math.nan
     guess_loss: float = math.nan
     penalty: float = 0.0
+    first_penalty: float = 0.0
     validation_values: int = 0
     verdict: str = "unknown"
     plain: str = ""
@@ -86,7 +90,7 @@ def loss_before_training(work: Work) -> dict[str, float]:
     """Return the loss of the untrained network and of guessing; empty where it has no such loss.
 
     Returns:
-        `network`, `even` and `guess`: see `Evidence`.
+        `network`, `even`, `guess` and `penalty`: see `Evidence`.
     """
     with suppress(Exception):  # Whatever it is, it is no reason not to train.
         return _loss_before_training(work)
@@ -107,17 +111,28 @@ def _loss_before_training(work: Work) -> dict[str, float]:
         features = features[:, :FIRST_TOKENS]
     labels = labels[:FIRST_ROWS] if len(labels.shape) > 1 else labels
     some = keras.tree.map_structure(lambda column: column[:FIRST_ROWS], features)
-    state = ([one.value for one in every] for every in _variables(model))
-    # As in training, where batch normalization needs no averages; nothing of the model changes.
-    outputs, _ = model.stateless_call(*state, some, training=True)
-    shape = (len(labels), *outputs.shape[1:])
+    outputs = _untrained(model, some)
+    shape = (len(labels), *outputs[0].shape[1:])
     even, guess = _guesses(np.asarray(labels), shape, len(work.data.classes))
     losses = {
-        "network": _data_loss(model, labels[:FIRST_ROWS], outputs),
+        "network": min(_data_loss(model, labels[:FIRST_ROWS], one) for one in outputs),
         "even": _data_loss(model, labels, even),
         "guess": _data_loss(model, labels, guess),
+        "penalty": _penalty(model),
     }
     return losses if all(map(math.isfinite, losses.values())) else {}
+
+
+def _untrained(model: Any, features: Any) -> list[Any]:
+    """Return what an untrained model says as in training and as in a test; it does not change.
+
+    In a test, batch normalization has no averages yet; in training, dropout scales what it leaves.
+    """
+    state = [[one.value for one in every] for every in _variables(model)]
+    return [
+        model.stateless_call(*state, features, training=is_training)[0]
+        for is_training in (True, False)
+    ]
 
 
 def _variables(model: Any) -> tuple[Any, Any]:
@@ -170,6 +185,7 @@ def evidence_of(run: Run, work: Work, tested: Mapping[str, Any]) -> Evidence:
         "first_loss": run.first_loss.get("network", math.nan),
         "even_loss": run.first_loss.get("even", math.nan),
         "guess_loss": run.first_loss.get("guess", math.nan),
+        "first_penalty": run.first_loss.get("penalty", 0.0),
     }
     for measure in (_history, _usual_rate, _penalties, _rows):
         with suppress(Exception):
@@ -258,6 +274,7 @@ def _answers(probabilities: Array, labels: Array) -> Answers:
         right=probabilities.argmax(axis=-1) == labels,
         sure=probabilities.max(axis=-1),
         losses=-np.log(np.clip(of_true, 1e-7, 1)),
+        labels=labels,
     )
 
 

@@ -2,5 +2,6 @@
 
 from dlrecipes.use.explain.attribution import Explanation, explain
 from dlrecipes.use.explain.overall import Overall, explain_overall
+from dlrecipes.use.explain.words import OverallWords
 
-__all__ = ["Explanation", "Overall", "explain", "explain_overall"]
+__all__ = ["Explanation", "Overall", "OverallWords", "explain", "explain_overall"]

@@ -6,7 +6,7 @@ out, or by the picture's mean colour. The attributions of an input add up to its
 expectation, the answer with all parts hidden (Lundberg and Lee 2017, arXiv:1705.07874).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -56,7 +56,7 @@ ROUNDS = 10
 """Orders, and their reverses, in which parts are shown one after another."""
 MOST_ANSWERS = 4000
 """Inputs that the model answers for one explanation, about: more parts get fewer rounds."""
-MOST_SLOW_ANSWERS = 410
+MOST_SLOW_ANSWERS = {"mask": 200, "continuation": 410}
 """The same where one answer takes long: a mask, or the next character after a long prompt."""
 LEAST_SHARE, MOST_CLASSES = 0.01, 4
 """Of the pixels of a mask: a class with less is not explained, nor are more classes than that."""
@@ -135,7 +135,15 @@ def require_shap() -> Any:
         InputError: if it is not installed.
     """
     try:
-        import shap
+        import numba
+
+        config: Any = numba.config
+        is_off = config.DISABLE_JIT
+        config.DISABLE_JIT = True  # Compiling its loops takes 6 s, running them as Python 0.01 s.
+        try:
+            import shap
+        finally:
+            config.DISABLE_JIT = is_off
     except ImportError as error:
         raise InputError(
             "explain needs shap, which is not installed.",
@@ -181,7 +189,7 @@ def explain(
             device = select_device(changes.device or "auto")
     serving = load_serving(run, trust=changes.trust_recipe)
     with load_tensorflow().device(device.scope):
-        explained = _Explained(run, serving, others)
+        explained = Explained(run, serving, others)
         for part in parts:
             for place in range(len(part.names)):
                 yield from explained.one(part, place, kind)
@@ -196,17 +204,17 @@ def _some_rows(train: Examples) -> dict[str, Array]:
     return arrays
 
 
-class _Explained:
+class Explained:
     """Explains the answers of a model.
 
     Args:
         run: The run.
         serving: The model as it is used.
-        others: Training rows, by column; empty for other inputs than rows.
+        others: Training rows, by column; None for other inputs than rows.
     """
 
-    def __init__(self, run: Run, serving: Any, others: dict[str, Array]) -> None:
-        self.run, self.serving, self.others = run, serving, others
+    def __init__(self, run: Run, serving: Any, others: Mapping[str, Array] | None = None) -> None:
+        self.run, self.serving, self.others = run, serving, others or {}
         self.answer, self.form = find_task(run.task).answer, form_of(run).answer
 
     def one(self, inputs: Inputs, place: int, kind: str) -> Iterator[Explanation]:
@@ -223,11 +231,11 @@ class _Explained:
         wanted = self._wanted(outputs)
 
         def answers(rows: Any) -> Array:
-            return self._numbers(run_serving(self.serving, rows))[:, [one for _, one in wanted]]
+            return self.numbers(run_serving(self.serving, rows))[:, [one for _, one in wanted]]
 
         names, values, whole, hidden = self._parts(alone, kind)
-        most = MOST_SLOW_ANSWERS if self.answer.name in ("mask", "continuation") else MOST_ANSWERS
-        attributions, expectations = _attributed(
+        most = MOST_SLOW_ANSWERS.get(self.answer.name, MOST_ANSWERS)
+        attributions, expectations = attributed(
             len(names), partial(_answered, answers, hidden), most
         )
         for column, (label, number) in enumerate(wanted):
@@ -235,7 +243,7 @@ class _Explained:
                 input=inputs.names[place],
                 kind=kind,
                 answer=label,
-                value=float(self._numbers(outputs)[0, number]),
+                value=float(self.numbers(outputs)[0, number]),
                 expectation=float(expectations[column]),
                 names=names,
                 values=values,
@@ -252,7 +260,7 @@ class _Explained:
         """Return the cells a side of a picture: fewer where an answer takes long."""
         return GRID // 2 if self.answer.name == "mask" else GRID
 
-    def _numbers(self, outputs: Array) -> Array:
+    def numbers(self, outputs: Array) -> Array:
         """Return the number of each answer to each input, float64 (inputs, answers)."""
         if self.answer.name == "number":
             return outputs.reshape(-1, 1).astype("float64")
@@ -342,7 +350,7 @@ def _answered(
     return mean
 
 
-def _attributed(count: int, function: Callable[[Array], Array], most: int) -> tuple[Array, Array]:
+def attributed(count: int, function: Callable[[Array], Array], most: int) -> tuple[Array, Array]:
     """Return what each part adds, (parts, answers), and the answers with all parts hidden.
 
     Args:
@@ -356,11 +364,13 @@ def _attributed(count: int, function: Callable[[Array], Array], most: int) -> tu
     explainer = shap.explainers.Permutation(
         function, shap.maskers.Independent(nothing, max_samples=1), seed=SEED
     )
-    found = explainer(everything, max_evals=rounds * (2 * count + 1), silent=True)
+    found = explainer(
+        everything, max_evals=rounds * (2 * count + 1), batch_size=2 * count + 1, silent=True
+    )
     return found.values[0].reshape(count, -1), np.ravel(found.base_values)
 
 
-def _mixed(alone: dict[str, Array], others: dict[str, Array], mask: Array) -> dict[str, Array]:
+def _mixed(alone: dict[str, Array], others: Mapping[str, Array], mask: Array) -> dict[str, Array]:
     """Return each variant of a row once for each other row, whose values hidden columns get."""
     count = len(next(iter(others.values())))
     shown = np.repeat(mask, count, axis=0)

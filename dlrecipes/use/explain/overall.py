@@ -1,4 +1,4 @@
-"""What a model relies on over all test rows: importance of each column, and partial dependence."""
+"""What a model relies on over test rows: importance of each column, and partial dependence."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -23,6 +23,8 @@ from dlrecipes.tasks.inputs.table import cell_text
 from dlrecipes.tasks.serving import BATCH_SIZE, call_serving, named_features
 from dlrecipes.training.listener import WorkListener
 from dlrecipes.training.request import Changes
+from dlrecipes.use.explain.attribution import KINDS
+from dlrecipes.use.explain.words import OverallWords, explain_words
 from dlrecipes.use.opening import data_and_device
 from dlrecipes.use.predict import load_serving
 
@@ -101,8 +103,8 @@ class Overall:
         return document
 
 
-def explain_overall(run: Run, changes: Changes, listener: WorkListener) -> Overall:
-    """Return what a model of tables relies on over its test rows.
+def explain_overall(run: Run, changes: Changes, listener: WorkListener) -> Overall | OverallWords:
+    """Return what a model of tables or texts relies on over its test rows.
 
     Args:
         run: The run.
@@ -110,12 +112,16 @@ def explain_overall(run: Run, changes: Changes, listener: WorkListener) -> Overa
         listener: Hears what is being done.
 
     Raises:
-        InputError: if the run is not one of tables, or its data is not what it was.
+        InputError: if the run is not one of tables or texts, or its data is not what it was.
     """
     task = find_task(run.task)
-    if task.input.name != "table" or task.answer.name not in ("category", "number"):
+    kind = KINDS.get((task.input.name, task.answer.name), "")
+    if kind == "words":
+        return explain_words(run, changes, listener)
+    if kind != "columns":
         raise InputError(
-            f"explain --global is for tables: {run.run} does {run.task}.",
+            f"explain --global is for tables, and for texts with a class or a number: {run.run} "
+            f"does {run.task}.",
             "Name inputs to explain the answers to them.",
         )
     check_device_name(changes.device or "auto")

@@ -14,12 +14,15 @@ from dlrecipes.tasks.pictures import png_url
 from dlrecipes.use.explain.attribution import Explanation
 from dlrecipes.use.explain.overall import Dependence, Overall
 from dlrecipes.use.explain.parts import cells_of
+from dlrecipes.use.explain.words import OverallWords
 from dlrecipes.use.pages import rendered
 from dlrecipes.use.report import charts
 from dlrecipes.use.report.charts import Axes
 
 PAGE = "explanation.html"
 TEMPLATE = "explanation.html.jinja"
+NOTHING: dict[str, Any] = {"shown": [], "overall": None, "words": None}
+"""What the page is filled with, where it is not about that."""
 FOR, AGAINST = (26, 127, 55), (180, 35, 24)
 """Colours of what speaks for an answer, and against it."""
 HEAT = (230, 60, 20)
@@ -45,23 +48,27 @@ def write_page(run: Run, explanations: Sequence[Explanation], folder: Path) -> P
                 entry["pictures"].append((caption, png_url(marked)))
                 _write_png(marked, folder / f"explanation-{place}{ending}.png")
         shown.append(entry)
-    _write(run, folder, shown=shown, overall=None)
+    _write(run, folder, shown=shown)
     return folder / PAGE
 
 
-def write_overall(run: Run, overall: Overall, folder: Path) -> Path:
+def write_overall(run: Run, overall: Overall | OverallWords, folder: Path) -> Path:
     """Write the page on a whole model into a folder, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(overall, OverallWords):
+        most = max((word.whole for one in overall.answers for word in one.words), default=1.0)
+        _write(run, folder, words={"found": overall, "most": most})
+        return folder / PAGE
     strongest = max((abs(one.mean) for one in overall.columns), default=0.0) or 1.0
     bars = [(one, round(abs(one.mean) / strongest, 3)) for one in overall.columns]
     charts = [(one.column, _dependence(overall, one)) for one in overall.dependence]
-    _write(run, folder, shown=[], overall={"found": overall, "bars": bars, "charts": charts})
+    _write(run, folder, overall={"found": overall, "bars": bars, "charts": charts})
     return folder / PAGE
 
 
 def _write(run: Run, folder: Path, **filled: Any) -> None:
     """Write the page."""
-    html = rendered(__package__, TEMPLATE, run=run, **filled)
+    html = rendered(__package__, TEMPLATE, run=run, **{**NOTHING, **filled})
     write_atomically(folder / PAGE, html.encode())
 
 

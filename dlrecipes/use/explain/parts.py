@@ -1,6 +1,7 @@
 """The parts of texts and pictures, and inputs in which some of them are hidden."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,11 +19,22 @@ WORD = re.compile(
 )
 
 
-def words_of(text: str) -> list[str]:
-    """Return the words of a text, each with the spaces behind it; several in one where many."""
+def words_of(text: str, most: int = MOST_WORDS) -> list[str]:
+    """Return the words of a text, each with the spaces behind it.
+
+    Args:
+        text: The text.
+        most: Parts, at most: of more words, several in a row are one; 0 for any number.
+    """
     words = WORD.findall(text) or [text]
-    size = -(-len(words) // MOST_WORDS)
+    size = -(-len(words) // (most or len(words)))
     return ["".join(words[start : start + size]) for start in range(0, len(words), size)]
+
+
+def bare_word(word: str) -> str:
+    """Return a word in lower case, without punctuation and spaces around it; emoji stay."""
+    inside = [n for n, sign in enumerate(word) if unicodedata.category(sign)[0] not in "PZC"]
+    return word[inside[0] : inside[-1] + 1].lower() if inside else ""
 
 
 def shown_character(character: str) -> str:

@@ -62,7 +62,7 @@ def comparison_html(one: Run, other: Run) -> str:
         cautions=pairs.cautions(one, other),
         is_comparable=is_comparable,
         difference=difference,
-        verdict=pairs.in_words(difference, other) if difference else "",
+        verdict=pairs.in_words(difference, one, other) if difference else "",
         metrics=_metrics(one, other, shown, is_comparable=is_comparable),
         glance=_at_a_glance(one, other),
         differences=_differences(one, other),
