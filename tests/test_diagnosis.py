@@ -138,7 +138,7 @@ def test_every_rule_has_a_training_that_is_made_to_fail_and_a_row_in_the_guide()
     for what, numbers in {
         "learning rate too high": ("EXPLODED", "CLIMBED", "UNFITTED", "STUCK", "FAR_RATE"),
         "learning rate too low": ("STUCK", "STEADY", "UNMOVED"),
-        "loss starts far from guessing": ("FAR_START",),
+        "loss starts far from guessing": ("FAR_START", "FAR_NATS"),
         "underfitting": ("STUCK", "UNFITTED", "GAP"),
         "too few validation rows": ("FEW_VALUES",),
         "test far below validation": ("WORSE", "APART"),
@@ -181,6 +181,12 @@ def test_penalties_that_are_high_before_training_are_no_sign_of_a_high_rate() ->
     seen = replace(GOOD, history=losses, penalty=0.5, verdict="a tie with the baseline")
     assert whats(findings(seen)) == ["learning rate too high"]
     assert findings(replace(seen, first_penalty=90.0)) == []
+
+
+def test_a_start_at_twice_the_loss_of_guessing_among_few_classes_is_not_far() -> None:
+    seen = replace(GOOD, even_loss=1.0986, guess_loss=1.0986, first_loss=2.35)
+    assert findings(seen) == []
+    assert whats(findings(replace(seen, first_loss=2.7))) == ["loss starts far from guessing"]
 
 
 def test_what_was_learned_and_is_lost_again_is_overfitting_however_small() -> None:

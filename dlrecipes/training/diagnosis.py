@@ -31,8 +31,9 @@ STEADY = 0.5
 network is still on its way."""
 UNMOVED = 0.9
 """Share of the loss before training, above which training has hardly begun."""
-FAR_START = 2.0
-"""Times the loss of guessing: a network that begins above it has inputs or weights out of scale."""
+FAR_START, FAR_NATS = 2.0, 1.5
+"""Times the loss of guessing, and of classes nats above it: a network that begins above both has
+inputs or weights out of scale. Among two or three classes, good networks begin at twice that loss."""
 FEW_VALUES = 50
 """Validation rows: with fewer, the 95 % interval of an accuracy of 0.5 is over 28 points wide."""
 RISEN = 1.25
@@ -212,7 +213,9 @@ def _falls_steadily(seen: Evidence) -> bool:
 
 def _starts_far(seen: Evidence) -> bool:
     """Tell whether the first loss is far above that of guessing."""
-    return seen.first_loss > FAR_START * max(seen.even_loss, seen.guess_loss)
+    guessing = max(seen.even_loss, seen.guess_loss)
+    nats = FAR_NATS if seen.classes else 0.0
+    return seen.first_loss > max(FAR_START * guessing, guessing + nats)
 
 
 def _start_is_far(seen: Evidence) -> Said:
