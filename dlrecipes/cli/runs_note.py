@@ -47,8 +47,6 @@ def note(
         output.print_json({"run": found.run, "path": str(found.path), "note": found.note})
         return
     name = f"{found.recipe}/{found.run}"
-    said = (
-        f"Noted on {name}: {found.note}" if found.note else f"Removed the note on {name}."
-    )
+    said = f"Noted on {name}: {found.note}" if found.note else f"Removed the note on {name}."
     output.console().print(said, markup=False)
     output.print_next("dlrecipes runs")

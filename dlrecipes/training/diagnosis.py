@@ -33,7 +33,7 @@ UNMOVED = 0.9
 """Share of the loss before training, above which training has hardly begun."""
 FAR_START, FAR_NATS = 2.0, 1.5
 """Times the loss of guessing, and of classes nats above it: a network that begins above both has
-inputs or weights out of scale. Among two or three classes, good networks begin at twice that loss."""
+inputs or weights out of scale. Among two or three classes, good ones begin at twice that loss."""
 FEW_VALUES = 50
 """Validation rows: with fewer, the 95 % interval of an accuracy of 0.5 is over 28 points wide."""
 RISEN = 1.25
@@ -41,6 +41,9 @@ RISEN = 1.25
 FORGOTTEN, LEAST_RISEN = 0.5, 1.05
 """Share of the fall from the loss of guessing to the lowest validation loss that is lost again, and
 times that lowest loss: the kept one is above both."""
+BY_HEART = 0.1
+"""Share of the validation loss: a training loss below it is that of rows learned by heart, if a
+plain baseline does better."""
 GAP = 1.5
 """Times the training loss: the validation loss is above it."""
 APART = 4.0
@@ -267,10 +270,19 @@ def _few_validation_rows(seen: Evidence) -> Said:
 
 def _overfitting(seen: Evidence) -> Said:
     """Say that the network has learned training rows by heart."""
-    if not _has_risen(seen):
-        return None
     validation, training = _validation(seen), _losses(seen, "loss")
+    if not validation or not training:
+        return None
     place, best = kept_epoch(seen.config, seen.history) - 1, validation.index(min(validation))
+    if not _has_risen(seen):
+        is_low = training[place] < BY_HEART * validation[place] and seen.plain == "worse"
+        if not is_low or _label_noise(seen):
+            return None
+        sentence = (
+            f"The network overfits: the loss is {training[place]:.3g} on training rows and "
+            f"{validation[place]:.3g} on validation rows, and a plain baseline does better."
+        )
+        return sentence, _more_regularization(seen)
     sentence = (
         f"The network overfits: from epoch {best + 1} on, the validation loss rose from "
         f"{validation[best]:.3g} to {validation[place]:.3g} while the training loss fell to "
