@@ -138,11 +138,11 @@ def test_every_rule_has_a_training_that_is_made_to_fail_and_a_row_in_the_guide()
     for what, numbers in {
         "learning rate too high": ("EXPLODED", "CLIMBED", "UNFITTED", "STUCK", "FAR_RATE"),
         "learning rate too low": ("STUCK", "STEADY", "UNMOVED"),
-        "loss starts far from guessing": ("FAR_START",),
+        "loss starts far from guessing": ("FAR_START", "FAR_NATS"),
         "underfitting": ("STUCK", "UNFITTED", "GAP"),
         "too few validation rows": ("FEW_VALUES",),
         "test far below validation": ("WORSE", "APART"),
-        "overfitting": ("RISEN", "GAP", "LEAST_RISEN", "FORGOTTEN"),
+        "overfitting": ("RISEN", "GAP", "LEAST_RISEN", "FORGOTTEN", "BY_HEART"),
         "label noise": ("FEWEST_MISTAKES", "SHARE_OF_MISTAKES", "CERTAIN", "AS_SURE"),
         "one class never predicted": ("FEWEST_OF_CLASS",),
         "dead units": ("DEAD",),
@@ -181,6 +181,20 @@ def test_penalties_that_are_high_before_training_are_no_sign_of_a_high_rate() ->
     seen = replace(GOOD, history=losses, penalty=0.5, verdict="a tie with the baseline")
     assert whats(findings(seen)) == ["learning rate too high"]
     assert findings(replace(seen, first_penalty=90.0)) == []
+
+
+def test_rows_learned_by_heart_are_overfitting_if_a_plain_baseline_does_better() -> None:
+    rows = history([0.5, 0.1, 0.01, 0.001], [0.60, 0.56, 0.555, 0.55])
+    seen = replace(GOOD, history=rows, verdict=BAD, plain="worse")
+    assert whats(findings(seen)) == ["overfitting"]
+    assert whats(findings(replace(seen, answers=answers(0.97)))) == ["label noise"]
+    assert findings(replace(seen, plain="tie", verdict="a tie with the baseline")) == []
+
+
+def test_a_start_at_twice_the_loss_of_guessing_among_few_classes_is_not_far() -> None:
+    seen = replace(GOOD, even_loss=1.0986, guess_loss=1.0986, first_loss=2.35)
+    assert findings(seen) == []
+    assert whats(findings(replace(seen, first_loss=2.7))) == ["loss starts far from guessing"]
 
 
 def test_what_was_learned_and_is_lost_again_is_overfitting_however_small() -> None:

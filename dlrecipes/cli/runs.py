@@ -102,7 +102,10 @@ def list_runs(
         [_row(run) for run in runs],
         optional=("device", "size", "started", "note", "time", "baseline"),
     )
-    output.print_next(f"dlrecipes runs show {options.typed_run(runs[-1], runs[-1].run)}")
+    last = runs[-1]
+    is_alone = [run.run for run in runs].count(last.run) == 1
+    name = last.run if is_alone else f"{last.recipe}/{last.run}"
+    output.print_next(f"dlrecipes runs show {options.typed_run(last, name)}")
 
 
 def _sorted(runs: list[Run], sort: str) -> list[Run]:

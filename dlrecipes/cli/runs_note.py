@@ -46,8 +46,7 @@ def note(
     if json:
         output.print_json({"run": found.run, "path": str(found.path), "note": found.note})
         return
-    said = (
-        f"Noted on {found.run}: {found.note}" if found.note else f"Removed the note on {found.run}."
-    )
+    name = f"{found.recipe}/{found.run}"
+    said = f"Noted on {name}: {found.note}" if found.note else f"Removed the note on {name}."
     output.console().print(said, markup=False)
     output.print_next("dlrecipes runs")

@@ -31,8 +31,9 @@ STEADY = 0.5
 network is still on its way."""
 UNMOVED = 0.9
 """Share of the loss before training, above which training has hardly begun."""
-FAR_START = 2.0
-"""Times the loss of guessing: a network that begins above it has inputs or weights out of scale."""
+FAR_START, FAR_NATS = 2.0, 1.5
+"""Times the loss of guessing, and of classes nats above it: a network that begins above both has
+inputs or weights out of scale. Among two or three classes, good ones begin at twice that loss."""
 FEW_VALUES = 50
 """Validation rows: with fewer, the 95 % interval of an accuracy of 0.5 is over 28 points wide."""
 RISEN = 1.25
@@ -40,6 +41,9 @@ RISEN = 1.25
 FORGOTTEN, LEAST_RISEN = 0.5, 1.05
 """Share of the fall from the loss of guessing to the lowest validation loss that is lost again, and
 times that lowest loss: the kept one is above both."""
+BY_HEART = 0.1
+"""Share of the validation loss: a training loss below it is that of rows learned by heart, if a
+plain baseline does better."""
 GAP = 1.5
 """Times the training loss: the validation loss is above it."""
 APART = 4.0
@@ -212,7 +216,9 @@ def _falls_steadily(seen: Evidence) -> bool:
 
 def _starts_far(seen: Evidence) -> bool:
     """Tell whether the first loss is far above that of guessing."""
-    return seen.first_loss > FAR_START * max(seen.even_loss, seen.guess_loss)
+    guessing = max(seen.even_loss, seen.guess_loss)
+    nats = FAR_NATS if seen.classes else 0.0
+    return seen.first_loss > max(FAR_START * guessing, guessing + nats)
 
 
 def _start_is_far(seen: Evidence) -> Said:
@@ -264,10 +270,19 @@ def _few_validation_rows(seen: Evidence) -> Said:
 
 def _overfitting(seen: Evidence) -> Said:
     """Say that the network has learned training rows by heart."""
-    if not _has_risen(seen):
-        return None
     validation, training = _validation(seen), _losses(seen, "loss")
+    if not validation or not training:
+        return None
     place, best = kept_epoch(seen.config, seen.history) - 1, validation.index(min(validation))
+    if not _has_risen(seen):
+        is_low = training[place] < BY_HEART * validation[place] and seen.plain == "worse"
+        if not is_low or _label_noise(seen):
+            return None
+        sentence = (
+            f"The network overfits: the loss is {training[place]:.3g} on training rows and "
+            f"{validation[place]:.3g} on validation rows, and a plain baseline does better."
+        )
+        return sentence, _more_regularization(seen)
     sentence = (
         f"The network overfits: from epoch {best + 1} on, the validation loss rose from "
         f"{validation[best]:.3g} to {validation[place]:.3g} while the training loss fell to "

@@ -15,6 +15,7 @@ import interval_coverage
 import measure
 import offline
 import public_sets
+import seeing
 
 from generator.paths import BENCHMARKS, ROOT
 
@@ -72,6 +73,7 @@ PLACES: dict[str, Callable[[], str]] = {
     "compare paths": lambda: "\n".join(compare.table_of_paths(_read("compare"))),
     "first step": lambda: first_step.table(_read("first_step")),
     "interval coverage": lambda: interval_coverage.table(_read("interval_coverage")),
+    "seeing": lambda: seeing.table(_read("seeing")),
     "chaos": lambda: chaos.table(_read("chaos")),
     "offline": lambda: offline.table(_read("offline")),
     "checkpoint cost": lambda: checkpoint_cost.summary(_read("checkpoint_cost")),
