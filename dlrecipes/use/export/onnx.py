@@ -1,7 +1,5 @@
 """The format `onnx`: one .onnx file, for ONNX Runtime and what else reads ONNX."""
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +7,8 @@ from typing import Any
 
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.use.export.exported import Exported, Written
-from dlrecipes.use.export.graphs import Graph, write_graph
+from dlrecipes.use.export.graphs import Graph, function_of
+from dlrecipes.use.export.numbers import with_numbers
 
 OPSET = 18
 STEPWISE = {"LSTM", "GRU", "RNN", "Loop", "Scan"}
@@ -21,9 +20,10 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
     """Write the model with tf2onnx, quantized with ONNX Runtime."""
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        graph = write_graph(exported, "ONNX", work / "saved")
+        serving, vocabularies = with_numbers(exported.serving, "ONNX")
+        graph = Graph(serving, vocabularies)
         plain, target = work / "plain.onnx", folder / "model.onnx"
-        _convert(work / "saved", target if not quantization else plain)
+        _convert(graph, exported, plain if quantization else target)
         calibration = ""
         if quantization == "float16":
             _in_half(plain, target)
@@ -32,20 +32,16 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
     return graph.written(exported, calibration)
 
 
-def _convert(source: Path, target: Path) -> None:
-    """Convert a SavedModel: Keras's own export makes means and variances inputs."""
-    result = subprocess.run(
-        [
-            *(sys.executable, "-m", "tf2onnx.convert", "--saved-model", str(source)),
-            *("--opset", str(OPSET), "--output", str(target)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode != 0 or not target.exists():
-        reason = (result.stderr.strip() or "it was killed").splitlines()[-1]
-        raise DlrecipesError(f"tf2onnx cannot convert this model: {reason[:300]}")
+def _convert(graph: Graph, exported: Exported, target: Path) -> None:
+    """Convert a model: Keras's own export makes means and variances inputs."""
+    from tf2onnx.convert import from_function
+
+    traced, signature = function_of(graph.serving, exported)
+    try:
+        from_function(traced, [signature], opset=OPSET, output_path=str(target))
+    except (ValueError, RuntimeError, AssertionError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        raise DlrecipesError(f"tf2onnx cannot convert this model: {reason[:300]}") from error
 
 
 def _in_half(source: Path, target: Path) -> None:
