@@ -1,11 +1,12 @@
 """The format `onnx`: one .onnx file, for ONNX Runtime and what else reads ONNX."""
 
+import logging
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dlrecipes.errors import DlrecipesError
 from dlrecipes.use.export.exported import Exported, Written
 from dlrecipes.use.export.graphs import Graph, function_of
 from dlrecipes.use.export.numbers import with_numbers
@@ -37,11 +38,18 @@ def _convert(graph: Graph, exported: Exported, target: Path) -> None:
     from tf2onnx.convert import from_function
 
     traced, signature = function_of(graph.serving, exported)
-    try:
+    with _quiet():
         from_function(traced, [signature], opset=OPSET, output_path=str(target))
-    except (ValueError, RuntimeError, AssertionError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-        raise DlrecipesError(f"tf2onnx cannot convert this model: {reason[:300]}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep libraries from logging advice on how to call them."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _in_half(source: Path, target: Path) -> None:
@@ -59,7 +67,8 @@ def _in_eight_bits(source: Path, target: Path, exported: Exported, graph: Graph)
 
     nodes = {node.op_type for node in onnx.load(source).graph.node}
     if nodes & STEPWISE:
-        quantization.quantize_dynamic(source, target)
+        with _quiet():
+            quantization.quantize_dynamic(source, target)
         return WEIGHTS_ONLY
     columns = graph.features(exported.training_rows())
     count = len(next(iter(columns.values())))
@@ -72,5 +81,6 @@ def _in_eight_bits(source: Path, target: Path, exported: Exported, graph: Graph)
         def get_next(self) -> dict[str, Any] | None:
             return next(self.rows, None)
 
-    quantization.quantize_static(source, target, Rows())
+    with _quiet():
+        quantization.quantize_static(source, target, Rows())
     return f"{count} training rows"
