@@ -164,6 +164,7 @@ def test_what_a_format_cannot_hold_is_refused_before_anything_is_written(
         (("--format", "openvino", "--quantize", "int8"), "another package, NNCF"),
         (("--format", "saved-model", "--quantize", "float16"), "its weights are float32"),
         (("--format", "litert", "--quantize", "int4"), "float16 or int8"),
+        (("--all", "--quantize", "int8"), "leave out --output and --quantize"),
         (("--format", "tfjs"), "saved-model, keras, litert, onnx, openvino"),
     ):
         refused = dlrecipes("export", run, *arguments, "--output", "new", cwd=tmp_path, code=2)
