@@ -8,6 +8,7 @@ import typer
 
 from dlrecipes.cli import options, output
 from dlrecipes.cli.display import FetchDisplay
+from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import find_run
 from dlrecipes.runs.record import Run
 from dlrecipes.system.words import counted, number
@@ -53,20 +54,27 @@ def export(
             show_default="in the run",
         ),
     ] = None,
+    data_dir: options.DataDir = None,
     trust_recipe: options.TrustRecipe = False,
     runs_dir: options.RunsDir = options.RUNS_DIR,
     json: options.Json = False,
 ) -> None:
     """Export a finished run as a model that takes raw input.
 
-    A fresh process checks that the export predicts the same. Runs no recipe code.
+    A fresh process checks that the export predicts the same. Runs no recipe code. litert, onnx and
+    openvino need extras: pip install 'dlrecipes[litert]'. int8 needs the run's data.
     """
     found = find_run(run, runs_dir)
     from dlrecipes.training.request import Changes
 
     display = FetchDisplay(quiet=False)
-    changes = Changes(device="cpu", trust_recipe=trust_recipe)
+    changes = Changes(device="cpu", data_dir=data_dir, trust_recipe=trust_recipe)
     if every:
+        if folder or quantize:
+            raise InputError(
+                "--all writes every format, quantized too, into the run: leave out --output and "
+                "--quantize."
+            )
         _export_all(found, changes, display, as_json=json)
         return
     from dlrecipes.use.export.writer import Wanted

@@ -9,6 +9,7 @@ from dlrecipes.tasks.check import Findings
 from dlrecipes.training.plan import Plan
 from dlrecipes.training.proof import Proof
 from dlrecipes.use.benchmark import Benchmark
+from dlrecipes.use.export.table import Row, Table
 from dlrecipes.use.network import Layer, Network
 from generator import markdown
 
@@ -29,6 +30,11 @@ def keys(record: type[Any], *, below: str = "") -> str:
     )
 
 
+def _rows_of(table: str) -> str:
+    """Return a table's rows, to go on with another table."""
+    return "\n".join(table.splitlines()[2:])
+
+
 PLACES: dict[str, Callable[[], str]] = {
     "run keys": lambda: keys(Run),
     "plan keys": lambda: keys(Plan),
@@ -36,5 +42,6 @@ PLACES: dict[str, Callable[[], str]] = {
     "network keys": lambda: keys(Network),
     "layer keys": lambda: keys(Layer, below="layers."),
     "findings keys": lambda: keys(Findings),
+    "exports keys": lambda: f"{keys(Table)}\n{_rows_of(keys(Row, below='exports.'))}",
     "benchmark keys": lambda: keys(Benchmark),
 }

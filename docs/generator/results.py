@@ -10,6 +10,7 @@ from typing import Any
 import chaos
 import checkpoint_cost
 import compare
+import exports
 import first_step
 import interval_coverage
 import measure
@@ -71,6 +72,7 @@ PLACES: dict[str, Callable[[], str]] = {
     "compare sides": lambda: "\n".join(compare.table_of_sides(_read("compare"))),
     "compare bare": lambda: "\n".join(compare.table_of_bare(_read("compare"))),
     "compare paths": lambda: "\n".join(compare.table_of_paths(_read("compare"))),
+    "exports": lambda: exports.table(_read("exports")),
     "first step": lambda: first_step.table(_read("first_step")),
     "interval coverage": lambda: interval_coverage.table(_read("interval_coverage")),
     "seeing": lambda: seeing.table(_read("seeing")),

@@ -58,7 +58,7 @@ def describe(
     for name, source in programs.items():
         (folder / name).write_text(program(source), encoding="utf-8")
     page = rendered("dlrecipes.use.export", "README.md.jinja", **document, **_examples(document))
-    (folder / "README.md").write_text(page, encoding="utf-8")
+    (folder / "README.md").write_text(page + "\n", encoding="utf-8")
     return document
 
 
@@ -130,7 +130,8 @@ def _sample_licence(file: str) -> str:
     text = files("dlrecipes.data").joinpath("README.md").read_text("utf-8")
     _, _, section = text.partition(f"\n## {file}\n")
     _, _, paragraph = section.partition("\n## ")[0].partition("**Licence.**")
-    return " ".join(paragraph.partition("\n- **")[0].split()) or "See the package of the recipe."
+    words = " ".join(paragraph.partition("\n- **")[0].split()).replace("; text below", "")
+    return words or "See the package of the recipe."
 
 
 def _examples(document: dict[str, Any]) -> dict[str, Any]:

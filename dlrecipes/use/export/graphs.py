@@ -1,7 +1,7 @@
 """The graph that other runtimes are made of: numbers in, numbers out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,17 @@ LOOPS = ("While", "StatelessWhile")
 
 @dataclass(frozen=True)
 class Graph:
-    """A SavedModel that takes and returns numbers alone.
+    """A model that takes and returns numbers alone.
 
     Args:
-        folder: Where it is.
-        serving: The model that it was written from.
+        serving: The model.
         vocabularies: What the numbers stand for that it takes instead of texts.
-        has_loop: Whether it reads its input step by step.
+        has_loop: Whether it reads its input step by step, if that was looked at.
     """
 
-    folder: Path
     serving: Any
     vocabularies: dict[str, dict[str, Any]]
-    has_loop: bool
+    has_loop: bool = False
 
     def features(self, rows: Rows) -> dict[str, Any]:
         """Return raw inputs as the arrays by name that the graph takes."""
@@ -56,7 +54,7 @@ class Graph:
 
 
 def write_graph(exported: Exported, format_name: str, folder: Path) -> Graph:
-    """Write the graph.
+    """Write the model without texts as a SavedModel.
 
     Args:
         exported: The model.
@@ -67,32 +65,43 @@ def write_graph(exported: Exported, format_name: str, folder: Path) -> Graph:
         InputError: if the model cannot do without texts.
     """
     serving, vocabularies = with_numbers(exported.serving, format_name)
-    graph = Graph(folder, serving, vocabularies, has_loop=False)
-    loops = save_graph(graph, exported, folder, batch=None)
-    return Graph(folder, serving, vocabularies, loops)
+    graph = Graph(serving, vocabularies)
+    return replace(graph, has_loop=save_graph(graph, exported, folder, batch=None))
 
 
 def save_graph(graph: Graph, exported: Exported, folder: Path, batch: int | None) -> bool:
     """Write a graph that takes so many inputs at once, or any number; return if it has loops."""
     import keras
 
-    tf = load_tensorflow()
-
-    def serve(inputs: dict[str, Any]) -> dict[str, Any]:
-        outputs = call_serving(graph.serving, inputs)
-        return dict(_numeric(exported.answer.tensors(outputs, exported.forms.answer)))
-
-    signature = {
-        tensor.name: tf.TensorSpec((batch, *tensor.shape[1:]), tensor.dtype, name=tensor.name)
-        for tensor in graph.serving.inputs
-    }
     archive = keras.export.ExportArchive()
     track(archive, graph.serving)
-    traced = archive.add_endpoint(SIGNATURE, serve, input_signature=[signature])
+    traced, signature = function_of(graph.serving, exported, batch)
+    archive.add_endpoint(SIGNATURE, traced)
     archive.write_out(str(folder), verbose=False)
     definition = traced.get_concrete_function(signature).graph.as_graph_def()
     nodes = [*definition.node, *(n for one in definition.library.function for n in one.node_def)]
     return any(node.op in LOOPS for node in nodes)
+
+
+def function_of(serving: Any, exported: Exported, batch: int | None = None) -> tuple[Any, Any]:
+    """Return a `tf.function` from numbers to the numbers of the answers, and its signature.
+
+    Args:
+        serving: The model without texts.
+        exported: The model that it was made of.
+        batch: Inputs that it takes at once; None for any number.
+    """
+    tf = load_tensorflow()
+    signature = {
+        tensor.name: tf.TensorSpec((batch, *tensor.shape[1:]), tensor.dtype, name=tensor.name)
+        for tensor in serving.inputs
+    }
+
+    def serve(inputs: dict[str, Any]) -> dict[str, Any]:
+        outputs = call_serving(serving, inputs)
+        return dict(_numeric(exported.answer.tensors(outputs, exported.forms.answer)))
+
+    return tf.function(serve, input_signature=[signature], autograph=False), signature
 
 
 def _numeric(tensors: dict[str, Any]) -> Iterator[tuple[str, Any]]:

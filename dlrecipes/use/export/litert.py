@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dlrecipes.errors import DlrecipesError
+from dlrecipes.errors import InputError
 from dlrecipes.use.export.exported import Exported, Written
 from dlrecipes.use.export.graphs import Graph, save_graph, write_graph
+from dlrecipes.use.export.litert_conversion import CALIBRATION, convert
 
 CONVERTER = """
 import sys
@@ -32,7 +33,7 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
             save_graph(graph, exported, work / "one", batch=1)
         if quantization == "int8" and not graph.has_loop:
             rows = exported.training_rows()
-            np.savez(work / "calibration.npz", **graph.features(rows))
+            np.savez(work / CALIBRATION, **graph.features(rows))
             calibration = f"{len(next(iter(graph.features(rows).values())))} training rows"
         elif quantization == "int8":  # TensorFlow's calibration dies of a loop.
             calibration = WEIGHTS_ONLY
@@ -41,15 +42,18 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
 
 
 def _convert(work: Path, graph: Graph, quantization: str, target: Path) -> None:
-    """Convert a SavedModel in a process of its own: TensorFlow's converter can kill its process."""
+    """Convert a SavedModel; calibrate it in a process of its own, which TensorFlow can kill."""
     source = work / ("one" if graph.has_loop else "any")
     arguments = [str(source), str(work), quantization, str(target)]
+    if not (work / CALIBRATION).exists():
+        convert(*arguments)
+        return
     result = subprocess.run(
         [sys.executable, "-c", CONVERTER, *arguments], capture_output=True, text=True, check=False
     )
     if result.returncode != 0:
         reason = (result.stderr.strip() or "it was killed").splitlines()[-1]
-        raise DlrecipesError(
+        raise InputError(
             f"TensorFlow cannot convert this model to LiteRT: {reason[:300]}",
             "Export it in another format: --format onnx",
         )

@@ -1,4 +1,4 @@
-"""Convert a SavedModel to a .tflite file. Runs in a process of its own."""
+"""Convert a SavedModel to a .tflite file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +9,15 @@ import numpy as np
 from dlrecipes.system.backend import load_tensorflow
 from dlrecipes.use.export.single_precision import needs_rewriting, rewrite
 
+CALIBRATION = "calibration.npz"
+
 
 def convert(source: str, work: str, quantization: str, target: str) -> None:
     """Convert a SavedModel.
 
     Args:
         source: Its folder.
-        work: A folder for files of this; `calibration.npz` in it has rows for int8.
+        work: A folder for files of this; `CALIBRATION` in it has rows for int8.
         quantization: `float16`, `int8` or nothing.
         target: The file to write.
     """
@@ -29,7 +31,7 @@ def convert(source: str, work: str, quantization: str, target: str) -> None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    calibration = Path(work) / "calibration.npz"
+    calibration = Path(work) / CALIBRATION
     if calibration.exists():
         types = {name: one.dtype.as_numpy_dtype for name, one in _inputs(tf, source).items()}
         converter.representative_dataset = lambda: _rows(calibration, types)

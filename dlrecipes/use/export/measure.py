@@ -1,9 +1,9 @@
-"""Answer many inputs with an export, and time its calls: in its own runtime alone.
+"""Prove an export, answer many inputs with it, and time its calls: in its own runtime alone.
 
     python measure.py EXPORT INPUTS.npz OUTPUTS.npz
 
-`runtime.py` must be beside this file. Prints the milliseconds of a call as JSON, by its number of
-inputs.
+`runtime.py` and `verify.py` must be beside this file. Prints the largest difference and the
+milliseconds of a call, by its number of inputs, as JSON.
 """
 
 import json
@@ -42,19 +42,20 @@ def milliseconds(serve, inputs):
 
 
 def main(folder, inputs_file, outputs_file):
-    """Write the answers, and print the times."""
+    """Write the answers, and print the difference and the times."""
     from runtime import load
+    from verify import proven
 
+    found = {"max_abs_difference": proven(Path(folder))}
     serve = load(Path(folder))["serving_default"]
     with np.load(inputs_file, allow_pickle=False) as arrays:
         inputs = dict(arrays)
     outputs = answers(serve, inputs)
     kept = {name: array for name, array in outputs.items() if array.dtype.kind not in "OS"}
     np.savez(outputs_file, **kept)
-    several = {
-        name: np.resize(column, (BATCH, *column.shape[1:])) for name, column in inputs.items()
-    }
-    print(json.dumps({size: milliseconds(serve, some(several, 0, size)) for size in (1, BATCH)}))
+    several = {name: np.resize(one, (BATCH, *one.shape[1:])) for name, one in inputs.items()}
+    times = {size: milliseconds(serve, some(several, 0, size)) for size in (1, BATCH)}
+    print(json.dumps({**found, "latency_ms": times}))
 
 
 if __name__ == "__main__":

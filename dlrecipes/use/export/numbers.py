@@ -4,6 +4,7 @@ from typing import Any
 
 from dlrecipes.datasets.examples import Rows
 from dlrecipes.errors import InputError
+from dlrecipes.kit.columns import reserve_names
 from dlrecipes.tasks.serving import SavedServing
 
 ELSEWHERE = "Export it as a SavedModel, which takes texts: --format saved-model"
@@ -54,6 +55,7 @@ def _read_again(model: Any, inputs: Any, found: tuple[Any, Any], format_name: st
     import keras
 
     names, vocabularies = found
+    reserve_names(operation.name for operation in model.operations)
 
     def call(layer: Any, *arguments: Any, **more: Any) -> Any:
         first = arguments[0] if arguments else None
@@ -64,7 +66,10 @@ def _read_again(model: Any, inputs: Any, found: tuple[Any, Any], format_name: st
         if any(getattr(tensor, "dtype", "") == "string" for tensor in reads):
             if not isinstance(layer, keras.Model):
                 raise _unknown(layer, format_name)
-            return _read_again(layer, first, found, format_name).output
+            inner = keras.tree.map_structure(_placeholder, layer.input)
+            pairs = zip(keras.tree.flatten(inner), keras.tree.flatten(first), strict=True)
+            names.update({id(one): names.get(id(other), "") for one, other in pairs})
+            return _read_again(layer, inner, found, format_name)(first)
         return layer(*arguments, **more)
 
     return keras.models.clone_model(

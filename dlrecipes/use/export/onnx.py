@@ -1,15 +1,15 @@
 """The format `onnx`: one .onnx file, for ONNX Runtime and what else reads ONNX."""
 
-import subprocess
-import sys
+import logging
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dlrecipes.errors import DlrecipesError
 from dlrecipes.use.export.exported import Exported, Written
-from dlrecipes.use.export.graphs import Graph, write_graph
+from dlrecipes.use.export.graphs import Graph, function_of
+from dlrecipes.use.export.numbers import with_numbers
 
 OPSET = 18
 STEPWISE = {"LSTM", "GRU", "RNN", "Loop", "Scan"}
@@ -21,9 +21,10 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
     """Write the model with tf2onnx, quantized with ONNX Runtime."""
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        graph = write_graph(exported, "ONNX", work / "saved")
+        serving, vocabularies = with_numbers(exported.serving, "ONNX")
+        graph = Graph(serving, vocabularies)
         plain, target = work / "plain.onnx", folder / "model.onnx"
-        _convert(work / "saved", target if not quantization else plain)
+        _convert(graph, exported, plain if quantization else target)
         calibration = ""
         if quantization == "float16":
             _in_half(plain, target)
@@ -32,20 +33,23 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
     return graph.written(exported, calibration)
 
 
-def _convert(source: Path, target: Path) -> None:
-    """Convert a SavedModel: Keras's own export makes means and variances inputs."""
-    result = subprocess.run(
-        [
-            *(sys.executable, "-m", "tf2onnx.convert", "--saved-model", str(source)),
-            *("--opset", str(OPSET), "--output", str(target)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode != 0 or not target.exists():
-        reason = (result.stderr.strip() or "it was killed").splitlines()[-1]
-        raise DlrecipesError(f"tf2onnx cannot convert this model: {reason[:300]}")
+def _convert(graph: Graph, exported: Exported, target: Path) -> None:
+    """Convert a model: Keras's own export makes means and variances inputs."""
+    from tf2onnx.convert import from_function
+
+    traced, signature = function_of(graph.serving, exported)
+    with _quiet():
+        from_function(traced, [signature], opset=OPSET, output_path=str(target))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep libraries from logging advice on how to call them."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _in_half(source: Path, target: Path) -> None:
@@ -63,7 +67,8 @@ def _in_eight_bits(source: Path, target: Path, exported: Exported, graph: Graph)
 
     nodes = {node.op_type for node in onnx.load(source).graph.node}
     if nodes & STEPWISE:
-        quantization.quantize_dynamic(source, target)
+        with _quiet():
+            quantization.quantize_dynamic(source, target)
         return WEIGHTS_ONLY
     columns = graph.features(exported.training_rows())
     count = len(next(iter(columns.values())))
@@ -76,5 +81,6 @@ def _in_eight_bits(source: Path, target: Path, exported: Exported, graph: Graph)
         def get_next(self) -> dict[str, Any] | None:
             return next(self.rows, None)
 
-    quantization.quantize_static(source, target, Rows())
+    with _quiet():
+        quantization.quantize_static(source, target, Rows())
     return f"{count} training rows"

@@ -13,7 +13,8 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
 
     with tempfile.TemporaryDirectory() as temporary:
         graph = write_graph(exported, "OpenVINO", Path(temporary))
-        model = openvino.convert_model(temporary)
+        # Not convert_model, which reports its use to Intel.
+        model = openvino.Core().read_model(temporary)
         half = quantization == "float16"
         openvino.save_model(model, str(folder / "model.xml"), compress_to_fp16=half)
     return graph.written(exported)

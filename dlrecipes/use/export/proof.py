@@ -60,12 +60,11 @@ def prove(folder: Path, found: Format) -> float:
     Raises:
         DlrecipesError: if the export cannot be loaded, or predicts otherwise.
     """
-    printed = run_apart("verify.py", found, [folder])
-    return float(json.loads(printed.splitlines()[-1])["max_abs_difference"])
+    return float(run_apart("verify.py", found, [folder])["max_abs_difference"])
 
 
-def run_apart(name: str, found: Format, arguments: list[Any]) -> str:
-    """Return what a program prints in a process that has a format's runtime alone.
+def run_apart(name: str, found: Format, arguments: list[Path]) -> dict[str, Any]:
+    """Return the JSON that a program prints in a process that has a format's runtime alone.
 
     Args:
         name: The program.
@@ -83,10 +82,11 @@ def run_apart(name: str, found: Format, arguments: list[Any]) -> str:
     }
     with tempfile.TemporaryDirectory() as temporary:
         beside = Path(temporary)
-        (beside / name).write_text(program(name), "utf-8")
+        for one in {name, "verify.py"}:
+            (beside / one).write_text(program(one), "utf-8")
         (beside / "runtime.py").write_text(program(f"runtimes/{found.runtime}.py"), "utf-8")
         result = subprocess.run(
-            [sys.executable, str(beside / name), *(str(Path(one).resolve()) for one in arguments)],
+            [sys.executable, str(beside / name), *(str(one.resolve()) for one in arguments)],
             # Without another project's keras.json.
             env={**environment, "KERAS_HOME": str(beside / "home")},
             capture_output=True,
@@ -96,4 +96,5 @@ def run_apart(name: str, found: Format, arguments: list[Any]) -> str:
     if result.returncode != 0:
         reason = (result.stderr.strip() or "it said nothing").splitlines()[-1]
         raise DlrecipesError(f"The export does not predict what predict does: {reason}.")
-    return result.stdout
+    document: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return document

@@ -15,15 +15,14 @@ from dlrecipes.errors import DlrecipesError
 from dlrecipes.runs.golden import plain_array, write_arrays
 from dlrecipes.runs.record import Run
 from dlrecipes.system.atomic import write_atomically
-from dlrecipes.system.clock import Clock
 from dlrecipes.tasks import find_task
 from dlrecipes.training.listener import WorkListener
 from dlrecipes.training.request import Changes
 from dlrecipes.use.export.exported import Exported
-from dlrecipes.use.export.formats import FORMATS, find_format
+from dlrecipes.use.export.formats import FORMATS, Format, find_format
 from dlrecipes.use.export.numbers import encoded
 from dlrecipes.use.export.proof import read_export, run_apart
-from dlrecipes.use.export.writer import Export, Wanted, exported, write_export
+from dlrecipes.use.export.writer import Wanted, exported, write_export
 from dlrecipes.use.opening import data_and_device
 
 TABLE_FILE = "exports.json"
@@ -128,38 +127,36 @@ def _row(
     model: Exported, wanted: Wanted, tested: tuple[Rows, Array], listener: WorkListener
 ) -> Row:
     """Return what a format comes to, or why it does not."""
+    measured: dict[str, Any] = {}
+
+    def proof(folder: Path, found: Format) -> float:
+        measured.update(_measured(model, folder, found, tested))
+        return float(measured["max_abs_difference"])
+
     try:
         find_format(wanted.format).require(wanted.quantization)
-        written = write_export(model, wanted, listener)
-        return _measured(model, written, tested, listener)
+        written = write_export(model, wanted, listener, proof)
     except DlrecipesError as error:
         why = " ".join(filter(None, (error.message, error.hint)))
         return Row(wanted.format, wanted.quantization, refused=why)
+    return Row(wanted.format, wanted.quantization, str(written.path), written.bytes, **measured)
 
 
 def _measured(
-    model: Exported, written: Export, tested: tuple[Rows, Array], listener: WorkListener
-) -> Row:
-    """Return an export with its metric and its latency."""
+    model: Exported, folder: Path, found: Format, tested: tuple[Rows, Array]
+) -> dict[str, Any]:
+    """Return the largest difference of an export, its metric and its latency."""
     features, labels = tested
-    clock = Clock(listener=listener).part("measure")
-    with clock, tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary:
         given, answered = Path(temporary) / "inputs.npz", Path(temporary) / "outputs.npz"
-        write_arrays(given, _arrays(written.path, features))
-        found = find_format(written.format)
-        printed = run_apart("measure.py", found, [written.path, given, answered])
+        write_arrays(given, _arrays(folder, features))
+        measured = run_apart("measure.py", found, [folder, given, answered])
         with np.load(answered) as outputs:
             answers = outputs[next(name for name in MAIN if name in outputs)]
     metrics = model.answer.measured(answers, labels, model.forms.answer)
-    return Row(
-        written.format,
-        written.quantization,
-        str(written.path),
-        written.bytes,
-        written.max_abs_difference,
-        metrics.get(find_task(model.run.task).headline.name),
-        {size: round(float(time), 3) for size, time in json.loads(printed).items()},
-    )
+    times = {size: round(float(time), 3) for size, time in measured["latency_ms"].items()}
+    headline = find_task(model.run.task).headline.name
+    return {**measured, "metric": metrics.get(headline), "latency_ms": times}
 
 
 def _arrays(folder: Path, features: Rows) -> dict[str, Array]:

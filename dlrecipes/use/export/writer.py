@@ -1,5 +1,6 @@
 """Write an export into a new folder, prove it in a fresh process, and only then call it done."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from dlrecipes.tasks import find_task
 from dlrecipes.training.listener import WorkListener
 from dlrecipes.training.request import Changes
 from dlrecipes.use.export.describe import describe
-from dlrecipes.use.export.exported import Exported
-from dlrecipes.use.export.formats import find_format
+from dlrecipes.use.export.exported import Exported, Written
+from dlrecipes.use.export.formats import Format, find_format
 from dlrecipes.use.export.proof import prove
 from dlrecipes.use.opening import data_and_device
 from dlrecipes.use.predict import load_serving
@@ -117,20 +118,51 @@ def exported(run: Run, changes: Changes, source: Source | None) -> Exported:
     return Exported(run, serving, task.input, task.answer, forms, golden, training_rows)
 
 
-def write_export(model: Exported, wanted: Wanted, listener: WorkListener) -> Export:
-    """Write a model in a format that was asked for, and prove that it predicts the same."""
+def write_export(
+    model: Exported,
+    wanted: Wanted,
+    listener: WorkListener,
+    proof: Callable[[Path, Format], float] = prove,
+) -> Export:
+    """Write a model in a format that was asked for, and prove that it predicts the same.
+
+    Args:
+        model: The model.
+        wanted: The format.
+        listener: Hears what is being done.
+        proof: Returns the largest difference that is found in an export of a format.
+    """
     found, target = find_format(wanted.format), wanted.target(model.run)
     clock = Clock(listener=listener)
     try:
         with whole_folder(target, replace=True) as folder:
             with clock.part("export"):
-                written = found.write(model, wanted.quantization, folder)
+                written = _written(model, wanted, folder)
                 size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
                 describe(model, written, (found, wanted.quantization), folder)
             with clock.part("prove"):
-                difference = prove(folder, found)
+                difference = proof(folder, found)
     except OSError as error:
         raise DlrecipesError(f"{target} cannot be written: {error.strerror or error}.") from error
     if wanted.output is None:  # A folder of the user's own may hold files with names like ours.
         remove_abandoned(target.parent, ABANDONED)
     return Export(target, wanted.format, wanted.quantization, difference, size)
+
+
+def _written(model: Exported, wanted: Wanted, folder: Path) -> Written:
+    """Write a model's files.
+
+    Raises:
+        InputError: if the format cannot hold the model.
+    """
+    found = find_format(wanted.format)
+    try:
+        return found.write(model, wanted.quantization, folder)
+    except (DlrecipesError, OSError):
+        raise
+    except Exception as error:  # Converters raise what they like.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"{found.name} cannot hold this model: {reason[:300]}",
+            "Export it in another format: --format saved-model",
+        ) from error
