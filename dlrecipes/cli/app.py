@@ -36,6 +36,7 @@ COMMANDS = {
     "explain": Command("explain", "explain", "dlrecipes explain mnist-cnn digit.png"),
     "report": Command("report", "report", "dlrecipes report mnist-cnn --open"),
     "export": Command("export", "export", "dlrecipes export mnist-cnn --format saved-model"),
+    "serve": Command("serve", "serve", "dlrecipes serve mnist-cnn"),
     "benchmark": Command("benchmark", "benchmark", "dlrecipes benchmark mnist-cnn"),
     "data": Command("data", "make_data_app", "dlrecipes data list"),
     "runs": Command("runs", "make_runs_app", "dlrecipes runs --json"),

@@ -1,0 +1,121 @@
+"""The application: TensorFlow Serving's REST interface, health, metrics, and the page."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from dlrecipes.use.serve import metrics, trying
+from dlrecipes.use.serve.failures import Refused
+from dlrecipes.use.serve.limits import Limits
+from dlrecipes.use.serve.models import Models
+from dlrecipes.use.serve.rest import add_routes
+from dlrecipes.use.serve.tensors import written
+
+POLL = 2.0
+"""Seconds between two looks for new versions."""
+LOG = logging.getLogger("dlrecipes.serve")
+
+
+def application(models: Models, limits: Limits, grpc: str | None = None) -> FastAPI:
+    """Return the application.
+
+    Args:
+        models: The models that are served.
+        limits: How they are served.
+        grpc: Host and port of the gRPC interface; None for none.
+    """
+    app = FastAPI(
+        title="dlrecipes serve",
+        summary="Models over HTTP, as TensorFlow Serving has them.",
+        lifespan=lambda _: _alive(models, limits, grpc),
+        docs_url=None,  # Its scripts come from elsewhere.
+        redoc_url=None,
+    )
+    _add_errors(app)
+    _add_health(app, models)
+    add_routes(app, models)
+    app.include_router(trying.router(models))
+    return app
+
+
+@asynccontextmanager
+async def _alive(models: Models, limits: Limits, grpc: str | None) -> AsyncIterator[None]:
+    """Look for new versions, and answer over gRPC, as long as the server runs."""
+    await asyncio.to_thread(models.refresh)
+    polling = asyncio.create_task(_poll(models))
+    server = None
+    if grpc:
+        from dlrecipes.use.serve import rpc  # It imports TensorFlow.
+
+        server = await rpc.started(models, limits, grpc)
+    yield
+    polling.cancel()
+    if server:
+        await server.stop(limits.timeout)
+
+
+async def _poll(models: Models) -> None:
+    """Look for new versions again and again."""
+    while True:
+        for name, versions in models.versions.items():
+            metrics.VERSIONS.labels(name).set(max(versions, default=0))
+        await asyncio.sleep(POLL)
+        try:
+            await asyncio.to_thread(models.refresh)
+        except Exception:
+            LOG.exception("The models could not be read again.")
+
+
+def _add_errors(app: FastAPI) -> None:
+    """Answer every error in the shape that TensorFlow Serving's have."""
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        return _error(error.message, error.status)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        return _error(f"{place}: {first['msg']}", 400)
+
+    @app.exception_handler(HTTPException)
+    async def unknown(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _error(error.detail, error.status_code)
+
+
+def _error(message: str, status: int) -> Response:
+    """Return an error."""
+    headers = {"Retry-After": "1"} if status in (429, 503) else {}
+    return Response(written({"error": message}), status, headers, "application/json")
+
+
+def _add_health(app: FastAPI, models: Models) -> None:
+    """Add what an orchestrator asks for."""
+
+    @app.get("/healthz", summary="Whether the process runs.")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get(
+        "/readyz",
+        summary="Whether every model has a version that answers.",
+        responses={503: {"description": "One has none."}},
+    )
+    async def readyz() -> Response:
+        lacking = [name for name in models.names() if not models.versions.get(name)]
+        if lacking:
+            return _error(f"There is no version of {', '.join(lacking)}.", 503)
+        return Response(written({"status": "ok"}), media_type="application/json")
+
+    @app.get("/metrics", summary="Numbers for Prometheus.", response_class=Response)
+    async def numbers() -> Response:
+        return Response(metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,59 @@
+"""Text that comes a character at a time, as server-sent events."""
+
+import json
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fastapi import Response
+from fastapi.responses import StreamingResponse
+
+from dlrecipes.tasks.base import PredictOptions
+from dlrecipes.use.serve.failures import Refused
+from dlrecipes.use.serve.models import Version, streamed
+
+RANGES: dict[str, tuple[float, float]] = {
+    "length": (1, 2000),
+    "temperature": (0.0, 5.0),
+    "seed": (0, 2**31 - 1),
+}
+"""The lowest and the highest value of each option."""
+BROKEN = "The text could not be continued: the log of the server says why."
+
+
+async def generate(version: Version, document: Mapping[str, Any]) -> Response:
+    """Return the characters that continue a prompt, as they are written.
+
+    Raises:
+        Refused: if the request is not a prompt with options, or the model writes no text.
+    """
+    prompt = document.get("prompt")
+    if not isinstance(prompt, str):
+        raise Refused("The request must have a string 'prompt'.")
+    if unknown := document.keys() - RANGES.keys() - {"prompt"}:
+        raise Refused(f"There is no option {min(unknown)[:50]!r}. There are: {', '.join(RANGES)}")
+    options = {name: _option(document, name) for name in RANGES if name in document}
+    characters = streamed(version.loaded, prompt, PredictOptions(**options))
+    return StreamingResponse(_events(characters), media_type="text/event-stream")
+
+
+def _option(document: Mapping[str, Any], name: str) -> Any:
+    """Return an option of a request."""
+    low, high = RANGES[name]
+    value = document[name]
+    kinds = (int, float) if name == "temperature" else (int,)
+    if type(value) not in kinds or not math.isfinite(value) or not low <= value <= high:
+        raise Refused(f"{name} must be a number from {low:g} to {high:g}.")
+    return value
+
+
+def _events(characters: Iterator[str]) -> Iterator[str]:
+    """Yield server-sent events: a JSON string for each character, and one that says it is over."""
+    try:
+        for character in characters:
+            yield f"data: {json.dumps(character)}\n\n"
+        yield "event: end\ndata: \n\n"
+    except Exception:
+        logging.getLogger(__name__).exception("A text could not be continued.")
+        yield f"event: error\ndata: {json.dumps(BROKEN)}\n\n"

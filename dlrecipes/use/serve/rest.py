@@ -1,0 +1,192 @@
+"""TensorFlow Serving's REST interface: the same paths, and the same JSON."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+
+from dlrecipes.use.serve import examples, status
+from dlrecipes.use.serve.failures import Refused
+from dlrecipes.use.serve.generation import generate
+from dlrecipes.use.serve.models import Models, Version
+from dlrecipes.use.serve.tensors import (
+    INSTANCES,
+    answer_document,
+    parsed,
+    read_inputs,
+    signature_name,
+    written,
+)
+
+PLACES = ("", "/versions/{version}", "/labels/{label}")
+"""How an address names a version: the newest, one by its number, one by its label."""
+JSON = "application/json"
+Answer = Callable[[Version, dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+def add_routes(app: FastAPI, models: Models) -> None:
+    """Add the paths under `/v1`."""
+    for place in PLACES:
+        base = f"/v1/models/{{name}}{place}"
+        for verb, answer in VERBS.items():
+            app.add_api_route(
+                f"{base}:{verb}",
+                _poster(models, answer),
+                methods=["POST"],
+                operation_id=f"{verb}{_suffix(place)}",
+                summary=SUMMARIES[verb],
+                openapi_extra=_described(place, REQUESTS[verb]),
+            )
+        app.add_api_route(
+            f"{base}:generate",
+            _generator(models),
+            methods=["POST"],
+            operation_id=f"generate{_suffix(place)}",
+            summary="Continue a text; it comes a character at a time, as server-sent events.",
+            openapi_extra=_described(place, REQUESTS["generate"]),
+        )
+        app.add_api_route(
+            f"{base}/metadata",
+            _getter(models, status.metadata),
+            operation_id=f"metadata{_suffix(place)}",
+            summary="What the signatures of a model take and return.",
+            openapi_extra=_described(place),
+        )
+        app.add_api_route(
+            base,
+            _getter(models, status.model_status),
+            operation_id=f"status{_suffix(place)}",
+            summary="Which versions of a model there are.",
+            openapi_extra=_described(place),
+        )
+
+    @app.api_route("/v1/{path:path}", methods=["GET", "POST"], include_in_schema=False)
+    async def malformed(request: Request) -> Response:
+        path = request.url.path
+        raise Refused(f"Malformed request: {request.method} {path[:200]}")
+
+
+def _suffix(place: str) -> str:
+    """Return how the operations are called that name a version in a way."""
+    return f"_by_{place.split('/')[1].removesuffix('s')}" if place else ""
+
+
+def _found(models: Models, request: Request) -> Version:
+    """Return the version that the address of a request names."""
+    given = request.path_params
+    return models.find(given["name"], version_number(given.get("version")), given.get("label", ""))
+
+
+def version_number(text: str | None) -> int | None:
+    """Return the number of a version in an address."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 19):
+        raise Refused(f"Failed to convert version: {text[:50]} to numeric.")
+    return int(text)
+
+
+def _poster(models: Models, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers a request with one of the verbs."""
+
+    async def post(request: Request) -> Response:
+        version = _found(models, request)
+        document = parsed(await request.body())
+        return Response(written(await answer(version, document)), media_type=JSON)
+
+    return post
+
+
+def _generator(models: Models) -> Callable[[Request], Awaitable[Response]]:
+    """Return what continues texts."""
+
+    async def post(request: Request) -> Response:
+        version = _found(models, request)
+        return await generate(version, parsed(await request.body()))
+
+    return post
+
+
+def _getter(
+    models: Models, describe: Callable[[Models, str, Version | None], Mapping[str, Any]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return what describes a model, or a version of it."""
+
+    async def get(request: Request) -> Response:
+        given = request.path_params
+        chosen = _found(models, request) if given.keys() & {"version", "label"} else None
+        return Response(written(describe(models, given["name"], chosen)), media_type=JSON)
+
+    return get
+
+
+async def predict(version: Version, document: dict[str, Any]) -> dict[str, Any]:
+    """Return the outputs of a signature."""
+    signature = version.loaded.signature(signature_name(document))
+    arrays = read_inputs(document, signature)
+    outputs = await version.batches.answer(signature, arrays)
+    return answer_document(outputs, rows=INSTANCES in document)
+
+
+async def classify(version: Version, document: dict[str, Any]) -> dict[str, Any]:
+    """Return the classes of each example with their probabilities."""
+    signature = version.loaded.signature(signature_name(document))
+    given = examples.given(document)
+    outputs = await version.batches.answer(signature, examples.arrays(given, signature))
+    return {"results": examples.classes(outputs, signature, version.classes)}
+
+
+async def regress(version: Version, document: dict[str, Any]) -> dict[str, Any]:
+    """Return the number for each example."""
+    signature = version.loaded.signature(signature_name(document))
+    given = examples.given(document)
+    outputs = await version.batches.answer(signature, examples.arrays(given, signature))
+    return {"results": examples.values(outputs, signature)}
+
+
+VERBS: dict[str, Answer] = {"predict": predict, "classify": classify, "regress": regress}
+SUMMARIES = {
+    "predict": "Call a signature of a model, with inputs in rows or in columns.",
+    "classify": "Return the classes of examples, with their probabilities.",
+    "regress": "Return a number for each of some examples.",
+}
+_EXAMPLES = {
+    "type": "object",
+    "required": ["examples"],
+    "properties": {
+        "signature_name": {"type": "string"},
+        "context": {"type": "object"},
+        "examples": {"type": "array", "minItems": 1, "items": {"type": "object"}},
+    },
+}
+REQUESTS: dict[str, dict[str, Any]] = {
+    "predict": {
+        "type": "object",
+        "properties": {"signature_name": {"type": "string"}, "instances": {}, "inputs": {}},
+    },
+    "classify": _EXAMPLES,
+    "regress": _EXAMPLES,
+    "generate": {
+        "type": "object",
+        "required": ["prompt"],
+        "properties": {
+            "prompt": {"type": "string"},
+            "length": {"type": "integer", "minimum": 1, "maximum": 2000, "default": 200},
+            "temperature": {"type": "number", "minimum": 0, "maximum": 5, "default": 0.8},
+            "seed": {"type": "integer", "minimum": 0, "maximum": 2147483647, "default": 0},
+        },
+    },
+}
+"""The JSON schema of the body of each request."""
+
+
+def _described(place: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return what OpenAPI is told of a request, which FastAPI does not read from the function."""
+    names = ["name", *(part.strip("{}") for part in place.split("/") if part.startswith("{"))]
+    parameters = [
+        {"name": one, "in": "path", "required": True, "schema": {"type": "string"}} for one in names
+    ]
+    if body is None:
+        return {"parameters": parameters}
+    content = {"required": True, "content": {JSON: {"schema": body}}}
+    return {"parameters": parameters, "requestBody": content}
