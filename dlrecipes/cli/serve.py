@@ -15,7 +15,15 @@ from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.runs.lookup import find_run
 from dlrecipes.runs.record import RUN_FILE
 
-NEEDED = ("fastapi", "uvicorn", "prometheus_client", "orjson", "grpc", "tensorflow_serving")
+NEEDED = (
+    "fastapi",
+    "uvicorn",
+    "prometheus_client",
+    "msgspec",
+    "orjson",
+    "grpc",
+    "tensorflow_serving",
+)
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SAVED_MODEL = "saved_model.pb"
 
