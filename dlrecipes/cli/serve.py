@@ -19,7 +19,15 @@ from dlrecipes.runs.record import RUN_FILE
 if TYPE_CHECKING:
     from dlrecipes.use.serve.models import Place
 
-NEEDED = ("fastapi", "uvicorn", "prometheus_client", "orjson", "grpc", "tensorflow_serving")
+NEEDED = (
+    "fastapi",
+    "uvicorn",
+    "prometheus_client",
+    "msgspec",
+    "orjson",
+    "grpc",
+    "tensorflow_serving",
+)
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SAVED_MODEL = "saved_model.pb"
 
