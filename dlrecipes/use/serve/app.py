@@ -1,6 +1,7 @@
 """The application: TensorFlow Serving's REST interface, health, metrics, and the page."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,11 +10,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from dlrecipes.use.serve import metrics, trying
+from dlrecipes.use.serve import metrics, rest, trying
 from dlrecipes.use.serve.failures import Refused
 from dlrecipes.use.serve.limits import Limits
 from dlrecipes.use.serve.models import Models
-from dlrecipes.use.serve.rest import add_routes
 from dlrecipes.use.serve.tensors import written
 
 POLL = 2.0
@@ -38,7 +38,7 @@ def application(models: Models, limits: Limits, grpc: str | None = None) -> Fast
     )
     _add_errors(app)
     _add_health(app, models)
-    add_routes(app, models)
+    app.include_router(rest.router(models))
     app.include_router(trying.router(models))
     return app
 
@@ -47,6 +47,7 @@ def application(models: Models, limits: Limits, grpc: str | None = None) -> Fast
 async def _alive(models: Models, limits: Limits, grpc: str | None) -> AsyncIterator[None]:
     """Look for new versions, and answer over gRPC, as long as the server runs."""
     await asyncio.to_thread(models.refresh)
+    gc.freeze()  # TensorFlow's objects stay: looking at them again would take longer than answers.
     polling = asyncio.create_task(_poll(models))
     server = None
     if grpc:

@@ -1,14 +1,17 @@
 """TensorFlow Serving's REST interface: the same paths, and the same JSON."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 
-from dlrecipes.use.serve import examples, status
+from dlrecipes.datasets.storage import Array
+from dlrecipes.use.serve import examples, quick, status
 from dlrecipes.use.serve.failures import Refused
 from dlrecipes.use.serve.generation import generate
 from dlrecipes.use.serve.models import Models, Version
+from dlrecipes.use.serve.signatures import Signature
 from dlrecipes.use.serve.tensors import (
     INSTANCES,
     answer_document,
@@ -21,11 +24,23 @@ from dlrecipes.use.serve.tensors import (
 PLACES = ("", "/versions/{version}", "/labels/{label}")
 """How an address names a version: the newest, one by its number, one by its label."""
 JSON = "application/json"
-Answer = Callable[[Version, dict[str, Any]], Awaitable[dict[str, Any]]]
+Answer = Callable[[Version, bytes], Awaitable[dict[str, Any]]]
 
 
-def add_routes(app: FastAPI, models: Models) -> None:
-    """Add the paths under `/v1`."""
+class Plain(APIRoute):
+    """A route whose function reads its request itself.
+
+    FastAPI would look for what else it depends on, at every request.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the function."""
+        return self.endpoint
+
+
+def router(models: Models) -> APIRouter:
+    """Return the paths under `/v1`."""
+    app = APIRouter(route_class=Plain)
     for place in PLACES:
         base = f"/v1/models/{{name}}{place}"
         for verb, answer in VERBS.items():
@@ -65,6 +80,8 @@ def add_routes(app: FastAPI, models: Models) -> None:
         path = request.url.path
         raise Refused(f"Malformed request: {request.method} {path[:200]}")
 
+    return app
+
 
 def _suffix(place: str) -> str:
     """Return how the operations are called that name a version in a way."""
@@ -91,8 +108,7 @@ def _poster(models: Models, answer: Answer) -> Callable[[Request], Awaitable[Res
 
     async def post(request: Request) -> Response:
         version = _found(models, request)
-        document = parsed(await request.body())
-        return Response(written(await answer(version, document)), media_type=JSON)
+        return Response(written(await answer(version, await request.body())), media_type=JSON)
 
     return post
 
@@ -120,28 +136,43 @@ def _getter(
     return get
 
 
-async def predict(version: Version, document: dict[str, Any]) -> dict[str, Any]:
+async def predict(version: Version, body: bytes) -> dict[str, Any]:
     """Return the outputs of a signature."""
+    arrays, rows, signature = _inputs(version, body)
+    return answer_document(await version.batches.answer(signature, arrays), rows=rows)
+
+
+def _inputs(version: Version, body: bytes) -> tuple[dict[str, Array], bool, Signature]:
+    """Return the inputs of a `predict` request, whether they are in rows, and the signature."""
+    request = quick.request_of(body)
+    if request is not None:
+        signature = version.loaded.signature(request.signature_name)
+        found = quick.read_only_input(request, signature)
+        if found is not None:
+            return found, request.instances is not None, signature
+    document = parsed(body)
     signature = version.loaded.signature(signature_name(document))
-    arrays = read_inputs(document, signature)
-    outputs = await version.batches.answer(signature, arrays)
-    return answer_document(outputs, rows=INSTANCES in document)
+    return read_inputs(document, signature), INSTANCES in document, signature
 
 
-async def classify(version: Version, document: dict[str, Any]) -> dict[str, Any]:
+async def classify(version: Version, body: bytes) -> dict[str, Any]:
     """Return the classes of each example with their probabilities."""
-    signature = version.loaded.signature(signature_name(document))
-    given = examples.given(document)
-    outputs = await version.batches.answer(signature, examples.arrays(given, signature))
+    outputs, signature = await _of_examples(version, body)
     return {"results": examples.classes(outputs, signature, version.classes)}
 
 
-async def regress(version: Version, document: dict[str, Any]) -> dict[str, Any]:
+async def regress(version: Version, body: bytes) -> dict[str, Any]:
     """Return the number for each example."""
-    signature = version.loaded.signature(signature_name(document))
-    given = examples.given(document)
-    outputs = await version.batches.answer(signature, examples.arrays(given, signature))
+    outputs, signature = await _of_examples(version, body)
     return {"results": examples.values(outputs, signature)}
+
+
+async def _of_examples(version: Version, body: bytes) -> tuple[dict[str, Array], Signature]:
+    """Return the outputs for the examples of a request, and the signature that gave them."""
+    document = parsed(body)
+    signature = version.loaded.signature(signature_name(document))
+    arrays = examples.arrays(examples.given(document), signature)
+    return await version.batches.answer(signature, arrays), signature
 
 
 VERBS: dict[str, Answer] = {"predict": predict, "classify": classify, "regress": regress}

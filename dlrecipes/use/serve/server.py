@@ -1,6 +1,7 @@
 """Run the server: one process, or several that a supervisor watches."""
 
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Mapping
@@ -124,6 +125,8 @@ def run(served: Served, opened: socket.socket, workers: int) -> None:
         timeout_graceful_shutdown=int(served.limits.timeout + GRACE) + 1,
         timeout_worker_healthcheck=60,
     )
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises what it heard once more.
+        signal.signal(number, lambda *_: None)
     if workers == 1:
         uvicorn.Server(config).run([opened])
         return

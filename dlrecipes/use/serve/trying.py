@@ -48,6 +48,7 @@ RANGES = {"length": (1, 2000), "temperature": (0.0, 5.0), "seed": (0, 2**31 - 1)
 MOST_WORDS = 60
 """Words of a text whose share in the answer is shown: each costs one more answer."""
 SWAPPED = "Ink and paper are swapped, as the model was trained on images of the opposite ink."
+MISSING = "This export cannot be tried: the run that it was made of is not beside it."
 BROKEN = "The text could not be continued: the log of the server says why."
 EVENTS = "text/event-stream"
 
@@ -97,7 +98,7 @@ def router(models: Models) -> APIRouter:
     def find(name: str) -> Tried:
         found = models.tried(name)
         if found is None:
-            raise HTTPException(404, f"There is no model {name!r}.")
+            raise HTTPException(404, MISSING if name in models.names() else f"No model {name!r}.")
         return found
 
     @routes.get("/try")

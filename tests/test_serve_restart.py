@@ -1,0 +1,170 @@
+"""A restart loses no request: SIGTERM, a new version, a worker that is killed."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from serving import Server, served, write_toys
+from support import dlrecipes
+
+pytestmark = pytest.mark.long
+HALF = "/v1/models/half_plus:predict"
+BODY = '{"instances": [1.0]}'
+CLIENTS = 8
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_toys(tmp_path_factory.mktemp("toys"))
+
+
+class Load:
+    """Clients that ask again and again, each over one connection as long as it lasts."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.answers: list[tuple[int, str]] = []
+        self.failures: list[Exception] = []
+        self.is_over = False
+
+    def run(self) -> None:
+        """Ask until told to stop, or until the server says that it ends."""
+        while not self.is_over:
+            connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+            with closing(connection):
+                try:
+                    self._ask(connection)
+                except ConnectionRefusedError:
+                    return
+                except (OSError, http.client.HTTPException) as error:
+                    self.failures.append(error)
+
+    def _ask(self, connection: http.client.HTTPConnection) -> None:
+        """Ask over a connection until it is over."""
+        while not self.is_over:
+            connection.request("POST", HALF, BODY)
+            answer = connection.getresponse()
+            self.answers.append((answer.status, answer.read().decode()))
+            if answer.getheader("Connection") == "close":
+                return
+
+
+@contextmanager
+def load(server: Server) -> Iterator[Load]:
+    """Ask a server as long as the block runs."""
+    one = Load(server)
+    threads = [threading.Thread(target=one.run) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: len(one.answers) > 20)
+        yield one
+    finally:
+        one.is_over = True
+        for thread in threads:
+            thread.join()
+
+
+def wait_until(is_true: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until something is true; fail if it is not in time."""
+    until = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_new_version_is_picked_up_and_sigterm_drains(toys: Path, tmp_path: Path) -> None:
+    base = tmp_path / "half [plus]*"
+    shutil.copytree(toys / "half_plus", base)
+    with served(f"half_plus={base}", toys / "sensors") as server:
+        with load(server) as one:
+            os.rename(toys / "next" / "124", base / "124")  # noqa: PTH104
+            wait_until(lambda: one.answers[-1][1] == '{"predictions":[4.5]}')
+            shutil.rmtree(base / "1")
+            wait_until(lambda: server.get("/v1/models/half_plus/versions/1").status == 404)
+        assert one.failures == []
+        assert {status for status, _ in one.answers} == {200}
+        with load(server) as one:
+            slow: list[int] = []
+            document = {"signature_name": "slow", "inputs": {"count": 300}}
+            asking = threading.Thread(
+                target=lambda: slow.append(
+                    server.post("/v1/models/sensors:predict", document).status
+                )
+            )
+            asking.start()
+            server.process.send_signal(signal.SIGTERM)
+            asking.join()
+            server.process.wait(60)
+        assert one.failures == []
+        assert {status for status, _ in one.answers} == {200}
+        assert slow in ([200], [])
+    with pytest.raises(ConnectionRefusedError):
+        server.get("/healthz")
+
+
+def test_what_is_in_flight_is_answered_after_sigterm(toys: Path) -> None:
+    with served(toys / "sensors") as server:
+        document = json.dumps({"signature_name": "slow", "inputs": {"count": 500}})
+        path = "/v1/models/sensors:predict"
+        with closing(http.client.HTTPConnection("127.0.0.1", server.port)) as connection:
+            connection.request("POST", path, document)
+            wait_until(
+                lambda: b"dlrecipes_requests_in_flight 2.0" in server.get("/metrics").body
+            )
+            server.process.send_signal(signal.SIGTERM)
+            assert connection.getresponse().status == 200
+        assert server.process.wait(60) == 0
+
+
+def test_a_killed_worker_costs_what_it_had_in_flight_and_comes_back(toys: Path) -> None:
+    with served(toys / "half_plus", "--workers", "2") as server:
+        workers = serving(server)
+        with load(server) as one:
+            workers[0].kill()
+            wait_until(lambda: len(set(serving(server)) - {workers[0]}) == 2)
+            count = len(one.answers)
+            wait_until(lambda: len(one.answers) > count + 50)
+        assert len(one.failures) <= CLIENTS
+        assert {status for status, _ in one.answers} == {200}
+        counted = server.get("/metrics").body.decode()
+        assert 'operation="predict",status="200"' in counted
+
+
+def serving(server: Server) -> list[psutil.Process]:
+    """Return the processes of a server that answer."""
+    children = psutil.Process(server.process.pid).children()
+    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+
+
+def test_limits_are_answered_with_429_and_503(toys: Path) -> None:
+    words = ("--rate", "3", "--max-queue", "1")
+    with served(toys / "half_plus", *words) as server:
+        found = [server.ask("POST", HALF, BODY) for _ in range(12)]
+        refused = [one for one in found if one.status == 429]
+        assert {one.status for one in found} == {200, 429}
+        assert refused[0].json == {"error": "The server takes 3 requests a second."}
+        assert refused[0].headers["retry-after"] == "1"
+        assert server.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("serve", "nowhere"), "There is no run 'nowhere'"),
+        (("serve", "half_plus", "--label", "x"), "--label must be NAME/LABEL=VERSION"),
+        (("serve", "half_plus", "half_plus"), "Two models have the same name."),
+        (("serve", "half_plus", "--port", "99999"), "cannot be listened on"),
+    ],
+)
+def test_mistakes_end_with_a_hint(toys: Path, words: tuple[str, ...], message: str) -> None:
+    assert message in dlrecipes(*words, cwd=toys, code=2).error
