@@ -16,6 +16,9 @@ OWN = ("Config", "Data")
 METRICS = "Metrics"
 DETAILS = re.compile(r"\s*The details\s+hold [^.]*\.")
 """The sentence of a docstring about what a script does not keep."""
+IMPORTS = (ast.Import, ast.ImportFrom)
+NESTED = ("def ", "class ")
+"""How lines begin above which an empty one stays."""
 Edit = tuple[ast.AST, str]
 
 
@@ -107,16 +110,11 @@ def _without(text: str, find: Callable[[ast.AST], Iterator[ast.stmt]]) -> str:
         first, last = node.lineno - 1, node.end_lineno or node.lineno
         while first and lines[first - 1].lstrip().startswith("#"):
             first -= 1
-        is_last_import = isinstance(node, IMPORTS) and not "".join(lines[last : last + 1]).strip()
-        if is_last_import and not "".join(lines[last + 1 : last + 2]).lstrip().startswith(
-            ("def ", "class ")
-        ):
+        below, following = ([*lines, "", ""][last + number].strip() for number in (0, 1))
+        if isinstance(node, IMPORTS) and not below and not following.startswith(NESTED):
             last += 1
         del lines[first:last]
     return "\n".join(lines)
-
-
-IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 def _imports(tree: ast.AST) -> Iterator[ast.stmt]:

@@ -189,10 +189,14 @@ def _attributes(texts: Iterable[str]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {"data": set(), "": set()}
     for text in texts:
         for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Attribute):
-                found[""].add(node.attr)
-                if isinstance(node.value, ast.Name) and node.value.id == "data":
-                    found["data"].add(node.attr)
+            match node:
+                case ast.Attribute(value=ast.Name(id="data"), attr=name):
+                    found["data"].add(name)
+                    found[""].add(name)
+                case ast.Attribute(attr=name):
+                    found[""].add(name)
+                case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=name), *_]):
+                    found[""].add(str(name))
     return found
 
 
