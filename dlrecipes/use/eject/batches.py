@@ -75,7 +75,7 @@ class Written:
         is_whole = array.dtype.kind in "iu" and array.size and array.min() >= 0
         small = np.min_scalar_type(int(array.max())) if is_whole else array.dtype
         self.arrays[name] = array.astype(small)
-        read = f'arrays["{name}"]'
+        read = f"arrays[{literal(name)}]"
         return read if small == array.dtype else f'{read}.astype("{array.dtype}")'
 
     def batches(self, name: str, dataset: Any) -> str:
@@ -105,7 +105,7 @@ class Written:
         if not isinstance(examples.features, Mapping):
             return self.keep(f"{name}_features", examples.features)
         columns = [
-            f'"{key}": {self.keep(f"{name}_{key}", column)}'
+            f"{literal(key)}: {self.keep(f'{name}_{key}', column)}"
             for key, column in examples.columns.items()
         ]
         return in_lines("{", columns, "}")
@@ -169,7 +169,9 @@ def _classes(classes: Sequence[str], written: Written) -> str:
 
 
 def _preprocessing(model: Any) -> str:
-    """Return what networks look at of the preprocessing: the form of its inputs and its output."""
+    """Return what networks look at of the preprocessing, if any: the form of inputs and output."""
+    if model is None:
+        return "None"
     kinds = Counter(str(tensor.dtype) for tensor in model.inputs)
     inputs = " + ".join(f'[Data(dtype="{kind}")] * {count}' for kind, count in kinds.items())
     return call("Data", [f"output_shape={literal(model.output_shape)}", f"inputs={inputs}"])
@@ -189,7 +191,7 @@ def in_lines(start: str, items: Sequence[str], end: str) -> str:
 def literal(value: Any) -> str:
     """Return the expression for a plain value, with double quotes around texts."""
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=not value.isprintable())
+        return json.dumps(value, ensure_ascii=False) if value.isprintable() else repr(value)
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in value.items())}}}"
     if isinstance(value, list | tuple):

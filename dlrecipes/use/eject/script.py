@@ -1,6 +1,7 @@
 """Write the script of a run, and the file of arrays that it reads."""
 
 import ast
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -170,7 +171,9 @@ def _text(run: Run, script: Path, parts: Parts, written: Written, config: Any, d
         imports=_imports({**parts.imports, **NEEDED}),
         seed=run.seed,
         metrics=in_lines(
-            "{", [f'"{name}": {literal(value)}' for name, value in run.metrics.items()], "}"
+            "{",
+            [f"{literal(name)}: {literal(_number(value))}" for name, value in run.metrics.items()],
+            "}",
         ),
         config=_object(
             "Config",
@@ -182,6 +185,11 @@ def _text(run: Run, script: Path, parts: Parts, written: Written, config: Any, d
     kit = [KIT, *parts.of_kit()] if parts.of_kit() else []
     sections = [head, *parts.of_recipe(), load, ORDER, *made, *kit, MAIN]
     return "\n\n\n".join(section.strip("\n") for section in sections) + "\n"
+
+
+def _number(value: float | None) -> float:
+    """Return a recorded metric, which is None where it was not a number."""
+    return math.nan if value is None else value
 
 
 def _attributes(texts: Iterable[str]) -> dict[str, set[str]]:
