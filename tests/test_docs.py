@@ -340,6 +340,7 @@ def test_json_keys_of_other_commands_are_in_the_reference(
     check_keys("train, resume, runs", ask("runs", "show", path))
     check_keys("evaluate", ask("evaluate", path, "--mistakes", "2", "--by", "cut"))
     check_keys("export", ask("export", path))
+    check_keys("eject", ask("eject", path, str(tmp_path / "script.py")))
     check_keys("pack", ask("pack", path, "-o", str(tmp_path / "run.zip")))
     check_keys("unpack", ask("unpack", str(tmp_path / "run.zip"), "--runs-dir", str(tmp_path)))
     check_keys("runs compare", ask("runs", "compare", path, path))

@@ -43,6 +43,7 @@ COMMANDS = {
     "benchmark": Command("benchmark", "benchmark", "dlrecipes benchmark mnist-cnn"),
     "data": Command("data", "make_data_app", "dlrecipes data list"),
     "runs": Command("runs", "make_runs_app", "dlrecipes runs --json"),
+    "eject": Command("eject", "eject", "dlrecipes eject mnist-cnn digits.py"),
     "pack": Command("pack", "pack", "dlrecipes pack mnist-cnn -o run.zip"),
     "unpack": Command("unpack", "unpack", "dlrecipes unpack run.zip"),
     "copy": Command("copy", "copy", "dlrecipes copy mnist-cnn my_recipe.py"),

@@ -179,6 +179,7 @@ class Examples:
         make = pipelines.batches_by_length if by_length else pipelines.batches
         dataset = make(self.features, self.labels, batch_size, self.order if shuffle else None)
         dataset.rows = len(self)
+        dataset.made = self, batch_size, shuffle, by_length  # what it takes to make it again
         return dataset
 
 

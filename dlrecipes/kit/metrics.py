@@ -270,8 +270,9 @@ def text_generation_metrics(model: Any, batches: Any) -> Metrics:
         chosen = np.take_along_axis(probabilities, true[..., np.newaxis], axis=-1)[..., 0][real]
         nats.append(-np.log(np.clip(chosen.astype("float64"), 1e-7, 1)))
         right += int((probabilities.argmax(axis=-1) == true)[real].sum())
-    found = character_metrics(np.concatenate(nats))
-    found["accuracy"] = right / len(found.scores["loss"])
+    every = np.concatenate(nats)
+    found = character_metrics(every)
+    found["accuracy"] = right / len(every)
     return found
 
 

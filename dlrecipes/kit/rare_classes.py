@@ -152,8 +152,8 @@ def _metrics(
     }
     if len(names) == 2:
         values["threshold"] = threshold
-        details = {**details, "positive": names[positive]}
+    called_positive = {"positive": names[positive]} if len(names) == 2 else {}
     is_each = true[:, np.newaxis] == np.array(looked_for)
     ranked = RankedScores(probabilities[:, looked_for], is_each)
     scores = {"average_precision": ranked, **class_scores(called == true, loss, true)}
-    return Metrics(values, details, scores, probabilities)
+    return Metrics(values, {**details, **called_positive}, scores, probabilities)

@@ -1,0 +1,1 @@
+"""Write a run as one Keras script that needs no dlrecipes."""
