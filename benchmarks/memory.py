@@ -14,8 +14,9 @@ the real command in a process of its own, with small settings, since it is the d
 measured. Ends with 1 if 10 N rows take more than 1.3 times the memory of N.
 
 The large kinds, ten million rows, five billion characters and 200,000 images, may take 1.2 times
-the memory of a tenth. They are checked by `data check` too, and what a table's reading takes is
-held against Arrow, which reads the same file in one thread and gives its columns types.
+the memory of a tenth. They are checked by `data check` too, and what looking through a table takes
+is held against Arrow and DuckDB (`pip install duckdb`), which read the same file in one thread and
+tell the types of its columns. Seconds of the processor are given beside those of the clock.
 """
 
 import argparse
@@ -202,11 +203,12 @@ def run(words: Sequence[str], folder: Path) -> dict[str, Any]:
     )
     if result.returncode:
         raise SystemExit(result.stderr.decode() + result.stdout.decode())
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         # macOS counts bytes, Linux kibibytes.
-        "peak_mib": round(peak / (2**20 if sys.platform == "darwin" else 2**10)),
+        "peak_mib": round(used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)),
         "seconds": round(time.perf_counter() - started, 1),
+        "processor_seconds": round(used.ru_utime + used.ru_stime, 1),
         "document": json.loads(result.stdout),
     }
 
@@ -221,17 +223,47 @@ def train(kind: Kind, path: Path, folder: Path) -> dict[str, Any]:
 
 
 def check(kind: Kind, path: Path, folder: Path) -> dict[str, Any]:
-    """Check the data, and return what that takes, and what Arrow takes to read a table."""
+    """Check the data, and return what that takes, and what reading a table takes."""
     found = run(["data", "check", str(path), "--task", kind.train[0]], folder)
     del found["document"]
     if path.suffix == ".csv":
-        from pyarrow import csv
-
-        began = time.perf_counter()
-        for _ in csv.open_csv(path, csv.ReadOptions(use_threads=False)):
-            pass
-        found["arrow_seconds"] = round(time.perf_counter() - began, 1)
+        readers = {"dlrecipes": read_once, "Arrow": read_with_arrow, "DuckDB": read_with_duckdb}
+        found["reading_seconds"] = {name: timed(read, path) for name, read in readers.items()}
     return found
+
+
+def timed(read: Callable[[Path], None], path: Path) -> tuple[float, float]:
+    """Return the seconds, and those of the processor, that reading a file takes."""
+    began, used = time.perf_counter(), time.process_time()
+    read(path)
+    return round(time.perf_counter() - began, 1), round(time.process_time() - used, 1)
+
+
+def read_once(path: Path) -> None:
+    """Read a table as `train` does: look through all of it, and tell what each column holds."""
+    from dlrecipes.datasets.own.columns import look_through
+    from dlrecipes.datasets.own.files import FileOptions, Report
+    from dlrecipes.datasets.own.tables import open_table
+
+    table = open_table(path, FileOptions(), Report())
+    assert table is not None
+    look_through(table, Report())
+
+
+def read_with_arrow(path: Path) -> None:
+    """Read a table in one thread, a block at a time, with columns of types."""
+    from pyarrow import csv
+
+    for _ in csv.open_csv(path, csv.ReadOptions(use_threads=False)):
+        pass
+
+
+def read_with_duckdb(path: Path) -> None:
+    """Read a table in one thread, with columns of types, and look at each."""
+    import duckdb
+
+    duckdb.sql("SET threads = 1")
+    duckdb.sql(f"SUMMARIZE SELECT * FROM read_csv('{path}')").fetchall()
 
 
 def child(action: str, *words: str) -> dict[str, Any]:

@@ -466,8 +466,8 @@ OF_TEXTS = [
         file="mine.parquet",
     ),
     reviews(
-        "Parquet whose texts are bytes",
-        parquet(text=[b"soup", b"cake"], label=["good", "bad"]),
+        "Parquet whose texts are bytes of something else",
+        parquet(text=[b"\xff\x00", b"\xfe\x01"], label=["good", "bad"]),
         "mine.parquet has no column of texts: it has label, text (bytes). Name it with "
         "--text-column.",
         file="mine.parquet",
@@ -558,14 +558,6 @@ OF_TABLES = [
         "mine.csv has no header: its first line holds the number 0.",
         hint="Name the columns in a line above it; or --header none: they are column_1 and so on; "
         "or --header first: the line names them.",
-    ),
-    table(
-        "column names that stand twice, and one that is missing",
-        lines("a,b,,a,b", "1,2,3,4,5"),
-        "mine.csv, line 1: the column 3 has no name.",
-        "mine.csv, line 1: duplicate column a.",
-        "mine.csv, line 1: duplicate column b.",
-        hint="Name it, or leave it out (pandas: to_csv(…, index=False)).",
     ),
     table(
         "missing and infinite targets",

@@ -27,6 +27,8 @@ NO_VALUE = MISSING | frozenset(
     )
 )
 """The same where a column holds numbers or dates: no text there is a value."""
+TICKS = frozenset(("x", "*"))
+"""Words for no value that tick a box, where all other cells of a column are empty."""
 BOOLEANS = (
     {"true": 1.0, "false": 0.0},
     {"t": 1.0, "f": 0.0},
@@ -43,6 +45,25 @@ BOOLEANS = (
     {"sim": 1.0, "não": 0.0},
     {"да": 1.0, "нет": 0.0},
     {"是": 1.0, "否": 0.0},
+    {"sì": 1.0, "no": 0.0},
+    {"ja": 1.0, "nee": 0.0},
+    {"ja": 1.0, "nej": 0.0},
+    {"ja": 1.0, "nei": 0.0},
+    {"tak": 1.0, "nie": 0.0},
+    {"так": 1.0, "ні": 0.0},
+    {"ano": 1.0, "ne": 0.0},
+    {"igen": 1.0, "nem": 0.0},
+    {"kyllä": 1.0, "ei": 0.0},
+    {"evet": 1.0, "hay\u0131r": 0.0},
+    {"\u03bd\u03b1\u03b9": 1.0, "\u03cc\u03c7\u03b9": 0.0},  # nai, ochi
+    {"نعم": 1.0, "لا": 0.0},
+    {"हाँ": 1.0, "नहीं": 0.0},
+    {"はい": 1.0, "いいえ": 0.0},
+    {"예": 1.0, "아니오": 0.0},
+    {"có": 1.0, "không": 0.0},
+    {"ya": 1.0, "tidak": 0.0},
+    {"✓": 1.0, "✗": 0.0},
+    {"✔": 1.0, "✘": 0.0},
 )
 """Words for 1 and 0, in lower case."""
 MOSTLY = 0.9

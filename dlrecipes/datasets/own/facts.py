@@ -12,6 +12,7 @@ from dlrecipes.datasets.own.cells import (
     MAX_CATEGORIES,
     MOSTLY,
     NO_VALUE,
+    TICKS,
     as_arrow,
     is_number,
     is_textual,
@@ -138,7 +139,8 @@ class ColumnFacts:
     def is_constant(self) -> bool:
         """Tell whether every cell holds the same, or none holds anything."""
         if self.missing:
-            return self.missing == self.rows
+            ticked = sum(self.words[word] for word in TICKS)
+            return self.missing == self.rows and ticked in (0, self.rows)
         if self.numbers:
             return self.texts + self.infinite == 0 and len(self.values) == 1
         return len(self.distinct) <= 1 and self.lowest >= self.highest

@@ -32,11 +32,13 @@ _NUMBERS = {name: number for number, names in enumerate(_MONTHS, start=1) for na
 _WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,?\s+)?"
 _CLOCK = re.compile(
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?"
-    r"\s*(?P<half>[AaPp]\.?\s?[Mm]\.?)?\s*(?:Uhr)?\s*(?:Z|UTC|GMT)?(?:[+-]\d{2}:?(?:\d{2})?)?"
+    r"\s*(?P<half>[AaPp]\.?\s?[Mm]\.?)?\s*(?:Uhr)?\s*(?:Z|UTC|GMT|[A-Z]{1,4}T)?"
+    r"\s*(?:\(?[+-]\d{1,2}:?(?:\d{2})?\)?)?"
 )
 _DATES = (
     re.compile(r"(?P<year>\d{4})(?P<mark>[-/. ])(?P<month>\d{1,2})(?:(?P=mark)(?P<day>\d{1,2}))?"),
     re.compile(r"(?P<year>\d{4})[年년]\s?(?P<month>\d{1,2})[月월]\s?(?:(?P<day>\d{1,2})[日일])?"),
+    re.compile(r"(?P<month>\d{1,2})[-/](?P<year>\d{4})"),
     re.compile(r"(?P<year>\d{4})-?W(?P<week>\d\d)(?:-?(?P<weekday>[1-7]))?"),
     re.compile(r"(?P<year>\d{4})[-/ ]?Q(?P<quarter>[1-4])"),
     re.compile(r"Q(?P<quarter>[1-4])[-/ ]?(?P<year>\d{4}|'?\d\d)"),
@@ -54,6 +56,21 @@ _DATES = (
     re.compile(r"(?P<name>[^\W\d_]{3,10})\.?[-\s,/]*(?P<year>\d{4}|'?\d\d)"),
 )
 _TIME_BEHIND = re.compile(r"(?P<date>.*?\d[日일]?)(?:T|,?\s+|-(?=\d\d?:))(?P<clock>\d{1,2}:.*)")
+_OTHERWISE = (
+    (  # As C's ctime() and many programs after it: Wed Jan  1 14:05:00 +0000 2020
+        re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d?:\S+)( \S+)? (\d{4})"),
+        r"\2 \1 \5 \3",
+    ),
+    (  # The logs of web servers: 01/Jan/2020:14:05:00 +0000
+        re.compile(r"\[?(\d{1,2}/[A-Z][a-z]{2}/\d{4}):(\d\d:\d\d:\d\d[^]]*)\]?"),
+        r"\1 \2",
+    ),
+    (  # ISO 8601 without marks: 20200101T140500Z
+        re.compile(r"(\d{4})(\d\d)(\d\d)[T _](\d\d):?(\d\d):?(\d\d)?([.Z+-].*)?"),
+        r"\1-\2-\3 \4:\5\7",
+    ),
+)
+"""Forms of a date with its time, and how the same is written otherwise."""
 _PIVOT = 69
 """Two digits of a year from here on are of the last century, as POSIX has it."""
 
@@ -83,6 +100,8 @@ def moment(text: str) -> Moment | None:
     bare = tidy(text)
     if not 4 <= len(bare) <= 40 or not any(letter.isdigit() for letter in bare):
         return None
+    for form, otherwise in _OTHERWISE:
+        bare = form.sub(otherwise, bare) if form.fullmatch(bare) else bare
     if clock := _CLOCK.fullmatch(bare):
         seconds = _of_day(clock)
         return None if seconds is None else Moment(seconds, seconds)
@@ -153,22 +172,37 @@ def _of_day(clock: re.Match[str]) -> int | None:
 
 
 def are_days(numbers: Array) -> bool:
-    """Tell whether all numbers are days such as 20210301."""
-    if not len(numbers) or not (numbers >= 18000101).all() or not (numbers <= 22001231).all():
+    """Tell whether all numbers are days such as 20210301, with a time or not: 20210301140500."""
+    if not len(numbers) or not (np.abs(numbers) < 1e15).all():
         return False
-    whole = numbers.astype("int64")
+    whole, clocks = _days_and_clocks(numbers)
+    if not (whole >= 18000101).all() or not (whole <= 22001231).all():
+        return False
+    if not (clocks < 240000).all() or not (clocks % 10000 < 6000).all():
+        return False
     months, days = whole // 100 % 100, whole % 100
     valid = (months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)
-    return bool((whole == numbers).all() and valid.all())
+    return bool((numbers == np.floor(numbers)).all() and valid.all())
+
+
+def _days_and_clocks(numbers: Array) -> tuple[Array, Array]:
+    """Return days such as 20210301, and times such as 140500, 0 where there is none; int64."""
+    whole = numbers.astype("int64")
+    is_long = whole >= 10**13
+    return np.where(is_long, whole // 10**6, whole), np.where(is_long, whole % 10**6, 0)
 
 
 def seconds_of_days(numbers: Array) -> Array:
-    """Return the seconds since 1970 of days such as 20210301, int64; NaN is a missing one."""
+    """Return the seconds since 1970 of days such as 20210301, int64; NaN is a missing one.
+
+    A time may stand behind them: 20210301140500.
+    """
     missing = np.isnan(numbers)
-    whole = np.where(missing, 19700101, numbers).astype("int64")
+    whole, clocks = _days_and_clocks(np.where(missing, 19700101, numbers))
+    seconds = clocks // 10000 * 3600 + clocks // 100 % 100 * 60 + clocks % 100
     months = (whole // 10000 - 1970) * 12 + whole // 100 % 100 - 1
     days = months.astype("datetime64[M]").astype("datetime64[D]").astype("int64")
-    return np.where(missing, NO_MOMENT, (days + whole % 100 - 1) * 86_400)
+    return np.where(missing, NO_MOMENT, (days + whole % 100 - 1) * 86_400 + seconds)
 
 
 def as_seconds(texts: Array, order: str) -> Array:

@@ -18,13 +18,19 @@ _SHAPE = re.compile(
     rf"(?P<sign>[-+]?)\s*(?:(?P<about>{_ABOUT})|(?P<before>[A-Z]{{0,3}}[{_CURRENCY}]|[A-Z]{{3}}"
     r"|usd|eur|gbp|inr|jpy|cny|rmb|chf|Rs\.?|Rp\.?|RM|Fr\.?|[Kk]r\.?|zł|Kč|#|№|[Nn]o\.|Nr\.))?\s*"
     r"(?P<sign2>[-+]?)\s*"
-    r"(?P<number>[.,]?\d(?:[\d.,'\u2019_ ]*\d)?)(?P<end>[.,]?)(?P<power>[eE][-+]?\d{1,3})?"
-    r"\s*(?P<after>[^\d\s][^\s]{0,14}(?: [^\d\s]{1,10})?|out of \d{1,3}(?: \w{1,10})?|/\s?\d{1,3})?"
+    r"(?P<number>[.,]?\d(?:[\d.,'\u2019_ ]*\d)?)(?P<end>[.,]?)"
+    r"(?P<power>(?:[eE][-+]?|[dD][-+])\d{1,3})?"
+    r"\s*(?P<after>(?:±|\+/-)\s?[\d.,]+|[^\d\s][^\s]{0,14}(?: [^\d\s]{1,10})?"
+    r"|out of \d{1,3}(?: \w{1,10})?|/\s?\d{1,3})?"
 )
+_IN_BRACKETS = re.compile(rf"(?P<before>[A-Z]{{0,3}}[{_CURRENCY}]?)\s*\((?P<inner>.+)\)")
 _AFTER = re.compile(
-    rf"%|‰|°\s?[CFK]?|[{_CURRENCY}]|['\"\u2032\u2033]|/\s?\d+|out of \d.*|[^\W\d_][^\W\d_.]*\.?"
+    rf"%|‰|\+|(?:±|\+/-).*|°\s?[CFK]?|[{_CURRENCY}]|['\"\u2032\u2033]|/\s?\d+|out of \d.*"
+    r"|[^\W\d_][^\W\d_.]*\.?"
     r"(?:(?<=[a-z])[23²³]|\^[23])?(?:\s?/\s?[^\W\d_]+[23²³]?)?(?: [^\W\d_]+\.?)?"
 )
+_MONTH = re.compile(r"(?:0?[1-9]|1[0-2])/(?:19|20)\d\d")
+"""A month of a year, which is no fraction."""
 _GROUPED = r"\d{{1,3}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}"
 _TYPOGRAPHY = str.maketrans(
     {
@@ -115,14 +121,14 @@ def numeral(text: str) -> Numeral | None:
         bare = tidy(bare[2:-1])
     if (found := _composite(bare)) is not None:
         return found
-    if bare.startswith("(") and bare.endswith(")"):
-        bare, negative = bare[1:-1].strip(), True
+    if match := _IN_BRACKETS.fullmatch(bare):
+        bare, negative = f"{match['before']}{match['inner'].strip()}", True
     for ending in (",-", ".-", ",--", ".--", "-"):
         if bare.endswith(ending) and len(bare) > len(ending):
             bare, negative = bare.removesuffix(ending).rstrip(), negative or ending == "-"
             break
     match = _SHAPE.fullmatch(bare)
-    if not match:
+    if not match or _MONTH.fullmatch(bare):
         return None
     after = (match["after"] or "").strip()
     if (after and not _AFTER.fullmatch(after)) or (match["sign"] and match["sign2"]):
@@ -130,15 +136,16 @@ def numeral(text: str) -> Numeral | None:
     digits = match["number"].replace(" ", "'").replace("_", "'") + match["end"]
     negative ^= "-" in (match["sign"], match["sign2"])
     before = match["before"] or ""
-    if before and after:
+    times = TIMES.get(after, 1.0) if before else 1.0
+    if before and after and times == 1:
         return None
-    power = match["power"] or ""
+    power = (match["power"] or "").lower().replace("d", "e")
     point = _signed(_value(digits, ".", power), negative)
     comma = _signed(_value(digits, ",", power), negative)
     if point is None and comma is None:
         return None
-    unit = "" if after in _ORDINALS else before or after.replace(" ", "")
-    return Numeral(point, comma, unit)
+    unit = "" if after in _ORDINALS or after[:1] in "+±" else before or after.replace(" ", "")
+    return Numeral(point and point * times, comma and comma * times, unit)
 
 
 def _composite(text: str) -> Numeral | None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dlrecipes.datasets.own.files import (
+    LOOKED_AT_BYTES,
     FileOptions,
     Report,
     nearest_path,
@@ -51,6 +52,22 @@ def is_rows(path: Path) -> bool:
     return is_table(path) or kind_of(path) in TEXTS
 
 
+def _is_text(path: Path) -> bool:
+    """Tell whether a file that is called a sheet is a text: many programs write them so.
+
+    Raises:
+        InputError: if it is a page of the web.
+    """
+    with path.open("rb") as file:
+        begin = file.read(LOOKED_AT_BYTES)
+    if begin.lstrip()[:1] == b"<":
+        raise InputError(
+            f"{path} is no sheet but a page of the web (HTML or XML).",
+            "Open it with Excel or LibreOffice, and save it as .xlsx or .csv.",
+        )
+    return bool(begin) and not begin.startswith((b"PK", b"\xd0\xcf\x11\xe0")) and b"\0" not in begin
+
+
 def is_delimited(path: Path, options: FileOptions) -> bool:
     """Tell whether a file of text, such as `labelled.txt`, has a tab or a bar in every line.
 
@@ -80,7 +97,7 @@ def open_table(path: Path, options: FileOptions, report: Report) -> Table | None
     try:
         if kind in ARROW:
             table: Table = ArrowTable(path, report)
-        elif kind in SHEETS:
+        elif kind in SHEETS and not _is_text(path):
             table = SheetTable(path, options.header, report)
         elif kind in JSON:
             table = JsonTable(path, options.encoding, report)

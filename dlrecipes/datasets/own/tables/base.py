@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from dlrecipes.datasets.own.files import (
     why_unreadable,
 )
 from dlrecipes.datasets.storage import Array
+
+DEEPEST = 3
+"""Objects within each other whose values become columns."""
 
 
 class _Lists(Mapping[str, list[Any]]):
@@ -96,16 +100,16 @@ class Table(ABC):
 
     def set_names(self, names: Sequence[str], line: int, report: Report) -> None:
         """Set the names of the columns; the report is told why they cannot be names, if so."""
-        self.own_names, names = list(names), list(map(composed, names))
-        self.names = names
-        for place, name in enumerate(names, start=1):
+        self.own_names = list(names)
+        self.names = []
+        for place, name in enumerate(map(composed, names), start=1):
+            called = _another_name(name or f"column_{place}", {*self.names, *map(composed, names)})
+            is_free = name and name not in self.names
+            self.names.append(name if is_free else called)
             if not name:
-                report.problem(
-                    f"{self.where(line)}: the column {place} has no name.",
-                    "Name it, or leave it out (pandas: to_csv(…, index=False)).",
-                )
-        for name in sorted({name for name in names if name and names.count(name) > 1}):
-            report.problem(f"{self.where(line)}: duplicate column {shortened(name)}.")
+                report.note(f"{self.where(line)}: the column {place} has no name: {called} here.")
+            elif not is_free:
+                report.note(f"{self.where(line)}: another column {shortened(name)}: {called} here.")
 
     @abstractmethod
     def rows(self, report: Report) -> Iterator[Chunk]:
@@ -133,6 +137,12 @@ class Table(ABC):
     def where(self, line: int) -> str:
         """Return the place of a row, for messages."""
         return f"{self.path}, {self.unit} {line}"
+
+
+def _another_name(name: str, taken: set[str]) -> str:
+    """Return a name that no column has: itself, or with the lowest number behind it."""
+    numbered = (f"{name}_{number}" for number in count(2))
+    return next(one for one in chain([name], numbered) if one not in taken)
 
 
 def why_broken(path: Path, error: Exception) -> str:

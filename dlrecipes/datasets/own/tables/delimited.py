@@ -18,12 +18,15 @@ from dlrecipes.datasets.own.files import FileOptions, Report, read_standard_inpu
 from dlrecipes.datasets.own.numerals import tidy
 from dlrecipes.datasets.own.tables.base import Chunk, Table
 from dlrecipes.datasets.own.tables.dialect import (
+    AS_THEY_ARE,
     HEAD_CHARACTERS,
     NAMES,
+    RARE,
     Dialect,
     lacks_header,
     named_separator,
     sniff,
+    sniff_quoted,
 )
 from dlrecipes.datasets.own.tables.spaces import SPACE, Spaces, found_spaces, spaced
 from dlrecipes.datasets.own.tables.streams import kind_of, open_text
@@ -41,9 +44,11 @@ TOTALS = frozenset(
         *("total", "totals", "grand total", "sum", "subtotal", "overall", "total:", "all"),
         *("summe", "gesamt", "gesamtsumme", "insgesamt", "total général", "somme", "totale"),
         *("totaal", "suma", "toplam", "итого", "合计", "总计", "合計"),
+        *("mean", "average", "avg", "avg.", "average:", "mean:", "durchschnitt", "mittelwert"),
+        *("moyenne", "promedio", "среднее", "平均", "平均值"),
     )
 )
-"""What a row that adds up the others is called, in lower case."""
+"""What a row of the sums or the means of the others is called, in lower case."""
 
 
 class TextTable(Table):
@@ -96,7 +101,7 @@ class DelimitedTable(TextTable):
         if not names:
             report.problem(f"{path} is empty.")
             return
-        if not options.quoting and not self.dialect.is_quoted:
+        if not options.quoting and not self.dialect.quoting.keeps:
             report.note("Quotation marks are read as they are (--quoting double: as marks).")
         if not options.header and lacks_header(path, names, self.dialect.found_rows, report):
             return
@@ -109,6 +114,8 @@ class DelimitedTable(TextTable):
             report.note("Columns at the end that have no name are left out.")
         if self.dialect.titles:
             report.note(f"Left out above the header: {shortened(self.dialect.titles[0])!r}.")
+        if self.dialect.units:
+            report.note(units_left_out(self.dialect.units))
 
     def _found(self, options: FileOptions, usual: str) -> Dialect:
         """Return the layout, after looking at the beginning of the text.
@@ -122,15 +129,16 @@ class DelimitedTable(TextTable):
             head = file.read(HEAD_CHARACTERS)
             if len(head) == HEAD_CHARACTERS:
                 head += file.readline()
-        if separator == SPACE:
-            self.spaces = Spaces()
+        if len(separator) > 1 or separator == SPACE:
+            self.spaces = Spaces(mark="" if separator == SPACE else separator)
         elif not separator:
-            self.spaces = found_spaces(head, sniff(head, usual, is_quoted=is_quoted))
+            usual_reading = sniff_quoted(head, usual) if is_quoted else sniff(head, usual)
+            self.spaces = found_spaces(head, usual_reading)
         if self.spaces:
             separator = "\t"
             head = "".join(map(self.spaces.tabbed, head.splitlines(keepends=True)))
-        quoted = sniff(head, usual, separator, is_quoted=is_quoted)
-        plain = sniff(head, usual, separator, is_quoted=False)
+        plain = sniff(head, usual, separator, AS_THEY_ARE)
+        quoted = sniff_quoted(head, usual, separator) if is_quoted else plain
         if self.is_headerless:
             quoted, plain = quoted.without_header(), plain.without_header()
         self.dialect = quoted
@@ -138,11 +146,11 @@ class DelimitedTable(TextTable):
 
     def _how_parted(self) -> str:
         """Return what parts the cells, for a note."""
-        if self.spaces:
-            return (
-                "stand in columns of one width" if self.spaces.columns else "are parted by spaces"
-            )
-        return f"are parted by {NAMES.get(self.separator, self.separator)}s"
+        if self.spaces and self.spaces.columns:
+            return "stand in columns of one width"
+        mark = self.spaces.mark or SPACE if self.spaces else self.separator
+        name = {**NAMES, **RARE}.get(mark)
+        return f"are parted by {name}s" if name else f"are parted by {mark!r}"
 
     def open(self) -> Any:
         """Return the text, from its beginning; with tabs between cells that spaces part."""
@@ -186,7 +194,7 @@ class DelimitedTable(TextTable):
             for piece in pieces_of(file, BLOCK_CHARACTERS, self.path):
                 text = rest + piece
                 cut = text.rfind("\n") + 1
-                while cut and self.dialect.is_quoted and text.count('"', 0, cut) % 2:
+                while cut and self.dialect.quoting.keeps and self._marks(text, cut) % 2:
                     cut = text.rfind("\n", 0, cut - 1) + 1
                 if len(text) > MAX_CELL_CHARACTERS:
                     cut = len(text)
@@ -206,6 +214,11 @@ class DelimitedTable(TextTable):
                 rest = rest[: rest.index("\0")]
                 rest = rest[: rest.rfind("\n") + 1]
             yield line, rest
+
+    def _marks(self, text: str, end: int) -> int:
+        """Return the quotation marks before a place that begin or end a cell, or are doubled."""
+        escape = self.dialect.quoting.escape
+        return text.count('"', 0, end) - (text.count(f'{escape}"', 0, end) if escape else 0)
 
     def _no_text(self, line: int, report: Report) -> None:
         report.problem(f"{self.where(line)}: it holds a zero byte: this is no text file.")
@@ -228,6 +241,8 @@ class DelimitedTable(TextTable):
         late.end()
         if held is not None and len(held.lines):
             last = self._without_total(held, before, report)
+            while len(last.lines) < len(held.lines):  # Sums, and means below them.
+                held, last = last, self._without_total(last, before, report)
             if len(last.lines):
                 yield last
 
@@ -237,7 +252,9 @@ class DelimitedTable(TextTable):
         from pyarrow import csv as arrow_csv
 
         dialect = self.dialect
-        has_marks = dialect.is_quoted and '"' in block
+        has_marks = dialect.quoting.keeps and '"' in block
+        if has_marks and dialect.quoting.skips:
+            return None
         is_even = "\n\n" not in block and not block.startswith("\n")
         if is_even:
             lines = np.arange(line, line + block.count("\n") + (not block.endswith("\n")))
@@ -250,7 +267,9 @@ class DelimitedTable(TextTable):
                 pyarrow.BufferReader(block.encode()),
                 arrow_csv.ReadOptions(column_names=names, block_size=2**25),
                 arrow_csv.ParseOptions(
-                    delimiter=dialect.separator, quote_char='"' if has_marks else False
+                    delimiter=dialect.separator,
+                    quote_char='"' if has_marks else False,
+                    escape_char=dialect.quoting.escape or False,
                 ),
                 arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string())),
             )
@@ -267,12 +286,8 @@ class DelimitedTable(TextTable):
 
     def _python_rows(self, line: int, block: str, late: "_Late") -> Chunk | None:
         """Return the rows of a block, read one by one; what is wrong with others is told."""
-        reader = csv.reader(
-            io.StringIO(block, newline=""),
-            delimiter=self.dialect.separator,
-            strict=self.dialect.is_quoted,
-            quoting=csv.QUOTE_MINIMAL if self.dialect.is_quoted else csv.QUOTE_NONE,
-        )
+        text = io.StringIO(block, newline="")
+        reader = self.dialect.quoting.reader(text, self.dialect.separator, strict=True)
         lines, rows, end = [], [], 0
         cells, wanted = self.dialect.cells, len(self.names)
         try:
@@ -341,7 +356,9 @@ class DelimitedTable(TextTable):
         if any(tidy(str(cell)).lower() == total for cell in others):
             return chunk
         where = self.where(int(chunk.lines[-1]))
-        self.say("total", f"{where}: the row of the total, {total!r}, is left out.", report)
+        self.say(
+            f"total {where}", f"{where}: the row of the total, {total!r}, is left out.", report
+        )
         columns = {one: column[:-1] for one, column in chunk.columns.items()}
         return Chunk(chunk.lines[:-1], columns)
 
@@ -393,6 +410,11 @@ class _Late:
         self.rows.clear()
 
 
+def units_left_out(units: Sequence[str]) -> str:
+    """Return a note that the units between header and rows are left out."""
+    return f"Left out between the header and the rows: {shortened(', '.join(units))}."
+
+
 def _has_stray_mark(block: str, dialect: Dialect) -> bool:
     """Tell whether a quotation mark may stand where Arrow reads it otherwise than `csv`."""
     mark = dialect.separator
@@ -404,12 +426,7 @@ def _has_stray_mark(block: str, dialect: Dialect) -> bool:
 
 def _fits(lines: Iterable[str], dialect: Dialect) -> tuple[bool, int]:
     """Return whether all rows of a text have the cells of a layout, and how many rows there are."""
-    reader = csv.reader(
-        lines,
-        delimiter=dialect.separator,
-        strict=dialect.is_quoted,
-        quoting=csv.QUOTE_MINIMAL if dialect.is_quoted else csv.QUOTE_NONE,
-    )
+    reader = dialect.quoting.reader(lines, dialect.separator, strict=True)
     rows, cells = 0, {dialect.cells, len(dialect.names)}
     try:
         for row in reader:

@@ -3,12 +3,13 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-from dlrecipes.datasets.own.cells import MOSTLY
+from dlrecipes.datasets.own.cells import MISSING, MOSTLY, NO_VALUE
 from dlrecipes.datasets.own.files import Report, shortened
 from dlrecipes.datasets.own.moments import moment
 from dlrecipes.datasets.own.numerals import numeral, tidy
@@ -16,13 +17,55 @@ from dlrecipes.datasets.own.numerals import numeral, tidy
 SEPARATORS = (",", "\t", ";", "|")
 NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", " ": "space"}
 """What `--separator` calls them, beside themselves."""
+RARE = {"^": "caret", "~": "tilde", "¦": "broken bar", "\x01": "^A mark", "\x1f": "^_ mark"}
+"""Separators that are looked for where no other makes a table."""
 HEAD_CHARACTERS = 2**18
 """That are looked at to find the layout."""
 LOOKED_AT = 200
 """Rows that are looked at."""
 MOST_TITLES = 20
 """Lines above the header."""
+MOST_HEADS = 3
+"""Rows that the names of columns and their units take."""
+LEAST_BELOW = 4
+"""Rows of which the first is told from the others."""
 _DECLARED = re.compile(r"""["']?sep=(.|\\t)["']?\s*""")
+
+
+@dataclass(frozen=True)
+class Quoting:
+    """What quotation marks mean in a delimited text.
+
+    Args:
+        keeps: Whether they keep cells together.
+        skips: Whether spaces may stand between a separator and a mark.
+        escape: What stands before a mark within a cell; empty if such marks are doubled.
+    """
+
+    keeps: bool = True
+    skips: bool = False
+    escape: str = ""
+
+    def reader(self, lines: Iterable[str], separator: str, *, strict: bool = False) -> Any:
+        """Return what reads the cells of lines, as Python's `csv` does.
+
+        Args:
+            lines: The lines.
+            separator: What parts the cells.
+            strict: Whether a mark without its other one is an error.
+        """
+        return csv.reader(
+            lines,
+            delimiter=separator,
+            strict=strict and self.keeps,
+            quoting=csv.QUOTE_MINIMAL if self.keeps else csv.QUOTE_NONE,
+            skipinitialspace=self.skips,
+            escapechar=self.escape or None,
+        )
+
+
+AS_THEY_ARE = Quoting(keeps=False)
+"""Quotation marks that mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +74,7 @@ class Dialect:
 
     Args:
         separator: What parts the cells.
-        is_quoted: Whether quotation marks keep cells together.
+        quoting: What quotation marks mean.
         names: The names of the columns.
         header: The line that they stand on, from 1.
         first: Lines before the first row.
@@ -39,11 +82,12 @@ class Dialect:
         spare: Columns at the end that have no name, and hardly a cell with anything in it.
         titles: What stands above the header.
         comments: Whether lines may begin with "#".
+        units: What stands between the header and the first row: `m²`, `years`.
         found_rows: The first rows.
     """
 
     separator: str = ","
-    is_quoted: bool = True
+    quoting: Quoting = Quoting()
     names: tuple[str, ...] = ()
     header: int = 1
     first: int = 1
@@ -51,7 +95,14 @@ class Dialect:
     spare: int = 0
     titles: tuple[str, ...] = ()
     comments: bool = False
+    units: tuple[str, ...] = ()
     found_rows: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all rows that were looked at have the cells of the header."""
+        has_names = len(self.names) > 1 and self.names[0] != "row"
+        return has_names and all(len(row) == self.cells for row in self.found_rows)
 
     def without_header(self) -> "Dialect":
         """Return the layout where the line that seems to name the columns is a row."""
@@ -70,14 +121,14 @@ def named_separator(value: str) -> str:
     return words.get(value.strip().lower().removesuffix("s"), value) if value else ""
 
 
-def sniff(head: str, usual: str, wanted: str = "", *, is_quoted: bool = True) -> Dialect:
+def sniff(head: str, usual: str, wanted: str = "", quoting: Quoting = AS_THEY_ARE) -> Dialect:
     """Return the layout of a text that begins like this.
 
     Args:
         head: Its beginning: whole lines.
         usual: The separator that its ending promises.
         wanted: The separator that the user names; empty to find it.
-        is_quoted: Whether quotation marks keep cells together.
+        quoting: What quotation marks mean.
     """
     lines, before = head.split("\n"), 0
     if declared := _DECLARED.fullmatch(lines[0]):
@@ -88,12 +139,40 @@ def sniff(head: str, usual: str, wanted: str = "", *, is_quoted: bool = True) ->
         before += 1
     comments = any(line.startswith("#") for line in lines[:before])
     candidates = (wanted,) if wanted else tuple(dict.fromkeys((usual, *SEPARATORS)))
-    readings = [
-        (separator, _rows(lines[before:], separator, is_quoted=is_quoted))
-        for separator in candidates
-    ]
-    separator, rows = max(readings, key=lambda one: _score(one[1]))
-    return _table(lines, before, separator, rows, comments=comments, is_quoted=is_quoted)
+    separator, rows = _best(lines[before:], candidates, quoting)
+    if not wanted and not _score(rows)[1]:
+        separator, rows = _best(lines[before:], (separator, *RARE), quoting)
+    found = _table(lines, before, separator, rows)
+    return replace(found, comments=comments, quoting=quoting)
+
+
+def sniff_quoted(head: str, usual: str, wanted: str = "") -> Dialect:
+    r"""Return the layout of a text whose quotation marks keep cells together.
+
+    Where a mark stands behind a space, or marks within are written as \\", and all rows have as
+    many cells then as the header, that is what they mean.
+
+    Args:
+        head: Its beginning: whole lines.
+        usual: The separator that its ending promises.
+        wanted: The separator that the user names; empty to find it.
+    """
+    found = sniff(head, usual, wanted, Quoting())
+    skips = re.search(r'[,;\t|] +"', head) is not None
+    escape = "\\" if '\\"' in head else ""
+    if not skips and not escape:
+        return found
+    other = sniff(head, usual, wanted, Quoting(skips=skips, escape=escape))
+    is_other = other.is_even and other.found_rows != found.found_rows
+    return other if is_other and (skips or not found.is_even) else found
+
+
+def _best(
+    lines: Sequence[str], separators: Iterable[str], quoting: Quoting
+) -> tuple[str, list[tuple[int, int, list[str]]]]:
+    """Return the separator that makes the best table of lines, and its first rows."""
+    readings = [(separator, _rows(lines, separator, quoting)) for separator in separators]
+    return max(readings, key=lambda one: _score(one[1]))
 
 
 def _is_header(lines: Sequence[str], separator: str) -> bool:
@@ -104,15 +183,11 @@ def _is_header(lines: Sequence[str], separator: str) -> bool:
 
 
 def _rows(
-    lines: Sequence[str], separator: str, *, is_quoted: bool
+    lines: Sequence[str], separator: str, quoting: Quoting
 ) -> list[tuple[int, int, list[str]]]:
     """Return the first rows with the lines that they begin and end on, counted from 0."""
     found: list[tuple[int, int, list[str]]] = []
-    reader = csv.reader(
-        (f"{line}\n" for line in lines),
-        delimiter=separator,
-        quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE,
-    )
+    reader = quoting.reader((f"{line}\n" for line in lines), separator)
     end = 0
     try:
         for row in reader:
@@ -145,18 +220,17 @@ def _table(
     before: int,
     separator: str,
     rows: Sequence[tuple[int, int, list[str]]],
-    *,
-    comments: bool,
-    is_quoted: bool,
 ) -> Dialect:
     """Return the layout of rows that were parted."""
     usual, place = _usual_cells(rows), 0
     while place < min(len(rows) - 1, MOST_TITLES) and _is_title(rows[place][2], usual):
         place += 1
     if not rows:
-        return Dialect(separator, is_quoted)
-    begin, end, header = rows[place]
-    below = [row for _, _, row in rows[place + 1 :]]
+        return Dialect(separator)
+    begin = rows[place][0]
+    header, used, units = heading([row for _, _, row in rows[place:]])
+    end = rows[place + used - 1][1]
+    below = [row for _, _, row in rows[place + used :]]
     names = [" ".join(tidy(name).split()) for name in header]
     names[0] = names[0].lstrip("# ")
     cells = len(header)
@@ -171,16 +245,68 @@ def _table(
         names[0] = "row"  # As pandas writes its index.
     return Dialect(
         separator=separator,
-        is_quoted=is_quoted,
         names=tuple(names),
         header=before + begin + 1,
         first=before + end,
         cells=cells,
         spare=spare,
         titles=tuple(line for line in lines[before : before + begin] if tidy(line).strip(",;|")),
-        comments=comments,
+        units=units,
         found_rows=tuple(tuple(row) for row in below),
     )
+
+
+def heading(rows: Sequence[Sequence[str]]) -> tuple[list[str], int, tuple[str, ...]]:
+    """Return the names of the columns, the rows that they take, and the units below them.
+
+    Names may stand on several rows, the upper ones merged over columns: `Q1`, and `size` and `age`
+    below it. The first row that names each column, all differently, is taken as it is.
+
+    Args:
+        rows: The header, and all below it.
+    """
+    used = 1
+    while used < MOST_HEADS and _is_above(rows[used:]):
+        used += 1
+    heads = [[tidy(cell) for cell in row] for row in rows[:used]]
+    whole = (at for at, row in enumerate(heads) if all(row) and len(set(row)) == len(row))
+    named = next(whole, None) if used > 1 else 0
+    if named is None:
+        return _joined(heads), used, ()
+    units = tuple(cell for row in heads[named + 1 :] for cell in row if cell)
+    return list(rows[named]), used, units
+
+
+def _is_above(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the first of rows holds no values but words above columns of them."""
+    if len(rows) < LEAST_BELOW or any(map(is_value, rows[0])):
+        return False
+    rest = [row for row in rows[MOST_HEADS if len(rows) > 2 * LEAST_BELOW else 1 :] if any(row)]
+    if any(len(row) != len(rows[0]) for row in rest):
+        return False
+    columns = zip(rows[0], zip(*rest, strict=True), strict=True)
+    words = [tidy(cell) for cell, cells in columns if are_values(cells)]
+    said = [word for word in words if word and word.lower() not in NO_VALUE]
+    in_brackets = all(word[0] in "([{" for word in said)
+    return len(said) == sum(map(bool, words)) and len(said) > (0 if in_brackets else 1)
+
+
+def _joined(heads: Sequence[Sequence[str]]) -> list[str]:
+    """Return names that stand on several rows as one; a merged cell holds for those behind it."""
+    names = [""] * len(heads[0])
+    for number, row in enumerate(heads):
+        last = ""
+        below = [any(other[at] for other in heads[number + 1 :]) for at in range(len(row))]
+        for at, cell in enumerate(row):
+            last = cell or (last if below[at] else "")
+            names[at] = f"{names[at]} {last}".strip()
+    return names
+
+
+def are_values(cells: Sequence[str]) -> bool:
+    """Tell whether nearly all cells that are not missing are numbers or dates."""
+    known = [cell for cell in cells if cell.strip('"').lower() not in MISSING]
+    return bool(known) and sum(map(is_value, known)) >= MOSTLY * len(known)
 
 
 def _spare(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:

@@ -2,19 +2,17 @@
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from dlrecipes.datasets.own.files import Report, composed, shortened
-from dlrecipes.datasets.own.tables.base import Chunk
+from dlrecipes.datasets.own.tables.base import DEEPEST, Chunk
 from dlrecipes.datasets.own.tables.delimited import TextTable
 from dlrecipes.datasets.storage import CHUNK
 
 HINT = 'Every line is an object of its own, such as {"text": "good", "label": "yes"}'
 HALF = "it holds half of a surrogate pair"
-DEEPEST = 3
-"""Objects within each other whose values become columns."""
 NAMED_BY = 1000
 """Objects at the beginning of a file that name its columns: most writers leave out empty ones."""
 
@@ -29,9 +27,9 @@ class JsonTable(TextTable):
         self.unit = "item" if self.is_document else "line"
         passed_over = Report()  # Reading the rows tells of it again.
         some = list(itertools.islice(self._objects(passed_over), NAMED_BY))
-        held: dict[str, Any] = {}
+        held = dict.fromkeys(_in_order([found for _, found in some]))
         for _, found in some:
-            held.update((name, one) for name, one in found.items() if held.get(name) is None)
+            held.update((name, one) for name, one in found.items() if held[name] is None)
         self.unusable = {
             name: "lists or objects" for name, one in held.items() if isinstance(one, dict | list)
         }
@@ -118,6 +116,22 @@ class JsonTable(TextTable):
                 f"{self.where(line)}: {shortened(nested[0])!r} is not a text or a number."
             )
         return not unknown and not nested
+
+
+def _in_order(objects: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names in objects, each behind the one that it follows where it is first seen."""
+    names: list[str] = []
+    known: set[str] = set()
+    for found in objects:
+        place = 0
+        for name in found:
+            if name in known:
+                place = names.index(name) + 1
+                continue
+            names.insert(place, name)
+            known.add(name)
+            place += 1
+    return names
 
 
 def _composed(found: dict[str, Any], before: str = "", depth: int = DEEPEST) -> dict[str, Any]:

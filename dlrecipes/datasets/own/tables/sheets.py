@@ -7,8 +7,14 @@ from typing import Any
 
 from dlrecipes.datasets.own.files import Report, shortened
 from dlrecipes.datasets.own.tables.base import Chunk, Table
-from dlrecipes.datasets.own.tables.delimited import TOTALS
-from dlrecipes.datasets.own.tables.dialect import LOOKED_AT, lacks_header, numbered_names
+from dlrecipes.datasets.own.tables.delimited import MOST_FOOTERS, TOTALS, units_left_out
+from dlrecipes.datasets.own.tables.dialect import (
+    LEAST_BELOW,
+    LOOKED_AT,
+    heading,
+    lacks_header,
+    numbered_names,
+)
 from dlrecipes.datasets.storage import CHUNK
 
 
@@ -38,7 +44,8 @@ class SheetTable(Table):
         if not filled:
             report.problem(f"{path} is empty.")
             return
-        name, sheet = next(iter(filled.items()))
+        tables = [one for one in filled.items() if min(one[1].width, one[1].height // 2) > 1]
+        name, sheet = next(iter([*tables, *filled.items()]))
         if len(filled) > 1:
             report.note(f"The sheet {shortened(name)!r} is read, of {len(filled)} with rows.")
         rows = [[_text(cell) for cell in row] for row in sheet.to_python(skip_empty_area=False)]
@@ -51,19 +58,17 @@ class SheetTable(Table):
         first = next(
             (place for place, row in enumerate(rows) if sum(map(bool, row)) * 2 > usual), 0
         )
-        header, below = rows[first], rows[first + 1 :]
-        columns = [
-            place for place in range(width) if header[place] or any(row[place] for row in below)
-        ]
-        names = [" ".join(header[place].split()) for place in columns]
+        columns = [place for place in range(width) if any(row[place] for row in rows[first:])]
+        rows = [[row[place] for place in columns] for row in rows]
+        names, used, units = heading(rows[first : first + LOOKED_AT])
+        names = [" ".join(name.split()) for name in names]
         if names and not names[0]:
             names[0] = "row"
         if self.header == "none":
-            names, below, first = numbered_names(len(columns)), [header, *below], first - 1
+            names, used, units = numbered_names(len(columns)), 0, ()
+        begin = first + used
         self.below = [
-            (first + 2 + number, [row[place] for place in columns])
-            for number, row in enumerate(below)
-            if any(row)
+            (begin + 1 + number, row) for number, row in enumerate(rows[begin:]) if any(row)
         ]
         some = [row for _, row in self.below[:LOOKED_AT]]
         if not self.header and lacks_header(self.path, names, some, report):
@@ -72,9 +77,26 @@ class SheetTable(Table):
             said = next((cell for row in rows[:first] for cell in row if cell), "")
             if said:
                 report.note(f"Left out above the header: {shortened(said)!r}.")
-        if self.below and any(cell.strip().lower() in TOTALS for cell in self.below[-1][1]):
-            report.note(f"{self.where(self.below.pop()[0])}: the row of the total is left out.")
-        self.set_names(names, max(first + 1, 1), report)
+        if units:
+            report.note(units_left_out(units))
+        self._cut_end(report)
+        self.set_names(names, first + 1, report)
+
+    def _cut_end(self, report: Report) -> None:
+        """Leave out notes below the table, and rows that add up the others."""
+        for _ in range(MOST_FOOTERS):
+            if len(self.below) < LEAST_BELOW:
+                return
+            line, row = self.below[-1]
+            said = [cell for cell in row if cell]
+            before = [cell.lower() for _, above in self.below[:-1] for cell in above]
+            if len(said) == 1 and len(row) > 2:
+                report.note(f"{self.where(line)}: left out: {shortened(said[0])!r}.")
+            elif any(cell.lower() in TOTALS and cell.lower() not in before for cell in said):
+                report.note(f"{self.where(line)}: the row of the total is left out.")
+            else:
+                return
+            self.below.pop()
 
     def rows(self, report: Report) -> Iterator[Chunk]:
         """Yield some rows at a time."""

@@ -6,18 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from dlrecipes.datasets.own.cells import MISSING, MOSTLY
 from dlrecipes.datasets.own.tables.dialect import (
     LOOKED_AT,
     MOST_TITLES,
     Dialect,
-    is_value,
+    are_values,
 )
 
 SPACE = " "
 """What `--separator` calls a run of spaces and tabs."""
 _CELL = re.compile(r'"(?:[^"]|"")*"|\S+')
-_RULER = re.compile(r"[-=+| ]*[-=]{2,}[-=+| ]*")
+_RULER = re.compile(r"[-=+|: ]*[-=]{2,}[-=+|: ]*")
+LONG_MARKS = ("::", "||", ";;", "@@", "~~", "|~|", "\\t")
+"""Several characters that part cells together."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,14 @@ class Spaces:
 
     Args:
         columns: Where the columns of one width begin and end; empty if any run of spaces parts.
+        mark: What parts the cells instead, with or without spaces around it: `::`, or `|` between
+            lines of dashes.
+        is_boxed: Whether it stands before the first cell and behind the last one too.
     """
 
     columns: tuple[tuple[int, int], ...] = ()
+    mark: str = ""
+    is_boxed: bool = False
 
     def tabbed(self, line: str) -> str:
         """Return a line with a tab between its cells; a line of dashes alone is empty."""
@@ -36,6 +42,11 @@ class Spaces:
         end = line[len(text) :]
         if _RULER.fullmatch(text):
             return end
+        if self.mark:
+            if self.is_boxed:
+                text = text.strip().removeprefix(self.mark).removesuffix(self.mark)
+            cells = text.replace("\t", " ").split(self.mark)
+            return "\t".join(map(str.strip, cells)) + end
         if not self.columns:
             return "\t".join(_CELL.findall(text) if '"' in text else text.split()) + end
         gaps = zip((0, *(stop for _, stop in self.columns)), self.columns, strict=False)
@@ -95,6 +106,8 @@ def found_spaces(head: str, other: Dialect) -> Spaces | None:
         other: How it would be parted by a character.
     """
     lines = [line for line in head.split("\n")[:LOOKED_AT] if line.strip() and line[0] != "#"]
+    if marked := _found_mark(lines):
+        return marked
     lines = [line for line in lines if not _RULER.fullmatch(line)]
     rows = [Spaces().tabbed(line).split("\t") for line in lines]
     others = [list(row) for row in (other.names, *other.found_rows)]
@@ -108,6 +121,22 @@ def found_spaces(head: str, other: Dialect) -> Spaces | None:
     columns = _columns(lines)
     rows = [Spaces(columns).tabbed(line).split("\t") for line in lines]
     return Spaces(columns) if len(columns) > 1 and all(rows[0]) and _share_of_values(rows) else None
+
+
+def _found_mark(lines: Sequence[str]) -> Spaces | None:
+    """Return the characters that part the cells of lines together, or bars below a line of dashes.
+
+    So do Markdown, and the terminals of databases.
+    """
+    for mark in LONG_MARKS:
+        counts = {line.count(mark) for line in lines}
+        if len(lines) > 1 and len(counts) == 1 and min(counts):
+            return Spaces(mark=mark)
+    rulers = [line for line in lines[:3] if _RULER.fullmatch(line) and set(line) & set("+|")]
+    rows = [line for line in lines if not _RULER.fullmatch(line)]
+    if not rulers or not rows or sum("|" in line for line in rows) < len(rows) - 1:
+        return None
+    return Spaces(mark="|", is_boxed=rows[0].strip()[0] == "|")
 
 
 def _below_titles(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
@@ -129,13 +158,7 @@ def _share_of_values(rows: Sequence[Sequence[str]]) -> float:
     if not below or len({len(row) for row in below}) > 1:
         return 0.0
     columns = list(zip(*below, strict=True))
-    return sum(map(_are_values, columns)) / len(columns)
-
-
-def _are_values(cells: Sequence[str]) -> bool:
-    """Tell whether nearly all cells that are not missing are numbers or dates."""
-    known = [cell for cell in cells if cell.strip('"').lower() not in MISSING]
-    return bool(known) and sum(map(is_value, known)) >= MOSTLY * len(known)
+    return sum(map(are_values, columns)) / len(columns)
 
 
 def _columns(lines: Sequence[str]) -> tuple[tuple[int, int], ...]:

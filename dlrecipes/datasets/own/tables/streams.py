@@ -11,8 +11,10 @@ from typing import IO, TextIO, cast
 from dlrecipes.datasets.own.files import encoding_of
 from dlrecipes.errors import InputError
 
-PACKED = (".gz", ".bz2", ".xz", ".zip")
+PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst", ".lz4")
 """Endings of packed files, behind their own: `rows.csv.gz`."""
+ARROWS = {"zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18"}
+"""How files begin that Arrow unpacks."""
 HIDDEN = ("__MACOSX/", ".")
 
 
@@ -40,6 +42,10 @@ def open_bytes(path: Path) -> IO[bytes]:
         return bz2.open(path)
     if magic.startswith(b"\xfd7zXZ"):
         return lzma.open(path)
+    if codec := next((name for name, begin in ARROWS.items() if magic.startswith(begin)), ""):
+        import pyarrow
+
+        return cast(IO[bytes], pyarrow.CompressedInputStream(str(path), codec))
     if magic.startswith(b"PK\x03\x04"):
         return _only_member(path)
     return path.open("rb")
