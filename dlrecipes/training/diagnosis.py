@@ -473,7 +473,10 @@ RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {
         _few_validation_rows,
         ("overfitting", "stopped early", "test far below validation", "label noise"),
     ),
-    "test far below validation": (_test_below_validation, ("overfitting", "label noise")),
+    "test far below validation": (
+        _test_below_validation,
+        ("overfitting", "label noise", "one class never predicted"),
+    ),
     "overfitting": (_overfitting, ("label noise", "dead units")),
     "label noise": (_label_noise, ("one class never predicted", "stopped early")),
     "one class never predicted": (_class_never_predicted, ()),
