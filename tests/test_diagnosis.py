@@ -95,7 +95,10 @@ MADE_TO_FAIL: dict[str, dict[str, Any]] = {
         "validation_values": 40,
         "history": history([0.5, 0.1, 0.03, 0.01], [0.1, 0.2, 0.3, 0.4]),
     },
-    "test far below validation": {"test_losses": np.array([0.5, 1.5] * 300)},
+    "test far below validation": {
+        "test_losses": np.array([0.5, 1.5] * 300),
+        "confusion": [[90, 10, 0], [5, 95, 0], [50, 50, 0]],
+    },
     "overfitting": {"history": history([0.51, 0.4, 0.2, 0.01], [0.52, 0.518, 0.7, 1.02])},
     "label noise": {"answers": answers(0.97)},
     "one class never predicted": {
