@@ -173,7 +173,7 @@ def test_a_rate_explains_that_a_plain_baseline_does_better() -> None:
 
 def test_a_network_that_has_hardly_moved_from_a_good_start_has_a_low_rate() -> None:
     config = CONFIG | {"learning_rate": 1e-8}
-    still = history([1.1, 1.1], [1.1, 1.1])
+    still = history([0.4, 0.4], [1.1, 1.1])
     seen = replace(GOOD, history=still, first_loss=1.1, verdict="a tie with the baseline")
     assert findings(seen) == []
     assert whats(findings(replace(seen, config=config))) == ["learning rate too low"]

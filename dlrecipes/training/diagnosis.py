@@ -200,8 +200,9 @@ def _has_gap(seen: Evidence) -> bool:
 
 
 def _is_unmoved(seen: Evidence) -> bool:
-    """Tell whether the loss in the end is nearly that of the untrained network."""
-    return _level(seen) * seen.guess_loss > UNMOVED * seen.first_loss
+    """Tell whether the kept validation loss is nearly that of the untrained network."""
+    kept = (_validation(seen) or [0.0])[kept_epoch(seen.config, seen.history) - 1]
+    return kept - seen.penalty > UNMOVED * seen.first_loss
 
 
 def _falls_steadily(seen: Evidence) -> bool:
