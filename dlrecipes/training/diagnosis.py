@@ -201,8 +201,8 @@ def _has_gap(seen: Evidence) -> bool:
 
 def _is_unmoved(seen: Evidence) -> bool:
     """Tell whether the kept validation loss is nearly that of the untrained network."""
-    kept = (_validation(seen) or [0.0])[kept_epoch(seen.config, seen.history) - 1]
-    return kept - seen.penalty > UNMOVED * seen.first_loss
+    validation, place = _validation(seen), kept_epoch(seen.config, seen.history) - 1
+    return bool(validation) and validation[place] - seen.penalty > UNMOVED * seen.first_loss
 
 
 def _falls_steadily(seen: Evidence) -> bool:
