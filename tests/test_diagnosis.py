@@ -95,7 +95,10 @@ MADE_TO_FAIL: dict[str, dict[str, Any]] = {
         "validation_values": 40,
         "history": history([0.5, 0.1, 0.03, 0.01], [0.1, 0.2, 0.3, 0.4]),
     },
-    "test far below validation": {"test_losses": np.array([0.5, 1.5] * 300)},
+    "test far below validation": {
+        "test_losses": np.array([0.5, 1.5] * 300),
+        "confusion": [[90, 10, 0], [5, 95, 0], [50, 50, 0]],
+    },
     "overfitting": {"history": history([0.51, 0.4, 0.2, 0.01], [0.52, 0.518, 0.7, 1.02])},
     "label noise": {"answers": answers(0.97)},
     "one class never predicted": {
@@ -170,7 +173,7 @@ def test_a_rate_explains_that_a_plain_baseline_does_better() -> None:
 
 def test_a_network_that_has_hardly_moved_from_a_good_start_has_a_low_rate() -> None:
     config = CONFIG | {"learning_rate": 1e-8}
-    still = history([1.1, 1.1], [1.1, 1.1])
+    still = history([0.4, 0.4], [1.1, 1.1])
     seen = replace(GOOD, history=still, first_loss=1.1, verdict="a tie with the baseline")
     assert findings(seen) == []
     assert whats(findings(replace(seen, config=config))) == ["learning rate too low"]

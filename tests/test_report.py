@@ -149,7 +149,9 @@ def test_report_writes_it_again_without_tensorflow(run_of: RunOf, tmp_path: Path
     }
     assert (copy / "report.html").read_text(encoding="utf-8") == before
     outcome = dlrecipes("report", str(copy), cwd=tmp_path)
-    assert outcome.out == f"Report: {copy / 'report.html'}\n"
+    first, last = outcome.out.splitlines()
+    assert first == f"Report: {copy / 'report.html'}"
+    assert last == f"Next: dlrecipes report {copy} --open"
 
 
 def test_no_report_leaves_none_and_the_report_of_such_a_run_says_so(tmp_path: Path) -> None:

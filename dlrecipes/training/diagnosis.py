@@ -200,8 +200,9 @@ def _has_gap(seen: Evidence) -> bool:
 
 
 def _is_unmoved(seen: Evidence) -> bool:
-    """Tell whether the loss in the end is nearly that of the untrained network."""
-    return _level(seen) * seen.guess_loss > UNMOVED * seen.first_loss
+    """Tell whether the kept validation loss is nearly that of the untrained network."""
+    validation, place = _validation(seen), kept_epoch(seen.config, seen.history) - 1
+    return bool(validation) and validation[place] - seen.penalty > UNMOVED * seen.first_loss
 
 
 def _falls_steadily(seen: Evidence) -> bool:
@@ -473,7 +474,10 @@ RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {
         _few_validation_rows,
         ("overfitting", "stopped early", "test far below validation", "label noise"),
     ),
-    "test far below validation": (_test_below_validation, ("overfitting", "label noise")),
+    "test far below validation": (
+        _test_below_validation,
+        ("overfitting", "label noise", "one class never predicted"),
+    ),
     "overfitting": (_overfitting, ("label noise", "dead units")),
     "label noise": (_label_noise, ("one class never predicted", "stopped early")),
     "one class never predicted": (_class_never_predicted, ()),
