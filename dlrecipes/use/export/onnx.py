@@ -72,7 +72,7 @@ def _in_eight_bits(source: Path, target: Path, exported: Exported, graph: Graph)
     columns = graph.features(exported.training_rows())
     count = len(next(iter(columns.values())))
 
-    class Rows(quantization.CalibrationDataReader):  # type: ignore[misc]
+    class Rows(quantization.CalibrationDataReader):
         rows: Iterator[dict[str, Any]] = iter(
             [{name: one[row : row + 1] for name, one in columns.items()} for row in range(count)]
         )
