@@ -220,19 +220,6 @@ class Input(ABC):
         """
         return next(test.chunks(GOLDEN_EXAMPLES)).arrays()
 
-    def files(self, features: Rows) -> Any:
-        """Return raw inputs as encoded files, string (batch,); None if they do not come so."""
-        return None
-
-    def from_files(self, contents: Any, form: Form) -> Any:
-        """Return raw inputs from encoded files, as tensors; part of the export.
-
-        Args:
-            contents: The files, string (batch,).
-            form: The form of the inputs.
-        """
-        raise NotImplementedError(f"{self.name} is not read from files.")
-
     def shown(self, some: Examples, form: Form) -> list[str]:
         """Return a line for each of some examples: where it stands; of a text or a row, itself."""
         origins = range(len(some)) if some.origins is None else some.origins[:]
@@ -401,16 +388,6 @@ class Answer(ABC):
             form: The form of the answers.
         """
         raise NotImplementedError(f"{self.name} has no truth to compare with.")
-
-    def measured(self, outputs: Array, labels: Array, form: Form) -> Mapping[str, float]:
-        """Return test metrics of answers that another program gave; none where there are none.
-
-        Args:
-            outputs: What the serving model returned there.
-            labels: The true answers.
-            form: The form of the answers.
-        """
-        return {}
 
     def truths(self, labels: Array, form: Form) -> list[dict[str, Any]]:
         """Return what a page shows of true answers, as `Input.on_page`; nothing without any."""

@@ -31,6 +31,11 @@ class Exported:
     golden: Rows
     training_rows: Callable[[], Rows]
 
+    @property
+    def has_columns(self) -> bool:
+        """Tell whether its inputs are columns, whose scales no one range of int8 can hold."""
+        return isinstance(self.golden, dict)
+
 
 @dataclass(frozen=True)
 class Written:
@@ -48,6 +53,10 @@ class Written:
     golden: dict[str, Any]
     vocabularies: dict[str, dict[str, Any]]
     calibration: str = ""
+
+
+WEIGHTS_ONLY = "nothing: only its weights are int8"
+"""The calibration of a model that has none."""
 
 
 def specs(tensors: dict[str, Any]) -> list[dict[str, Any]]:

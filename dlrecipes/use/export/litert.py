@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dlrecipes.errors import InputError
-from dlrecipes.use.export.exported import Exported, Written
+from dlrecipes.use.export.exported import WEIGHTS_ONLY, Exported, Written
 from dlrecipes.use.export.graphs import Graph, save_graph, write_graph
 from dlrecipes.use.export.litert_conversion import CALIBRATION, convert
 
@@ -17,7 +17,6 @@ import sys
 from dlrecipes.use.export.litert_conversion import convert
 convert(*sys.argv[1:])
 """
-WEIGHTS_ONLY = "none: weights alone are int8"
 
 
 def write(exported: Exported, quantization: str, folder: Path) -> Written:
@@ -31,11 +30,12 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
         calibration = ""
         if graph.has_loop:
             save_graph(graph, exported, work / "one", batch=1)
-        if quantization == "int8" and not graph.has_loop:
+        # TensorFlow's calibration dies of a loop.
+        if quantization == "int8" and not (graph.has_loop or exported.has_columns):
             rows = exported.training_rows()
             np.savez(work / CALIBRATION, **graph.features(rows))
             calibration = f"{len(next(iter(graph.features(rows).values())))} training rows"
-        elif quantization == "int8":  # TensorFlow's calibration dies of a loop.
+        elif quantization == "int8":
             calibration = WEIGHTS_ONLY
         _convert(work, graph, quantization, folder / "model.tflite")
     return _with_types(graph, graph.written(exported, calibration))

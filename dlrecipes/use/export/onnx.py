@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dlrecipes.use.export.exported import Exported, Written
+from dlrecipes.use.export.exported import WEIGHTS_ONLY, Exported, Written
 from dlrecipes.use.export.graphs import Graph, function_of
 from dlrecipes.use.export.numbers import with_numbers
 
 OPSET = 18
 STEPWISE = {"LSTM", "GRU", "RNN", "Loop", "Scan"}
 """Operations of ONNX that no ranges are measured of."""
-WEIGHTS_ONLY = "none: weights alone are int8"
 
 
 def write(exported: Exported, quantization: str, folder: Path) -> Written:
@@ -61,19 +60,19 @@ def _in_half(source: Path, target: Path) -> None:
 
 
 def _in_eight_bits(source: Path, target: Path, exported: Exported, graph: Graph) -> str:
-    """Write weights in int8, and computation too where there are no loops; return with what."""
+    """Write weights in int8, and computation too if that can be calibrated; return with what."""
     import onnx
     from onnxruntime import quantization
 
     nodes = {node.op_type for node in onnx.load(source).graph.node}
-    if nodes & STEPWISE:
+    if nodes & STEPWISE or exported.has_columns:
         with _quiet():
             quantization.quantize_dynamic(source, target)
         return WEIGHTS_ONLY
     columns = graph.features(exported.training_rows())
     count = len(next(iter(columns.values())))
 
-    class Rows(quantization.CalibrationDataReader):  # type: ignore[misc]
+    class Rows(quantization.CalibrationDataReader):
         rows: Iterator[dict[str, Any]] = iter(
             [{name: one[row : row + 1] for name, one in columns.items()} for row in range(count)]
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from dlrecipes.runs.golden import plain_array
 from dlrecipes.system.backend import load_tensorflow
+from dlrecipes.tasks.exporting import EncodedFiles
 from dlrecipes.tasks.serving import (
     call_serving,
     named_features,
@@ -43,9 +44,9 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
         archive.add_endpoint(name, function)
         golden |= _arrays(f"{name}/input", calls[name])
         golden |= _arrays(f"{name}/output", function(calls[name]))
-    contents = exported.input.files(exported.golden)
-    if contents is not None:
-        read = _reader(exported, serve)
+    if isinstance(exported.input, EncodedFiles):
+        contents = exported.input.files(exported.golden)
+        read = _reader(exported, exported.input, serve)
         archive.add_endpoint(BYTES, read)
         golden |= _arrays(f"{BYTES}/input", {read.input_signature[0].name: contents})
         golden |= _arrays(f"{BYTES}/output", read(contents))
@@ -53,13 +54,15 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
     return Written(_signatures(folder), golden, {})
 
 
-def _reader(exported: Exported, serve: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+def _reader(
+    exported: Exported, files: EncodedFiles, serve: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Any:
     """Return the endpoint that takes encoded files, as `predict` takes them."""
     tf = load_tensorflow()
     (tensor,) = exported.serving.inputs
 
     def read(contents: Any) -> dict[str, Any]:
-        features = exported.input.from_files(contents, exported.forms.input)
+        features = files.from_files(contents, exported.forms.input)
         return serve({tensor.name: tf.cast(features, tensor.dtype)})
 
     # TensorFlow Serving's REST clients know bytes by the end of this name.

@@ -16,6 +16,7 @@ from dlrecipes.runs.golden import plain_array, write_arrays
 from dlrecipes.runs.record import Run
 from dlrecipes.system.atomic import write_atomically
 from dlrecipes.tasks import find_task
+from dlrecipes.tasks.exporting import Measured
 from dlrecipes.training.listener import WorkListener
 from dlrecipes.training.request import Changes
 from dlrecipes.use.export.exported import Exported
@@ -153,7 +154,9 @@ def _measured(
         measured = run_apart("measure.py", found, [folder, given, answered])
         with np.load(answered) as outputs:
             answers = outputs[next(name for name in MAIN if name in outputs)]
-    metrics = model.answer.measured(answers, labels, model.forms.answer)
+    metrics: Mapping[str, float] = {}
+    if isinstance(model.answer, Measured):
+        metrics = model.answer.measured(answers, labels, model.forms.answer)
     times = {size: round(float(time), 3) for size, time in measured["latency_ms"].items()}
     headline = find_task(model.run.task).headline.name
     return {**measured, "metric": metrics.get(headline), "latency_ms": times}
