@@ -25,7 +25,7 @@ IMAGES = f"/v1/models/{MNIST}:predict"
 CLASSIFY, REGRESS = "/v1/models/half_plus:classify", "/v1/models/half_plus:regress"
 GENERATE, TRY = "/v1/models/half_plus:generate", f"/try/{MNIST}"
 BODY_LIMIT = 2_000_000
-TIMEOUT = 20
+TIMEOUT = 10
 
 
 @pytest.fixture(scope="module")
@@ -158,11 +158,6 @@ OTHERS: list[tuple[str, str, Any]] = [
         REGRESS,
         {"signature_name": "tensorflow/serving/regress", "examples": [{"x": [1, "a"]}]},
     ),
-    (
-        "POST",
-        REGRESS,
-        {"signature_name": "tensorflow/serving/regress", "examples": [{"x": 2**80}]},
-    ),
     ("POST", REGRESS, {"signature_name": "tensorflow/serving/regress", "examples": [{}]}),
     ("POST", GENERATE, {}),
     ("POST", GENERATE, {"prompt": 1}),
@@ -212,7 +207,7 @@ def test_every_bad_request_gets_a_sentence(server: Server) -> None:
         is_fine = 400 <= answer.status < 500 and isinstance(answer.json.get("error"), str)
         if not is_fine or b"root:" in answer.body:
             strange.append((method, path[:60], str(body)[:60], answer.status, answer.body[:100]))
-    assert strange == []
+    assert strange == [], strange
     assert server.post(HALF, {"instances": [1.0]}).json == {"predictions": [3.5]}
 
 
@@ -273,13 +268,16 @@ def test_slow_clients_are_hung_up_on_while_others_are_answered(server: Server) -
             assert answer == b"" if number % 2 else b" 408 " in answer
 
 
+SCHEMATHESIS = "from schemathesis.cli import schemathesis; schemathesis()"
+
+
 def test_fuzzing_from_the_openapi_description_finds_no_failure(
     server: Server, tmp_path: Path
 ) -> None:
     address = f"http://127.0.0.1:{server.port}/openapi.json"
     result = subprocess.run(
         [
-            *(Path(sys.executable).with_name("schemathesis"), "run", address),
+            *(sys.executable, "-c", SCHEMATHESIS, "run", address),
             *("--checks", "not_a_server_error", "--max-examples", "15"),
             *("--phases", "fuzzing", "--seed", "1", "--generation-database", "none"),
         ],
