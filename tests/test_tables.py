@@ -1,7 +1,9 @@
 """Tables as people have them: what is read is what they mean."""
 
 import json
+import tarfile
 import unicodedata
+import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -860,3 +862,45 @@ def test_a_sheet_that_is_a_text_and_a_table_packed_by_zstd_are_read(tmp_path: Pa
         file.write(parted(",").encode())
     for name in ("rows.xls", "rows.csv.zst"):
         assert read_column(tmp_path / name)[0].tolist() == SIZES, name
+
+
+@pytest.mark.parametrize("name", ["rows.tar", "rows.tar.gz", "rows.zip", "twice.zip"])
+def test_a_table_that_is_packed_alone_is_read_and_predicted(name: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(parted(","), encoding="utf-8")
+    if ".tar" in name:
+        with tarfile.open(tmp_path / name, "w:gz" if name.endswith("gz") else "w") as archive:
+            archive.add(tmp_path / "rows.csv", "in/rows.csv")
+    else:
+        with zipfile.ZipFile(tmp_path / "rows.zip", "w") as archive:
+            archive.write(tmp_path / "rows.csv", "in/rows.csv")
+            archive.writestr("__MACOSX/._rows.csv", "x")
+        with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive:
+            archive.write(tmp_path / "rows.zip", "rows.zip")
+    values, source = read_column(tmp_path / name)
+    assert values.tolist() == SIZES
+    (found,) = find_task(TASK).input.parse([str(tmp_path / name)], source.input, FileOptions())
+    assert not found.errors
+    assert found.names[0] == f"{tmp_path / name}:1"
+
+
+def test_several_tables_in_an_archive_are_refused_by_its_name(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "rows.zip", "w") as archive:
+        for name in ("a.csv", "b.csv"):
+            archive.writestr(name, parted(","))
+    with pytest.raises(InputError) as raised:
+        read_own(TASK, tmp_path / "rows.zip")
+    assert (
+        raised.value.message == f"{tmp_path / 'rows.zip'} must hold one table, and no other files."
+    )
+
+
+def test_a_misspelt_column_of_types_is_named_with_the_closest(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(parted(","), encoding="utf-8")
+    source = read_own(TASK, path)
+    with pytest.raises(InputError) as raised:
+        read_own(TASK, path, like=source, types="siz=number")
+    assert raised.value.hint == "Did you mean size?"
+    options = FileOptions(types="siz=number")
+    (found,) = find_task(TASK).input.parse([str(path)], source.input, options)
+    assert "--types siz" in found.errors[0].message

@@ -112,6 +112,7 @@ def known_form(table: Table, reading: Reading) -> TableForm:
     known = reading.like.input
     assert isinstance(known, TableForm)
     given, report = reading.options.target, reading.report
+    require_typed_columns(table, known, reading.options, report)
     short = next((one for one, name in known.called.items() if name == known.target), "")
     short = short or safe_name(known.target)
     target = given if given in table.names else same_column(known.target, short, table.names)
@@ -149,6 +150,23 @@ def said_otherwise(known: TableForm, options: FileOptions, report: Report) -> Ta
         elif kind in (DAY_FIRST, MONTH_FIRST):
             written[short]["order"] = kind
     return replace(known, written=written)
+
+
+def require_typed_columns(
+    table: Table, known: TableForm, options: FileOptions, report: Report
+) -> None:
+    """Refuse a `--types` for a column that neither the table nor the model has.
+
+    Raises:
+        InputError: if there is one; it names the closest.
+    """
+    unknown = [
+        name
+        for name in options.column_types
+        if name not in known.called.values() and safe_name(name) not in known.called
+    ]
+    _require_columns(table, unknown, "--types", report)
+    report.require_usable(table.path)
 
 
 def columns_needed(
