@@ -302,7 +302,7 @@ def _label_noise(seen: Evidence) -> Said:
     if answers is None:
         return None
     wrong, right = answers.sure[~answers.right], answers.sure[answers.right]
-    if len(wrong) < max(FEWEST_MISTAKES, SHARE_OF_MISTAKES * len(answers.right)):
+    if not len(right) or len(wrong) < max(FEWEST_MISTAKES, SHARE_OF_MISTAKES * len(answers.right)):
         return None
     chance = max(1 / max(len(seen.classes), 2), _commonest(seen))
     has_skill = answers.right.mean() - chance > 0.4 * (1 - chance)
