@@ -904,3 +904,12 @@ def test_a_misspelt_column_of_types_is_named_with_the_closest(tmp_path: Path) ->
     options = FileOptions(types="siz=number")
     (found,) = find_task(TASK).input.parse([str(path)], source.input, options)
     assert "--types siz" in found.errors[0].message
+
+
+def test_a_column_that_stands_twice_is_refused_where_the_model_knows_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(parted(","), encoding="utf-8")
+    source = read_own(TASK, path)
+    path.write_text("age," + parted(",").replace("\n", "\n1,"), encoding="utf-8")
+    with pytest.raises(InputError, match="duplicate column age"):
+        read_own(TASK, path, like=source)

@@ -194,6 +194,9 @@ def columns_needed(
             f"{table.path} has no column {', '.join(lacking)}: it has "
             f"{', '.join(map(shortened, table.names))}."
         )
+    for name in table.repeated & set(found.values()):
+        if f"{name}_2" not in called.values():
+            report.problem(f"{table.path}: duplicate column {shortened(name)}.")
     report.require_usable(table.path, f"The columns needed are {', '.join(wanted)}.")
     return {name: short for short, name in found.items()}
 
