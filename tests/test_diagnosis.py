@@ -123,6 +123,13 @@ def test_nothing_is_said_of_a_training_of_which_nothing_is_known() -> None:
     assert findings(Evidence()) == []
 
 
+def test_a_training_that_got_no_answer_right_is_diagnosed() -> None:
+    rows = 200
+    none = Answers(np.zeros(rows, bool), np.full(rows, 0.9), np.full(rows, 3.0))
+    names = [finding.name for finding in findings(replace(GOOD, answers=none))]
+    assert "label noise" not in names
+
+
 @pytest.mark.parametrize("what", MADE_TO_FAIL)
 def test_each_rule_sees_what_it_is_for_and_no_other_does(what: str) -> None:
     (found,) = findings(replace(GOOD, **MADE_TO_FAIL[what]))

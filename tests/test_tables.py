@@ -1,7 +1,9 @@
 """Tables as people have them: what is read is what they mean."""
 
 import json
+import tarfile
 import unicodedata
+import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from support import read_own
 
 from dlrecipes.datasets.own.cells import NO_VALUE
 from dlrecipes.datasets.own.files import FileOptions
+from dlrecipes.datasets.own.moments import moment, shown
 from dlrecipes.datasets.own.numerals import numeral
 from dlrecipes.datasets.own.tables import delimited
 from dlrecipes.errors import InputError
@@ -705,3 +708,208 @@ def test_a_total_is_left_out_wherever_a_block_ends(
         source = read_own(TASK, path)
         found = np.concatenate([source.train.labels[:], source.test.labels[:]])
         assert sorted(found) == [n + 0.5 for n in range(ROWS)]
+
+
+def cells(line: str) -> list[str]:
+    """Return the cells of a line."""
+    return line.split(",")
+
+
+SIZES = [1.5 * number + 20 for number in range(ROWS)]
+LINES = [f"{size},{number % 7},{100 * size}" for number, size in enumerate(SIZES)]
+BOX = "+------+-----+-------+"
+
+
+def parted(mark: str) -> str:
+    """Return a table whose cells a mark parts."""
+    return "\n".join(line.replace(",", mark) for line in ("size,age,price", *LINES)) + "\n"
+
+
+AS_PROGRAMS_WRITE_THEM = {
+    "units below the header": "\n".join(["size,age,price", "m2,years,EUR", *LINES]),
+    "units in brackets": "\n".join(["size,age,price", "[m2],[a],[EUR]", *LINES]),
+    "names on two rows": "\n".join(["House,,Money", "size,age,price", *LINES]),
+    "means and totals": "\n".join(
+        ["size,age,price", *LINES, "Mean,3.0,6425.0", "Total,180,385500.0"]
+    ),
+    "two columns of a name": "\n".join(
+        ["size,age,age,price", *(line.replace(",", ",1,", 1) for line in LINES)]
+    ),
+    "a column without a name": "\n".join(
+        ["size,,age,price", *(line.replace(",", ",1,", 1) for line in LINES)]
+    ),
+    "spaces before quotation marks": "\n".join(
+        ["size, age, who, price", *(f'{a}, {b}, "Li, A", {c}' for a, b, c in map(cells, LINES))]
+    ),
+    "marks behind a backslash": "\n".join(
+        ["size,age,who,price", *(f'{a},{b},"an \\"A\\", or",{c}' for a, b, c in map(cells, LINES))]
+    ),
+    "carets": parted("^"),
+    "control characters": parted("\x01"),
+    "two colons": parted("::"),
+    "two bars": parted("||"),
+    "Markdown": parted("|").replace("\n", "\n|---|---:|---|\n", 1),
+    "a terminal of PostgreSQL": parted(" | ").replace("\n", "\n------+-----+-------\n", 1)
+    + f"({ROWS} rows)\n",
+    "a terminal of MySQL": "\n".join(
+        [BOX, "| size | age | price |", BOX]
+        + [f"| {line.replace(',', ' | ')} |" for line in LINES]
+        + [BOX, f"{ROWS} rows in set (0.00 sec)", ""]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AS_PROGRAMS_WRITE_THEM)
+def test_a_table_is_read_as_programs_write_it(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.txt"
+    path.write_text(AS_PROGRAMS_WRITE_THEM[name], encoding="utf-8")
+    values, source = read_column(path)
+    assert values.tolist() == SIZES
+    assert source.input.target == "price"
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("\u20ac110.5M", 110.5e6),
+        ("$450K", 450e3),
+        ("$ (1,234.50)", -1234.5),
+        ("10,000+", 10_000),
+        ("12.3 \u00b1 0.5", 12.3),
+        ("1.04D+05", 104_000),
+    ],
+)
+def test_decorated_numbers_are_the_numbers_meant(cell: str, expected: float) -> None:
+    found = numeral(cell)
+    assert found is not None
+    assert found.point == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wed Jan  1 14:05:00 2020",
+        "Wed Jan 01 14:05:00 +0000 2020",
+        "01/Jan/2020:14:05:00 +0000",
+        "20200101T140500Z",
+        "2020-01-01 14:05:00 EST",
+    ],
+)
+def test_dates_of_logs_are_read(text: str) -> None:
+    found = moment(text)
+    assert found is not None
+    assert shown(found.seconds("")) == "2020-01-01 14:05:00"
+
+
+def test_months_and_days_with_a_time_in_one_number_are_dates(tmp_path: Path) -> None:
+    for name, cell in (("month", "03/2021"), ("number", "20210301140500")):
+        cells = [cell, cell.replace("2021", "2022"), cell.replace("2021", "2023")] * (ROWS // 3)
+        path = write(tmp_path / f"{name}.csv", "size,price", cells, [str(one) for one in SIZES])
+        values, _ = read_column(path)
+        assert shown(int(values[0])).startswith("2021-03-01"), name
+
+
+def test_ticked_boxes_are_a_column(tmp_path: Path) -> None:
+    cells = ["x" if number % 3 else "" for number in range(ROWS)]
+    ages = [str(number % 7) for number in range(ROWS)]
+    path = write(tmp_path / "rows.csv", "size,age,price", cells, ages, [str(one) for one in SIZES])
+    values, _ = read_column(path)
+    assert values.tolist() == cells
+
+
+def test_objects_bytes_and_indices_of_parquet_are_understood(tmp_path: Path) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"size": [str(one).encode() for one in SIZES], "price": SIZES})
+    frame["house"] = [{"rooms": number % 5} for number in range(ROWS)]
+    frame = frame[["size", "house", "price"]].set_index(pd.Index([f"r{one}" for one in SIZES]))
+    frame.to_parquet(tmp_path / "rows.parquet")
+    values, source = read_column(tmp_path / "rows.parquet")
+    assert values.tolist() == SIZES
+    assert source.input.target == "price"
+    assert set(source.input.called.values()) == {"size", "house.rooms", "price"}
+
+
+def test_a_column_that_the_first_objects_lack_stands_where_others_have_it(tmp_path: Path) -> None:
+    rows = [{"size": one, **({"age": 3} if one > 30 else {}), "price": one} for one in SIZES]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert read_column(path)[1].input.target == "price"
+
+
+def test_a_sheet_is_read_below_merged_names_and_beside_notes(tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.append(["Read me"])
+    book.active.append(["by me"])
+    sheet = book.create_sheet("Data")
+    for row in (["House", None, "Money"], ["size", "age", "price"], ["m2", "years", "EUR"]):
+        sheet.append(row)
+    for number, size in enumerate(SIZES):
+        sheet.append([size, number % 7, 100 * size])
+    for row in (["Total", 180, 385500.0], [], ["Source: a survey"]):
+        sheet.append(row)
+    book.save(tmp_path / "rows.xlsx")
+    assert read_column(tmp_path / "rows.xlsx")[0].tolist() == SIZES
+
+
+def test_a_sheet_that_is_a_text_and_a_table_packed_by_zstd_are_read(tmp_path: Path) -> None:
+    import pyarrow
+
+    (tmp_path / "rows.xls").write_text(parted("\t"), encoding="utf-8")
+    with pyarrow.CompressedOutputStream(str(tmp_path / "rows.csv.zst"), "zstd") as file:
+        file.write(parted(",").encode())
+    for name in ("rows.xls", "rows.csv.zst"):
+        assert read_column(tmp_path / name)[0].tolist() == SIZES, name
+
+
+@pytest.mark.parametrize("name", ["rows.tar", "rows.tar.gz", "rows.zip", "twice.zip"])
+def test_a_table_that_is_packed_alone_is_read_and_predicted(name: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(parted(","), encoding="utf-8")
+    if ".tar" in name:
+        with tarfile.open(tmp_path / name, "w:gz" if name.endswith("gz") else "w") as archive:
+            archive.add(tmp_path / "rows.csv", "in/rows.csv")
+    else:
+        with zipfile.ZipFile(tmp_path / "rows.zip", "w") as archive:
+            archive.write(tmp_path / "rows.csv", "in/rows.csv")
+            archive.writestr("__MACOSX/._rows.csv", "x")
+        with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive:
+            archive.write(tmp_path / "rows.zip", "rows.zip")
+    values, source = read_column(tmp_path / name)
+    assert values.tolist() == SIZES
+    (found,) = find_task(TASK).input.parse([str(tmp_path / name)], source.input, FileOptions())
+    assert not found.errors
+    assert found.names[0] == f"{tmp_path / name}:1"
+
+
+def test_several_tables_in_an_archive_are_refused_by_its_name(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "rows.zip", "w") as archive:
+        for name in ("a.csv", "b.csv"):
+            archive.writestr(name, parted(","))
+    with pytest.raises(InputError) as raised:
+        read_own(TASK, tmp_path / "rows.zip")
+    assert (
+        raised.value.message == f"{tmp_path / 'rows.zip'} must hold one table, and no other files."
+    )
+
+
+def test_a_misspelt_column_of_types_is_named_with_the_closest(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(parted(","), encoding="utf-8")
+    source = read_own(TASK, path)
+    with pytest.raises(InputError) as raised:
+        read_own(TASK, path, like=source, types="siz=number")
+    assert raised.value.hint == "Did you mean size?"
+    options = FileOptions(types="siz=number")
+    (found,) = find_task(TASK).input.parse([str(path)], source.input, options)
+    assert "--types siz" in found.errors[0].message
+
+
+def test_a_column_that_stands_twice_is_refused_where_the_model_knows_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(parted(","), encoding="utf-8")
+    source = read_own(TASK, path)
+    path.write_text("age," + parted(",").replace("\n", "\n1,"), encoding="utf-8")
+    with pytest.raises(InputError, match="duplicate column age"):
+        read_own(TASK, path, like=source)

@@ -349,7 +349,7 @@ def _label_noise(seen: Evidence) -> Said:
     is_other = ~np.isin(answers.labels, _never_predicted(seen))
     is_right, sure = answers.right[is_other], answers.sure[is_other]
     wrong, right = sure[~is_right], sure[is_right]
-    if len(wrong) < max(FEWEST_MISTAKES, SHARE_OF_MISTAKES * len(sure)):
+    if not len(right) or len(wrong) < max(FEWEST_MISTAKES, SHARE_OF_MISTAKES * len(sure)):
         return None
     chance = max(1 / max(len(seen.classes), 2), _commonest(seen))
     has_skill = is_right.mean() - chance > 0.4 * (1 - chance)

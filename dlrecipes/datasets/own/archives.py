@@ -34,7 +34,9 @@ def is_packed_folder(path: Path) -> bool:
     except (zipfile.BadZipFile, OSError):
         return True
     seen = [Path(name) for name in found if not _is_unseen(name)]
-    return len(seen) != 1 or not is_table(seen[0])
+    if len(seen) != 1 or not is_table(seen[0]):
+        return True
+    return seen[0].name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def only_file(folder: Path) -> Path:

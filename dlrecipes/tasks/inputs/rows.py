@@ -127,6 +127,7 @@ def known_form(table: Table, reading: Reading) -> TableForm:
     known = reading.like.input
     assert isinstance(known, TableForm)
     given, report = reading.options.target, reading.report
+    require_typed_columns(table, known, reading.options, report)
     short = next((one for one, name in known.called.items() if name == known.target), "")
     short = short or safe_name(known.target)
     target = given if given in table.names else same_column(known.target, short, table.names)
@@ -166,6 +167,23 @@ def said_otherwise(known: TableForm, options: FileOptions, report: Report) -> Ta
     return replace(known, written=written)
 
 
+def require_typed_columns(
+    table: Table, known: TableForm, options: FileOptions, report: Report
+) -> None:
+    """Refuse a `--types` for a column that neither the table nor the model has.
+
+    Raises:
+        InputError: if there is one; it names the closest.
+    """
+    unknown = [
+        name
+        for name in options.column_types
+        if name not in known.called.values() and safe_name(name) not in known.called
+    ]
+    _require_columns(table, unknown, "--types", report)
+    report.require_usable(table.path)
+
+
 def columns_needed(
     table: Table, needed: Sequence[str], form: TableForm, report: Report, *, missing: bool = False
 ) -> dict[str, str]:
@@ -191,6 +209,9 @@ def columns_needed(
             f"{table.path} has no column {', '.join(lacking)}: it has "
             f"{', '.join(map(shortened, table.names))}."
         )
+    for name in table.repeated & set(found.values()):
+        if f"{name}_2" not in called.values():
+            report.problem(f"{table.path}: duplicate column {shortened(name)}.")
     report.require_usable(table.path, f"The columns needed are {', '.join(wanted)}.")
     return {name: short for short, name in found.items()}
 

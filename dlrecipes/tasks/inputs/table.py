@@ -9,6 +9,7 @@ import numpy as np
 
 from dlrecipes.datasets.examples import Examples, Features, Source
 from dlrecipes.datasets.forms import Form
+from dlrecipes.datasets.own.archives import is_packed_folder
 from dlrecipes.datasets.own.columns import column_values, safe_name
 from dlrecipes.datasets.own.files import FileOptions, Report
 from dlrecipes.datasets.own.moments import NO_MOMENT, shown
@@ -29,10 +30,11 @@ from dlrecipes.tasks.inputs.rows import (
     form_in_data,
     known_form,
     read_rows,
+    require_typed_columns,
     said_otherwise,
     with_ranges,
 )
-from dlrecipes.tasks.reading import Found, Reading
+from dlrecipes.tasks.reading import Found, Reading, read_unpacked
 from dlrecipes.tasks.trying.widgets import FormWidget
 
 LONGEST_VECTOR = 1000
@@ -58,6 +60,10 @@ class Table(base.Input):
         by name.
         """
         path = reading.path
+        if is_packed_folder(path):
+            return read_unpacked(reading, lambda inside: self.read(inside, answer))
+        if path.is_dir() and reading.packed[0]:
+            raise InputError(f"{path} must hold one table, and no other files.", "Unpack it.")
         if not is_rows(path) or path.is_dir():
             raise InputError(f"{path} must be a table: {', '.join(TABLE_SUFFIXES)}.")
         table = open_table(path, reading.options, reading.report)
@@ -71,7 +77,7 @@ class Table(base.Input):
         splits, answer_form = read_rows(table, form, reading, answer)
         if reading.like is None and "train" in splits:
             form = with_ranges(form, splits["train"])
-        return Found(splits, form, answer_form, place=f"{path}, {table.unit}")
+        return Found(splits, form, answer_form, place=f"{reading.origin(path)}, {table.unit}")
 
     def parse(
         self, arguments: Sequence[str], form: Form, options: FileOptions
@@ -82,11 +88,12 @@ class Table(base.Input):
             try:
                 if given.error is not None:
                     raise given.error
-                rows = GivenRows(given.value, options)
+                rows = GivenRows(given.value, options, given.said)
+                require_typed_columns(rows.table, form, options, rows.report)
                 own = said_otherwise(form, options, rows.report)
                 columns = _columns_for(rows.table, own, rows.report)
             except InputError as error:
-                yield failed(given.name, error)
+                yield failed(given.name, given.failure(error))
             else:
                 yield from rows.inputs(columns)
 

@@ -78,6 +78,7 @@ class Table(ABC):
         names: Names of its columns, in one form of Unicode.
         own_names: The same as the file has them.
         unusable: What its other columns hold, by name: neither texts nor numbers.
+        repeated: Names that several of its columns have; the first of them keeps it.
         unit: What the places of its rows count.
         encoding: Of the file, if it is text.
         separator: What parts its cells; empty if nothing does.
@@ -92,6 +93,7 @@ class Table(ABC):
         self.names: list[str] = []
         self.own_names: list[str] = []
         self.unusable: dict[str, str] = {}
+        self.repeated: set[str] = set()
 
     @property
     def split_column(self) -> str:
@@ -109,6 +111,7 @@ class Table(ABC):
             if not name:
                 report.note(f"{self.where(line)}: the column {place} has no name: {called} here.")
             elif not is_free:
+                self.repeated.add(name)
                 report.note(f"{self.where(line)}: another column {shortened(name)}: {called} here.")
 
     @abstractmethod

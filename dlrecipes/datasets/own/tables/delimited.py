@@ -226,7 +226,7 @@ class DelimitedTable(TextTable):
     def rows(self, report: Report) -> Iterator[Chunk]:
         """Yield some rows at a time; the report is told of unusable ones."""
         late = _Late(self, report)
-        held, before = None, None
+        held: list[Chunk] = []
         for line, block in self._blocks(report):
             chunk = self._arrow_rows(line, block)
             if chunk is None:
@@ -234,17 +234,24 @@ class DelimitedTable(TextTable):
             elif len(chunk.lines):
                 late.tell()
             if chunk is not None and len(chunk.lines):
-                if held is not None:
-                    yield held
-                    before = held
-                held = self._without_decoration(chunk, report)
+                held.append(self._without_decoration(chunk, report))
+                if len(held) > 2:
+                    yield held.pop(0)
         late.end()
-        if held is not None and len(held.lines):
-            last = self._without_total(held, before, report)
-            while len(last.lines) < len(held.lines):  # Sums, and means below them.
-                held, last = last, self._without_total(last, before, report)
-            if len(last.lines):
-                yield last
+        yield from self._without_totals(held, report)
+
+    def _without_totals(self, held: list[Chunk], report: Report) -> list[Chunk]:
+        """Return the last chunks that have rows, without sums at the end and means below them."""
+        rows = -1
+        while held and rows != len(held[-1].lines):
+            rows = len(held[-1].lines)
+            if rows:
+                before = held[-2] if len(held) > 1 else None
+                held[-1] = self._without_total(held[-1], before, report)
+            if not len(held[-1].lines):
+                held.pop()
+                rows = -1
+        return [chunk for chunk in held if len(chunk.lines)]
 
     def _arrow_rows(self, line: int, block: str) -> Chunk | None:
         """Return the rows of a block; None if they are not its lines, each with all cells."""
