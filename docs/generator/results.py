@@ -15,6 +15,7 @@ import interval_coverage
 import measure
 import offline
 import public_sets
+import text_generation
 
 from generator.paths import BENCHMARKS, ROOT
 
@@ -71,6 +72,7 @@ PLACES: dict[str, Callable[[], str]] = {
     "compare bare": lambda: "\n".join(compare.table_of_bare(_read("compare"))),
     "compare paths": lambda: "\n".join(compare.table_of_paths(_read("compare"))),
     "first step": lambda: first_step.table(_read("first_step")),
+    "text generation": lambda: text_generation.table(_read("text_generation")),
     "interval coverage": lambda: interval_coverage.table(_read("interval_coverage")),
     "chaos": lambda: chaos.table(_read("chaos")),
     "offline": lambda: offline.table(_read("offline")),
