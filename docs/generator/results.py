@@ -17,6 +17,7 @@ import measure
 import offline
 import public_sets
 import seeing
+import text_generation
 
 from generator.paths import BENCHMARKS, ROOT
 
@@ -74,6 +75,7 @@ PLACES: dict[str, Callable[[], str]] = {
     "compare paths": lambda: "\n".join(compare.table_of_paths(_read("compare"))),
     "exports": lambda: exports.table(_read("exports")),
     "first step": lambda: first_step.table(_read("first_step")),
+    "text generation": lambda: text_generation.table(_read("text_generation")),
     "interval coverage": lambda: interval_coverage.table(_read("interval_coverage")),
     "seeing": lambda: seeing.table(_read("seeing")),
     "chaos": lambda: chaos.table(_read("chaos")),

@@ -19,7 +19,7 @@ DETAILS = re.compile(r"\s*The details\s+hold [^.]*\.")
 IMPORTS = (ast.Import, ast.ImportFrom)
 NESTED = ("def ", "class ")
 """How lines begin above which an empty one stays."""
-Edit = tuple[ast.AST, str]
+Edit = tuple[ast.expr, str]
 
 
 def standalone(text: str) -> str:
@@ -92,7 +92,7 @@ def _applied(text: str, edits: Sequence[Edit]) -> str:
     content, before = text.encode(), len(text.encode())
 
     def span(edit: Edit) -> tuple[int, int]:
-        node: ast.expr = edit[0]  # type: ignore[assignment]
+        node = edit[0]
         last, column = node.end_lineno or 0, node.end_col_offset or 0
         return starts[node.lineno - 1] + node.col_offset, starts[last - 1] + column
 
