@@ -132,7 +132,11 @@ def test_versions_and_labels_are_chosen_by_the_address(server: Server) -> None:
         "/labels/canary": 3.0,
     }.items():
         assert server.post(f"{HALF}{place}:predict", body).json == {"predictions": [expected]}
-    one = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+    one = {
+        "version": "1",
+        "state": "AVAILABLE",
+        "status": {"error_code": "OK", "error_message": ""},
+    }
     assert server.get(f"{HALF}/versions/1").json == {"model_version_status": [one]}
     assert [each["version"] for each in server.get(HALF).json["model_version_status"]] == [
         "123",
@@ -158,9 +162,7 @@ def test_metadata_says_what_signatures_take(server: Server) -> None:
     assert [one["size"] for one in inputs["signal"]["tensor_shape"]["dim"]] == ["-1", "5"]
 
 
-def test_a_run_is_served_as_predict_answers(
-    server: Server, run_of: RunOf, tmp_path: Path
-) -> None:
+def test_a_run_is_served_as_predict_answers(server: Server, run_of: RunOf, tmp_path: Path) -> None:
     from PIL import Image
 
     images = mnist_test_images()[0][:3]

@@ -3,7 +3,6 @@
 import base64
 import gzip
 import http.client
-import io
 import json
 import socket
 import struct
@@ -11,7 +10,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ IMAGES = f"/v1/models/{MNIST}:predict"
 CLASSIFY, REGRESS = "/v1/models/half_plus:classify", "/v1/models/half_plus:regress"
 GENERATE, TRY = "/v1/models/half_plus:generate", f"/try/{MNIST}"
 BODY_LIMIT = 2_000_000
-TIMEOUT = 20
+TIMEOUT = 10
 
 
 @pytest.fixture(scope="module")
@@ -159,11 +158,6 @@ OTHERS: list[tuple[str, str, Any]] = [
         REGRESS,
         {"signature_name": "tensorflow/serving/regress", "examples": [{"x": [1, "a"]}]},
     ),
-    (
-        "POST",
-        REGRESS,
-        {"signature_name": "tensorflow/serving/regress", "examples": [{"x": 2**80}]},
-    ),
     ("POST", REGRESS, {"signature_name": "tensorflow/serving/regress", "examples": [{}]}),
     ("POST", GENERATE, {}),
     ("POST", GENERATE, {"prompt": 1}),
@@ -213,7 +207,7 @@ def test_every_bad_request_gets_a_sentence(server: Server) -> None:
         is_fine = 400 <= answer.status < 500 and isinstance(answer.json.get("error"), str)
         if not is_fine or b"root:" in answer.body:
             strange.append((method, path[:60], str(body)[:60], answer.status, answer.body[:100]))
-    assert strange == []
+    assert strange == [], strange
     assert server.post(HALF, {"instances": [1.0]}).json == {"predictions": [3.5]}
 
 
@@ -226,10 +220,8 @@ def test_bodies_that_are_too_large_are_refused_before_they_are_read(server: Serv
         assert answer.status == 413
         assert "2,000,000 bytes" in json.loads(answer.read())["error"]
     parts = iter([b"[" * 100_000] * 30)
-    try:
+    with suppress(BrokenPipeError, ConnectionResetError):  # It may hang up while the rest is sent.
         assert server.ask("POST", HALF, parts).status == 413  # type: ignore[arg-type]
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # The server hung up while the rest was sent.
     bomb = gzip.compress(b'{"instances": [' + b"1," * 10_000_000 + b"1]}")
     assert len(bomb) < BODY_LIMIT
     for content, encoding, status in (
@@ -276,13 +268,16 @@ def test_slow_clients_are_hung_up_on_while_others_are_answered(server: Server) -
             assert answer == b"" if number % 2 else b" 408 " in answer
 
 
+SCHEMATHESIS = "from schemathesis.cli import schemathesis; schemathesis()"
+
+
 def test_fuzzing_from_the_openapi_description_finds_no_failure(
     server: Server, tmp_path: Path
 ) -> None:
     address = f"http://127.0.0.1:{server.port}/openapi.json"
     result = subprocess.run(
         [
-            *(Path(sys.executable).with_name("schemathesis"), "run", address),
+            *(sys.executable, "-c", SCHEMATHESIS, "run", address),
             *("--checks", "not_a_server_error", "--max-examples", "15"),
             *("--phases", "fuzzing", "--seed", "1", "--generation-database", "none"),
         ],

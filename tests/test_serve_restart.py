@@ -118,9 +118,7 @@ def test_what_is_in_flight_is_answered_after_sigterm(toys: Path) -> None:
         path = "/v1/models/sensors:predict"
         with closing(http.client.HTTPConnection("127.0.0.1", server.port)) as connection:
             connection.request("POST", path, document)
-            wait_until(
-                lambda: b"dlrecipes_requests_in_flight 2.0" in server.get("/metrics").body
-            )
+            wait_until(lambda: b"dlrecipes_requests_in_flight 2.0" in server.get("/metrics").body)
             server.process.send_signal(signal.SIGTERM)
             assert connection.getresponse().status == 200
         assert server.process.wait(60) == 0

@@ -1,5 +1,6 @@
 """Run the server: one process, or several that a supervisor watches."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -58,16 +59,40 @@ class Connection(HttpToolsProtocol):
     """
 
     is_last = False
+    deadline: asyncio.TimerHandle | None = None
+    """When the head of a request must be there."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin: the head of the first request must come in time."""
         super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Begin the head of a request."""
+        super().on_message_begin()
+        if self.deadline is None:
+            self._wait_for_head()
+
+    def _wait_for_head(self) -> None:
+        """Hang up if the head of a request takes too long."""
+        self.deadline = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
 
+    def _stop_waiting(self) -> None:
+        """Do not hang up."""
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = None
+
     def on_headers_complete(self) -> None:
         """Begin a request."""
+        self._stop_waiting()
         super().on_headers_complete()
         if self.is_last:
             self.cycle.keep_alive = False

@@ -17,6 +17,8 @@ from dlrecipes.use.serve.signatures import Signature, TensorForm, shortened
 
 BINARY = "_bytes"
 """How the names of outputs end that are no texts."""
+MOST_AXES = 32
+"""Lists in lists that an input may have: NumPy takes 64."""
 INSTANCES, INPUTS = "instances", "inputs"
 
 
@@ -141,6 +143,8 @@ def flattened(value: Any, name: str) -> tuple[Sequence[Any], tuple[int, ...]]:
     """Return the values in nested lists one after the other, and the shape of the lists."""
     level, shape = [value], []
     while level and type(level[0]) is list:
+        if len(shape) == MOST_AXES:
+            raise Refused(f"The input {name} has more than {MOST_AXES} lists in each other.")
         if not all(type(one) is list for one in level):
             raise Refused(f"The input {name} has a value beside a list.")
         sizes = set(map(len, level))

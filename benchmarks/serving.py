@@ -1,0 +1,237 @@
+"""Load a server of mnist-cnn with wrk, and compare: batching off, LitServe, the model in a loop.
+
+    python benchmarks/serving.py EXPORT [--seconds 30] [--connections 64]
+
+EXPORT is a SavedModel of mnist-cnn: `dlrecipes export mnist-cnn`. Needs wrk, and `pip install
+litserve`. Each server is measured alone, one after the other, on loopback; the load generator runs
+on the same cores. The result is printed as JSON.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+ROWS = (1, 32)
+"""Images in a request."""
+SERVERS = {
+    "dlrecipes serve": ["--max-batch", "32"],
+    "dlrecipes serve --max-batch 1": ["--max-batch", "1"],
+}
+PORT = 8599
+LITSERVE = """
+import sys
+import litserve
+import numpy as np
+import tensorflow as tf
+
+
+class Digits(litserve.LitAPI):
+    def setup(self, device):
+        self.model = tf.saved_model.load(sys.argv[1])
+
+    def decode_request(self, request):
+        return np.array(request["instances"], np.uint8)
+
+    def batch(self, inputs):
+        self.sizes = [len(one) for one in inputs]
+        return np.concatenate(inputs)
+
+    def predict(self, images):
+        answer = self.model.signatures["serving_default"](image=tf.constant(images))
+        return answer["probabilities"].numpy()
+
+    def unbatch(self, outputs):
+        return np.split(outputs, np.cumsum(self.sizes)[:-1])
+
+    def encode_response(self, output):
+        return {"predictions": output.tolist()}
+
+
+litserve.LitServer(
+    Digits(max_batch_size=32, batch_timeout=0.002, api_path="/v1/models/digits:predict"),
+    accelerator="cpu",
+).run(port=int(sys.argv[2]), generate_client_file=False, log_level="error")
+"""
+SCRIPT = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+local file = io.open("{body}", "rb")
+wrk.body = file:read("*a")
+file:close()
+"""
+
+
+@contextmanager
+def server(command: list[str]) -> Iterator[psutil.Process]:
+    """Give the block a server that answers."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            # Any answer, even 404, says that it listens.
+            with suppress(ConnectionError, urllib.error.URLError, TimeoutError):
+                with suppress(urllib.error.HTTPError):
+                    urllib.request.urlopen(f"http://127.0.0.1:{PORT}/v1/models/digits", timeout=60)
+                break
+            time.sleep(0.2)
+        yield psutil.Process(process.pid)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def usage(process: psutil.Process) -> tuple[float, float]:
+    """Return the processor's seconds and the megabytes of a process and its children."""
+    every = [process, *process.children(recursive=True)]
+    times = [one.cpu_times() for one in every]
+    return (
+        sum(one.user + one.system for one in times),
+        sum(one.memory_info().rss for one in every) / 1e6,
+    )
+
+
+def load(script: Path, seconds: int, connections: int) -> dict[str, Any]:
+    """Load the server, and return what wrk says."""
+    address = f"http://127.0.0.1:{PORT}/v1/models/digits:predict"
+    flags = ["-t1", f"-c{connections}", f"-d{seconds}", "--timeout", "30", "--latency"]
+    said = subprocess.run(
+        ["wrk", *flags, "-s", str(script), address], capture_output=True, text=True, check=True
+    ).stdout
+    failed = [*re.findall(r"Non-2xx or 3xx responses: (\d+)", said)]
+    failed += re.findall(r"(?:connect|read|write|timeout) (\d+)", said)
+    percentiles = {name: re.search(rf"{name}%\s+([\d.]+)(us|ms|s)", said) for name in ("50", "99")}
+    units = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+    return {
+        "requests": int(re.search(r"(\d+) requests in", said)[1]),  # type: ignore[index]
+        "requests_per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]),  # type: ignore[index]
+        "failed": sum(map(int, failed)),
+        **{
+            f"p{name}_ms": float(found[1]) * units[found[2]]
+            for name, found in percentiles.items()
+            if found
+        },
+    }
+
+
+def measure(command: list[str], scripts: dict[int, Path], asked: argparse.Namespace) -> Any:
+    """Return what a server does with requests of each size."""
+    found = {}
+    with server(command) as process:
+        for rows, script in scripts.items():
+            load(script, min(asked.seconds, 5), asked.connections)  # warms it up
+            before = usage(process)
+            said = load(script, asked.seconds, asked.connections)
+            after = usage(process)
+            found[rows] = {
+                **said,
+                "images_per_second": said["requests_per_second"] * rows,
+                "cpu_microseconds_per_image": (after[0] - before[0])
+                / said["requests"]
+                / rows
+                * 1e6,
+                "memory_mb": after[1],
+                "memory_growth_mb": after[1] - before[1],
+            }
+    return found
+
+
+IN_PROCESS = """
+import json, sys, time
+import numpy as np
+import tensorflow as tf
+
+model = tf.saved_model.load(sys.argv[1])
+answer = model.signatures["serving_default"]
+found = {}
+for rows in (1, 32):
+    images = tf.constant(np.random.default_rng(0).integers(0, 255, (rows, 28, 28, 1)), tf.uint8)
+    for _ in range(50):
+        answer(image=images)["probabilities"].numpy()
+    begun, used, count = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - begun < float(sys.argv[2]):
+        answer(image=images)["probabilities"].numpy()
+        count += rows
+    found[rows] = {
+        "images_per_second": count / (time.perf_counter() - begun),
+        "cpu_microseconds_per_image": (time.process_time() - used) / count * 1e6,
+    }
+print(json.dumps(found))
+"""
+
+
+def in_process(export: Path, seconds: int) -> Any:
+    """Return how fast the SavedModel is in a loop, without a server."""
+    words = [sys.executable, "-c", IN_PROCESS, str(export), str(seconds)]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    return {int(rows): one for rows, one in json.loads(said).items()}
+
+
+def commands(export: Path, folder: Path) -> dict[str, list[str]]:
+    """Return the servers to compare, and how they are started."""
+    ours = [sys.executable, "-m", "dlrecipes", "serve", f"digits={export}"]
+    found = {
+        name: [*ours, "--port", str(PORT), "--grpc-port", "0", *flags]
+        for name, flags in SERVERS.items()
+    }
+    if find_spec("litserve"):
+        program = folder / "lit.py"
+        program.write_text(LITSERVE)
+        found["LitServe"] = [sys.executable, str(program), str(export), str(PORT)]
+    return found
+
+
+def scripts_for(folder: Path) -> dict[int, Path]:
+    """Write the requests, of real digits, and return the script of wrk for each size."""
+    with np.load(Path(__file__).parent.parent / "data" / "mnist.npz") as arrays:
+        images = arrays["x_test"][..., None]
+    found = {}
+    for rows in ROWS:
+        body = folder / f"{rows}.json"
+        body.write_text(json.dumps({"instances": images[:rows].tolist()}))
+        found[rows] = folder / f"{rows}.lua"
+        found[rows].write_text(SCRIPT.format(body=body))
+    return found
+
+
+def main() -> None:
+    """Measure, and print the document."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("export", type=Path)
+    parser.add_argument("--seconds", type=int, default=30)
+    parser.add_argument("--connections", type=int, default=64)
+    asked = parser.parse_args()
+    export = asked.export.resolve()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scripts = scripts_for(folder)
+        document = {
+            "cores": os.cpu_count(),
+            "load_average": os.getloadavg()[0],
+            "seconds": asked.seconds,
+            "connections": asked.connections,
+            "in process": in_process(export, min(asked.seconds, 10)),
+            **{
+                called: measure(command, scripts, asked)
+                for called, command in commands(export, folder).items()
+            },
+        }
+    print(json.dumps(document, indent=2))
+
+
+if __name__ == "__main__":
+    main()
