@@ -101,14 +101,15 @@ def tried(
     with subprocess.Popen(
         [*command, "try", *runs],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
         text=True,
         env=unset | variables,
         cwd="/",  # The checkout has a folder dlrecipes, which lacks what is installed with it.
     ) as process:
         assert process.stdout is not None
         try:
-            yield next(filter(None, map(ADDRESS.search, process.stdout)))[0], process
+            found = next(filter(None, map(ADDRESS.search, process.stdout)), None)
+            assert found, "it ended, and says why on standard error"
+            yield found[0], process
         finally:
             process.terminate()
 
