@@ -1,13 +1,16 @@
-"""What tests of reports share: pages in a real browser, and two runs that differ as they should."""
+"""What tests of pages share: a real browser, the page to try a model, and two runs to compare."""
 
 import json
+import re
 import shutil
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from support import COMMAND, environment
 
 from dlrecipes.runs.lookup import read_run
 
@@ -77,6 +80,38 @@ def require_readable(browser: Any, path: Path) -> None:
             contrast, where = page.evaluate(CONTRAST)
             assert contrast >= 4.5, where
             page.close()
+
+
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/")
+
+
+@contextmanager
+def tried(
+    *runs: str | Path, command: Sequence[str | Path] = (COMMAND,), **variables: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Give the block the address of the page of `dlrecipes try`, and the server's process.
+
+    Args:
+        runs: The runs to try.
+        command: How dlrecipes is started.
+        variables: Variables of its environment; without a screen, no browser is opened.
+    """
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "SSH_CONNECTION")
+    unset = {name: value for name, value in environment().items() if name not in screens}
+    with subprocess.Popen(
+        [*command, "try", *runs],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=unset | variables,
+        cwd="/",  # The checkout has a folder dlrecipes, which lacks what is installed with it.
+    ) as process:
+        assert process.stdout is not None
+        try:
+            found = next(filter(None, map(ADDRESS.search, process.stdout)), None)
+            assert found, "it ended, and says why on standard error"
+            yield found[0], process
+        finally:
+            process.terminate()
 
 
 def made_wrong(first: Path, other: Path, count: int) -> list[int]:

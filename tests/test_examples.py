@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pages import started_browser, tried
 from support import (
     CHECKOUT,
     Outcome,
@@ -36,15 +37,21 @@ def test_the_recipe_of_the_guide_is_valid_and_trains(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def ink(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcome]:
-    """Return the command of an environment into which the example's wheel was installed."""
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of an environment into which the example's wheel was installed."""
     folder = tmp_path_factory.mktemp("ink")
     shutil.copytree(EXAMPLES / "ink", folder / "source")
-    python = install(build_wheel(folder / "source", folder), folder / "environment")
+    return install(build_wheel(folder / "source", folder), folder / "environment")
+
+
+@pytest.fixture(scope="module")
+def ink(environment: Path) -> Callable[..., Outcome]:
+    """Return the command of that environment."""
+    folder = environment.parents[2]
 
     def run(*words: str | Path) -> Outcome:
         data = {"DLRECIPES_DATA": str(folder / "data")}
-        return run_process([python, "-m", "dlrecipes", *words], cwd=folder, env=data)
+        return run_process([environment, "-m", "dlrecipes", *words], cwd=folder, env=data)
 
     return run
 
@@ -100,3 +107,29 @@ def test_the_example_package_trains_on_its_sample(ink: Callable[..., Outcome]) -
     trained = ink("train", INK, *flags).document
     assert trained["data"]["name"] == "ink-sample"
     assert trained["data"]["rows"]["test"] == 100
+
+
+@pytest.mark.long
+@pytest.mark.browser
+def test_the_example_package_gets_a_page_to_try_it(
+    ink: Callable[..., Outcome], environment: Path, tmp_path: Path
+) -> None:
+    flags = ("--data", "sample", "--epochs", "1", "--name", "tried", "--json")
+    trained = ink("train", "ink-counter", *flags).document
+    rows = tmp_path / "new.csv"
+    with rows.open("w", newline="") as file:
+        csv.writer(file).writerows([[f"ink_{place}" for place in range(56)], [1.0] * 56])
+    (found,) = ink("predict", "tried", rows, "--json").document["predictions"]
+    folder = environment.parents[2]
+    command = (environment, "-m", "dlrecipes")
+    with (
+        tried(folder / trained["path"], command=command) as (address, _),
+        started_browser() as browser,
+    ):
+        page = browser.new_page()
+        page.goto(address)
+        page.get_by_label("Choose a file, or drop one here").set_input_files(rows)
+        page.get_by_role("cell", name=f"{found['count']:.1f}", exact=True).wait_for()
+        assert page.get_by_role("cell", name="new.csv", exact=False).is_visible()
+        page.get_by_role("button", name="Example 2").click()
+        page.get_by_role("cell", name="example 2", exact=True).wait_for()

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,17 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pages import CONTRAST, CUT_OFF, started_browser
+from pages import CONTRAST, CUT_OFF, started_browser, tried
 from support import (
-    COMMAND,
     MNIST,
-    RECIPES,
     REGRESSION,
     SENTIMENT,
     SHARED,
     TEXT,
     dlrecipes,
-    environment,
     mnist_test_images,
     sample_table,
     write_image,
@@ -30,32 +28,11 @@ from support import (
 
 RunOf = Callable[[str], dict[str, Any]]
 pytestmark = [pytest.mark.browser, pytest.mark.long]
+EACH_WIDGET = (MNIST, "land-unet", SENTIMENT, TEXT, REGRESSION, "digits-gan")
 STROKES = json.loads(Path(__file__).with_name("strokes.json").read_text())
 """Thirty digits drawn by hand: `digit`, `pen` and places per cent of the side, and `paper`."""
-ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/")
 IDLE = '#answer[aria-busy="false"]'
 HOSTILE = "<img src=x onerror=document.title='broken'>"
-
-
-@contextmanager
-def tried(*runs: str | Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Give the block the address of the page of `dlrecipes try`, and the server's process."""
-    variables = environment()
-    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
-        variables.pop(name, None)
-    with subprocess.Popen(
-        [COMMAND, "try", *map(str, runs)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=variables,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            found = next(filter(None, map(ADDRESS.search, process.stdout)))
-            yield found[0], process
-        finally:
-            process.terminate()
 
 
 @dataclass
@@ -117,9 +94,21 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def server(run_of: RunOf) -> Iterator[str]:
-    """Return the address of a page on which every recipe can be tried."""
-    with tried(*(run_of(recipe)["path"] for recipe in RECIPES)) as (address, _):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of what is said to be the user's browser, and what it opens."""
+    return tmp_path_factory.mktemp("browser")
+
+
+@pytest.fixture(scope="module")
+def server(run_of: RunOf, folder: Path) -> Iterator[str]:
+    """Return the address of a page on which there is every widget."""
+    program, opened = folder / "browser", folder / "opened"
+    program.write_text(f'#!/bin/sh\necho "$1" > {opened}.new\nmv {opened}.new {opened}\n')
+    program.chmod(0o755)
+    runs = [folder / "runs" / recipe for recipe in EACH_WIDGET]
+    for run in runs:  # Its export is written into it.
+        shutil.copytree(run_of(run.name)["path"], run)
+    with tried(*runs, BROWSER=str(program)) as (address, _):
         yield address
 
 
@@ -174,12 +163,12 @@ def test_digits_thick_and_thin_off_centre_and_of_either_ink_are_told(
 @pytest.mark.parametrize(
     ("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")]
 )
-def test_the_page_of_every_recipe_is_whole_and_readable(
+def test_the_page_of_every_widget_is_whole_and_readable(
     width: int, scheme: str, browser: Any, server: str
 ) -> None:
     size = {"width": width, "height": 900}
     with opened(browser, server, viewport=size, color_scheme=scheme) as tab:
-        for recipe in RECIPES:
+        for recipe in EACH_WIDGET:
             tab.open(recipe)
             tab.page.locator("#examples button").first.click()
             tab.page.locator("#answer > *").first.wait_for()
@@ -221,6 +210,17 @@ def test_a_drawing_is_answered_as_it_grows_and_as_predict_answers_its_file(
     assert tab.page.locator("#label").inner_text() == found["label"]
     shown = {name: round(100 * share, 1) for name, share in found["probabilities"].items()}
     assert tab.shares() == pytest.approx(shown, abs=0.11)
+
+
+def test_the_keyboard_draws(tab: Tab) -> None:
+    tab.open(MNIST)
+    tab.page.locator("canvas").focus()
+    for key in ("ArrowUp",) * 8 + (" ",) + ("ArrowDown",) * 16 + (" ", "ArrowRight"):
+        tab.page.keyboard.press(key)
+    tab.page.locator("#label").wait_for()
+    tab.settle()
+    seen = tab.page.locator("img.pixels").evaluate(INK)
+    assert seen["height"] > 2 * seen["width"] > 0, "a line from above to below"
 
 
 def test_a_finger_draws_and_does_not_scroll(browser: Any, server: str) -> None:
@@ -448,9 +448,69 @@ def test_names_from_a_server_are_never_read_as_html(browser: Any, server: str) -
         assert tab.page.title() != "broken"
 
 
-def test_the_page_says_when_the_server_is_gone(browser: Any, run_of: RunOf) -> None:
-    run = run_of(REGRESSION)["path"]
-    with tried(run) as (address, process), opened(browser, address) as tab:
+def test_the_users_browser_is_opened(server: str, folder: Path) -> None:
+    for _ in range(600):
+        if (folder / "opened").exists():
+            break
+        subprocess.run(["sleep", "0.1"], check=True)
+    assert (folder / "opened").read_text() == f"{server}\n"
+
+
+BAD = {
+    MNIST: (
+        None,
+        [],
+        {},
+        {"input": None},
+        {"input": {}},
+        {"input": {"file": "x"}},
+        {"input": {"file": {"name": "x.png", "content": "no base64!"}}},
+        {"input": {"file": {"name": "../../x.png", "content": "AAAA"}}},
+        {"input": {"example": 8}},
+        {"input": {"example": -1}},
+        {"input": {"example": True}},
+        {"input": {"example": 0}, "options": {"length": 5}},
+        {"input": {"example": 0}, "options": []},
+    ),
+    REGRESSION: (
+        {"input": {"columns": {}}},
+        {"input": {"columns": {"carat": "1"}}},
+        {"input": {"columns": {"carat": "many"}}},
+        {"input": {"columns": [1]}},
+    ),
+    SENTIMENT: ({"input": {"text": 5}}, {"input": {"text": None}}),
+    TEXT: (
+        {"input": {"text": "a"}, "options": {"length": 0}},
+        {"input": {"text": "a"}, "options": {"length": 1.5}},
+        {"input": {"text": "a"}, "options": {"temperature": "hot"}},
+        {"input": {"text": "a"}, "options": {"output": "file.txt"}},
+    ),
+    "digits-gan": (
+        {"input": {"seed": -1}},
+        {"input": {"seed": "0-9"}},
+        {"input": {"seed": 10**12}},
+    ),
+}
+"""What is posted to the models, and cannot be answered."""
+
+
+def test_what_cannot_be_answered_gets_a_sentence(browser: Any, server: str) -> None:
+    context = browser.new_context()
+    names = context.request.get(f"{server}try").json()["models"]
+    for recipe, bodies in BAD.items():
+        (name,) = (one for one in names if recipe in one)
+        for body in bodies:
+            answer = context.request.post(f"{server}try/{name}", data=json.dumps(body))
+            assert 400 <= answer.status < 500, (recipe, body)
+            said = answer.json()
+            assert said.get("error") or said.get("detail"), (recipe, body)
+    for path in ("try/none", "page/none.js", "page/..%2ftrying.py", "page/%2e%2e/trying.py"):
+        assert context.request.get(f"{server}{path}").status == 404
+    context.close()
+
+
+def test_the_page_says_when_the_server_is_gone(browser: Any, server: str, folder: Path) -> None:
+    with tried(folder / "runs" / REGRESSION) as (address, process), opened(browser, address) as tab:
         policy = tab.page.request.get(address).headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "script-src 'self'" in policy
@@ -462,4 +522,3 @@ def test_the_page_says_when_the_server_is_gone(browser: Any, run_of: RunOf) -> N
         tab.page.get_by_label("carat", exact=True).fill("1")
         tab.page.get_by_text("The server does not answer").wait_for()
         tab.said.clear()  # Chromium says that a request failed.
-    assert process.returncode == 0

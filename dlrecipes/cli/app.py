@@ -37,6 +37,7 @@ COMMANDS = {
     "report": Command("report", "report", "dlrecipes report mnist-cnn --open"),
     "export": Command("export", "export", "dlrecipes export mnist-cnn --format saved-model"),
     "serve": Command("serve", "serve", "dlrecipes serve mnist-cnn"),
+    "try": Command("try_", "try_models", "dlrecipes try mnist-cnn"),
     "benchmark": Command("benchmark", "benchmark", "dlrecipes benchmark mnist-cnn"),
     "data": Command("data", "make_data_app", "dlrecipes data list"),
     "runs": Command("runs", "make_runs_app", "dlrecipes runs --json"),

@@ -4,9 +4,10 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from dlrecipes.cli import options, output
 from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.runs.lookup import find_run
 from dlrecipes.runs.record import RUN_FILE
+
+if TYPE_CHECKING:
+    from dlrecipes.use.serve.models import Place
 
 NEEDED = (
     "fastapi",
@@ -27,17 +31,19 @@ NEEDED = (
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SAVED_MODEL = "saved_model.pb"
 
+ServedModels = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN|EXPORT…",
+        help="A run, or a recipe for its latest; the folder of an export, or a folder of "
+        "versions 1, 2 …. NAME=RUN or NAME=EXPORT sets the name in addresses.",
+        show_default=False,
+    ),
+]
+
 
 def serve(
-    models: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN|EXPORT…",
-            help="A run, or a recipe for its latest; the folder of an export, or a folder of "
-            "versions 1, 2 …. NAME=RUN or NAME=EXPORT sets the name in addresses.",
-            show_default=False,
-        ),
-    ],
+    models: ServedModels,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="Port for HTTP; 0 for any free one.")] = 8501,
     grpc_port: Annotated[
@@ -80,24 +86,20 @@ def serve(
     FastAPI and uvicorn: pip install 'dlrecipes[serve]'
     """
     require_extra()
-    found = dict(_place(text, runs_dir, trust=trust_recipe) for text in models)
-    if len(found) != len(models):
-        raise InputError(
-            "Two models have the same name.", "Name them: dlrecipes serve first=RUN second=RUN"
-        )
+    places = found_places(models, runs_dir, trust=trust_recipe)
+    names = [place.name for place in places]
     from dlrecipes.use.serve.limits import MEGABYTE, Limits
-    from dlrecipes.use.serve.models import Place
     from dlrecipes.use.serve.server import Served, listening, run
 
     limits = Limits(max_batch, max_wait_ms / 1000, max_body_mb * MEGABYTE, max_queue, rate, timeout)
     served = Served(
-        tuple(Place(name, path, trust_recipe) for name, path in found.items()),
-        dict(_label(text, list(found)) for text in label or ()),
+        places,
+        dict(_label(text, names) for text in label or ()),
         limits,
         f"{host}:{grpc_port}" if grpc_port else None,
     )
     opened = listening(host, port)
-    _print_addresses(list(found), host, opened.getsockname()[1], grpc_port)
+    _print_addresses(names, host, opened.getsockname()[1], grpc_port)
     run(served, opened, workers)
 
 
@@ -108,6 +110,20 @@ def require_extra() -> None:
         raise InputError(
             f"Serving needs {', '.join(missing)}.", "Install it: pip install 'dlrecipes[serve]'"
         )
+
+
+def found_places(models: Sequence[str], runs_dir: Path, *, trust: bool) -> "tuple[Place, ...]":
+    """Return where the models that are typed are; a run is exported first.
+
+    Raises:
+        InputError: if two have the same name, or one is neither a run nor an export.
+    """
+    found = dict(_place(text, runs_dir, trust=trust) for text in models)
+    if len(found) != len(models):
+        raise InputError("Two models have the same name.", "Name them: first=RUN second=RUN")
+    from dlrecipes.use.serve.models import Place
+
+    return tuple(Place(name, path, trust) for name, path in found.items())
 
 
 def _place(text: str, runs_dir: Path, *, trust: bool) -> tuple[str, Path]:

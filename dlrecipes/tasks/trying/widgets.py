@@ -55,6 +55,19 @@ class Widget(ABC):
         """
         return {"kind": self.kind}
 
+    def examples(self, taken: "Input", golden: "Examples", form: Any) -> list[dict[str, Any]]:
+        """Return golden inputs to try: of each, what the page posts, and what it shows of it.
+
+        Args:
+            taken: The kind of input.
+            golden: The inputs.
+            form: The form of the inputs.
+        """
+        return [
+            {"input": self.example(row, number), "shown": row}
+            for number, row in enumerate(taken.on_page(golden, form))
+        ]
+
     def example(self, row: Mapping[str, Any], number: int) -> dict[str, Any]:
         """Return what the page posts for a golden input, as its user would give it.
 
@@ -181,9 +194,9 @@ class ButtonWidget(Widget):
         """Return the highest seed."""
         return {"kind": self.kind, "highest": HIGHEST_SEED}
 
-    def example(self, row: Mapping[str, Any], number: int) -> dict[str, Any]:
-        """Return a seed."""
-        return {"seed": number}
+    def examples(self, taken: "Input", golden: "Examples", form: Any) -> list[dict[str, Any]]:
+        """Return seeds: there is nothing to see of noise."""
+        return [{"input": {"seed": seed}, "shown": {}} for seed in range(len(golden))]
 
     def inputs(self, taken: "Input", posted: Posted, form: Any) -> "Inputs":
         """Return the noise of the seed."""

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Body, Header, HTTPException
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from dlrecipes.datasets.examples import Examples, Rows, Source
+from dlrecipes.datasets.own.files import shortened
 from dlrecipes.errors import InputError
 from dlrecipes.tasks.base import Inputs, PredictOptions, Task
 from dlrecipes.tasks.inputs.image import INVERTED
@@ -47,24 +48,29 @@ RANGES = {"length": (1, 2000), "temperature": (0.0, 5.0), "seed": (0, 2**31 - 1)
 MOST_WORDS = 60
 """Words of a text whose share in the answer is shown: each costs one more answer."""
 SWAPPED = "Ink and paper are swapped, as the model was trained on images of the opposite ink."
+MISSING = "This export cannot be tried: the run that it was made of is not beside it."
 BROKEN = "The text could not be continued: the log of the server says why."
 EVENTS = "text/event-stream"
 
 
 class Tried(Protocol):
-    """A model that is tried.
+    """A model that is tried."""
 
-    Attributes:
-        task: Its task.
-        data: The form of the data that it was trained on.
-        serving: Raw inputs in, answers out.
-        golden: A few inputs to begin with.
-    """
+    @property
+    def task(self) -> Task:
+        """Return its task."""
 
-    task: Task
-    data: Source
-    serving: Any
-    golden: Rows
+    @property
+    def data(self) -> Source:
+        """Return the form of the data that it was trained on."""
+
+    @property
+    def serving(self) -> Any:
+        """Return what takes raw inputs and answers."""
+
+    @property
+    def golden(self) -> Rows:
+        """Return a few inputs to begin with."""
 
     def stream(self, prompt: str, options: PredictOptions) -> Iterator[str]:
         """Yield the characters that continue a prompt, each as soon as it is written."""
@@ -92,7 +98,7 @@ def router(models: Models) -> APIRouter:
     def find(name: str) -> Tried:
         found = models.tried(name)
         if found is None:
-            raise HTTPException(404, f"There is no model {name!r}.")
+            raise HTTPException(404, MISSING if name in models.names() else f"No model {name!r}.")
         return found
 
     @routes.get("/try")
@@ -150,19 +156,14 @@ def _answer(model: Tried, posted: Mapping[str, Any], *, streams: bool) -> Respon
 
 def description(name: str, model: Tried) -> dict[str, Any]:
     """Return what the page must know to show a model: its widget, its display and its examples."""
-    kind, form = model.task.input, model.data.input
-    golden = Examples(model.golden)
-    rows = kind.on_page(golden, form) if kind.widget.kind != "button" else [{}] * len(golden)
+    kind, form, golden = model.task.input, model.data.input, Examples(model.golden)
     return {
         "model": name,
         "task": model.task.name,
         "widget": kind.widget.describe(form, golden),
         "display": model.task.answer.display.kind,
         "options": _options(model),
-        "examples": [
-            {"input": kind.widget.example(row, number), "shown": row}
-            for number, row in enumerate(rows)
-        ],
+        "examples": kind.widget.examples(kind, golden, form),
     }
 
 
@@ -186,10 +187,26 @@ def given(model: Tried, posted: Any) -> Inputs:
     if "example" in posted:
         return _example(model, posted["example"])
     kind = model.task.input
-    inputs = kind.widget.inputs(kind, posted, model.data.input)
-    for error in inputs.errors.values():
+    return _first(kind.widget.inputs(kind, posted, model.data.input))
+
+
+def _first(inputs: Inputs) -> Inputs:
+    """Return the first of some inputs; a file may hold many.
+
+    Raises:
+        InputError: if it cannot be used.
+    """
+    if error := inputs.errors.get(0):
         raise error
-    return inputs
+    count, notes = len(inputs.names), {0: inputs.notes[0]} if 0 in inputs.notes else {}
+    if count > 1:
+        notes = {0: f"The file holds {count:,} inputs: this is the answer to the first."}
+    return Inputs([inputs.names[0]], _row(inputs.features, 0), notes=notes)
+
+
+def _row(features: Rows, number: int) -> Rows:
+    """Return one row of some features."""
+    return Examples(features).take(np.array([number])).arrays()
 
 
 def _example(model: Tried, number: Any) -> Inputs:
@@ -197,8 +214,7 @@ def _example(model: Tried, number: Any) -> Inputs:
     count = len(Examples(model.golden))
     if type(number) is not int or not 0 <= number < count:
         raise InputError(f"The example must be a number from 0 to {count - 1}.")
-    one = Examples(model.golden).take(np.array([number]))
-    return Inputs([f"example {number + 1}"], one.arrays())
+    return Inputs([f"example {number + 1}"], _row(model.golden, number))
 
 
 def chosen(model: Tried, posted: Any) -> PredictOptions:
@@ -207,9 +223,10 @@ def chosen(model: Tried, posted: Any) -> PredictOptions:
     Raises:
         InputError: if one is unknown, or out of its range.
     """
-    options = {} if posted is None else posted
-    if not isinstance(options, Mapping) or options.keys() - _options(model).keys():
-        raise InputError(f"The options must be among {', '.join(_options(model)) or 'none'}.")
+    options, names = {} if posted is None else posted, _options(model)
+    if not isinstance(options, Mapping) or options.keys() - names.keys():
+        taken = f"an object with {', '.join(names)}" if names else "left out for this model"
+        raise InputError(f"The options must be {taken}. Received: {shortened(str(posted))}")
     for name, value in options.items():
         low, high = RANGES[name]
         if type(value) not in (type(low), int) or not low <= value <= high:

@@ -3,6 +3,8 @@
 const SHEET = 560; // pixels a side of the sheet on which strokes are drawn
 const DETAIL = 8; // pixels of the picture that is sent for each pixel that the model takes
 const PEN = 8; // per cent of a side
+const STEP = 3; // of the pen that is moved with the keyboard, per cent of a side
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Drawing {
   // `widget` says what the training images look like: their shape, paper and frame.
@@ -14,18 +16,22 @@ export class Drawing {
     canvas.addEventListener('pointermove', event => this.#move(event));
     for (const name of ['pointerup', 'pointercancel'])
       canvas.addEventListener(name, () => { this.pointer = null; });
+    canvas.addEventListener('keydown', event => this.#key(event));
     this.show();
   }
 
   get isEmpty() { return this.strokes.length === 0; }
 
-  clear() { this.strokes = []; this.show(); this.changed(); }
+  clear() { this.#without(this.strokes.length); }
 
-  undo() { this.strokes.pop(); this.show(); this.changed(); }
+  undo() { this.#without(1); }
 
   use(name, value) { this[name] = value; this.show(); if (!this.isEmpty) this.changed(); }
 
-  show() { paint(this.context, SHEET, SHEET, this, this.strokes.map(line => scaled(line, SHEET / 100))); }
+  show() {
+    paint(this.context, SHEET, SHEET, this, this.strokes.map(line => scaled(line, SHEET / 100)));
+    if (this.cursor) this.#showCursor();
+  }
 
   // The picture as a PNG file in base64.
   //
@@ -52,10 +58,16 @@ export class Drawing {
     return canvas.toDataURL('image/png').split(',')[1];
   }
 
+  #without(last) {
+    Object.assign(this, { strokes: this.strokes.slice(0, this.strokes.length - last), isDown: false });
+    this.show();
+    this.changed();
+  }
+
   #begin(event) {
     if (event.button > 0 || this.pointer != null) return;
     event.preventDefault();
-    this.pointer = event.pointerId;
+    Object.assign(this, { pointer: event.pointerId, cursor: null, isDown: false });
     this.canvas.setPointerCapture(event.pointerId);
     this.strokes.push([this.#place(event)]);
     this.show();
@@ -68,6 +80,26 @@ export class Drawing {
     this.strokes.at(-1).push(...(all.length ? all : [event]).map(one => this.#place(one)));
     this.show();
     this.changed();
+  }
+
+  // The arrow keys move a pen, which the space bar puts down and lifts.
+  #key(event) {
+    const step = ARROWS[event.key];
+    if (!step && event.key !== ' ') return;
+    event.preventDefault();
+    this.cursor ??= [50, 50];
+    if (step) this.cursor = this.cursor.map((at, axis) => Math.min(Math.max(at + STEP * step[axis], 0), 100));
+    else if ((this.isDown = !this.isDown)) this.strokes.push([]);
+    if (this.isDown) this.strokes.at(-1).push(this.cursor);
+    this.show();
+    if (this.isDown) this.changed();
+  }
+
+  #showCursor() {
+    const [x, y] = scaled([this.cursor], SHEET / 100)[0];
+    this.context.fillStyle = this.isDown ? '#d33' : '#888';
+    for (const [width, height] of [[5, 41], [41, 5]])
+      this.context.fillRect(x - width / 2, y - height / 2, width, height);
   }
 
   // A place on the sheet, per cent of its side.

@@ -12,8 +12,9 @@ export const widgets = { canvas, textarea, prompt, form, file, button };
 
 function canvas(about, give, say) {
   const sheet = make('canvas', {
-    className: 'sheet', tabIndex: 0, role: 'img',
-    ariaLabel: 'Sheet to draw on with mouse, pen or finger. The examples below need no drawing.',
+    className: 'sheet', tabIndex: 0, role: 'application',
+    ariaLabel: 'Sheet to draw on with mouse, pen or finger. With the keyboard, the arrow keys move '
+      + 'the pen, and the space bar puts it down and lifts it.',
   });
   const waiting = make('p', { className: 'quiet' }, 'Draw with mouse, pen or finger.');
   const drawing = new Drawing(sheet, about, () => {
