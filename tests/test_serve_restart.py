@@ -141,7 +141,11 @@ def test_a_killed_worker_costs_what_it_had_in_flight_and_comes_back(toys: Path) 
 def serving(server: Server) -> list[psutil.Process]:
     """Return the processes of a server that answer."""
     children = psutil.Process(server.process.pid).children()
-    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+    return [
+        one
+        for one in children
+        if one.status() != psutil.STATUS_ZOMBIE and "spawn_main" in " ".join(one.cmdline())
+    ]
 
 
 def test_limits_are_answered_with_429_and_503(toys: Path) -> None:

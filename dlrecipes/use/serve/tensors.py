@@ -141,7 +141,8 @@ def to_array(value: Any, form: TensorForm, name: str) -> Array:
 
 def flattened(value: Any, name: str) -> tuple[Sequence[Any], tuple[int, ...]]:
     """Return the values in nested lists one after the other, and the shape of the lists."""
-    level, shape = [value], []
+    level: list[Any] = [value]
+    shape: list[int] = []
     while level and type(level[0]) is list:
         if len(shape) == MOST_AXES:
             raise Refused(f"The input {name} has more than {MOST_AXES} lists in each other.")
