@@ -1,4 +1,4 @@
-"""What to try where a plain baseline does better than a network: flags that may help."""
+"""Flags that may help: after a diagnosis, or where a plain baseline does better than a network."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -48,3 +48,44 @@ def flags_to_try(
     if not found and "learning_rate" in config:
         found.append(f"--learning-rate {config['learning_rate'] / 3:.2g}")
     return found[:MOST]
+
+
+def more_epochs(config: Mapping[str, Any]) -> list[str]:
+    """Return the flag for three times the epochs."""
+    epochs = config.get("epochs")
+    return [f"--epochs {epochs * 3}"] if isinstance(epochs, int) and epochs > 0 else []
+
+
+def more_regularization(config: Mapping[str, Any]) -> list[str]:
+    """Return flags that keep a network from learning its rows by heart."""
+    flags = []
+    if 0 <= config.get("dropout", 1) < 0.3:
+        flags.append("--dropout 0.3")
+    if config.get("early_stopping") == 0:
+        flags.append("--early-stopping 3")
+    if config.get("augmentation") is False:
+        flags.append("--augmentation")
+    if config.get("l2") == 0:
+        flags.append("--l2 1e-4")
+    return flags
+
+
+def less_regularization(config: Mapping[str, Any]) -> list[str]:
+    """Return flags that take away what keeps a network from learning its rows."""
+    values = {"dropout": 0.2, "l1": 1e-5, "l2": 1e-4}
+    return [
+        f"--{name} 0"
+        for name, most in values.items()
+        if isinstance(config.get(name), int | float) and config[name] > most
+    ]
+
+
+def more_units(config: Mapping[str, Any]) -> list[str]:
+    """Return the flag for layers of twice the size."""
+    for name in ("hidden_units", "filters", "lstm_units", "dense_units"):
+        value = config.get(name)
+        sizes = value if isinstance(value, list | tuple) else [value]
+        doubled = [str(2 * size) for size in sizes if isinstance(size, int) and size > 0]
+        if doubled and len(doubled) == len(sizes):
+            return [f"--{name.replace('_', '-')} {','.join(doubled)}"]
+    return []

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.storage import Array
+from dlrecipes.training import advice
 from dlrecipes.training.evidence import Evidence, evidence_of
 from dlrecipes.training.work import Work
 
 EXPLODED = 3.0
-"""Times the loss of guessing: a training loss above it, from a start below it, comes from steps
-that are too long."""
+"""Times the loss of guessing: a training loss above it, from a start below it, is an explosion."""
 CLIMBED = 1.5
 """Times the lowest training loss of an earlier epoch: the loss at the end is above it."""
 STUCK = 0.9
@@ -184,7 +184,7 @@ def _rate_too_low(seen: Evidence) -> Said:
         return None
     higher = seen.usual_rate if times < 1 else rate * 10
     sentence = f"The learning rate {rate:g} is too low: {sees}."
-    return sentence, [f"--learning-rate {higher:.2g}", *_more_epochs(seen)]
+    return sentence, [f"--learning-rate {higher:.2g}", *advice.more_epochs(seen.config)]
 
 
 def _is_unfitted(seen: Evidence) -> bool:
@@ -253,7 +253,11 @@ def _underfitting(seen: Evidence) -> Said:
         "The network underfits: even on the rows it was trained on, the loss is "
         f"{level:.0%} of that of guessing, and {so}."
     )
-    return sentence, [*_less_regularization(seen), *_more_units(seen), *_more_epochs(seen)]
+    return sentence, [
+        *advice.less_regularization(seen.config),
+        *advice.more_units(seen.config),
+        *advice.more_epochs(seen.config),
+    ]
 
 
 def _few_validation_rows(seen: Evidence) -> Said:
@@ -283,13 +287,13 @@ def _overfitting(seen: Evidence) -> Said:
             f"The network overfits: the loss is {training[place]:.3g} on training rows and "
             f"{validation[place]:.3g} on validation rows, and a plain baseline does better."
         )
-        return sentence, _more_regularization(seen)
+        return sentence, advice.more_regularization(seen.config)
     sentence = (
         f"The network overfits: from epoch {best + 1} on, the validation loss rose from "
         f"{validation[best]:.3g} to {validation[place]:.3g} while the training loss fell to "
         f"{training[place]:.3g}."
     )
-    return sentence, _more_regularization(seen)
+    return sentence, advice.more_regularization(seen.config)
 
 
 def _has_risen(seen: Evidence) -> bool:
@@ -337,7 +341,7 @@ def _test_below_validation(seen: Evidence) -> Said:
         f"that of the validation rows {known.mean():.3g}. The test rows are of another kind, or "
         "validation rows are among the training rows."
     )
-    return sentence, _more_regularization(seen)[:1]
+    return sentence, advice.more_regularization(seen.config)[:1]
 
 
 def _label_noise(seen: Evidence) -> Said:
@@ -363,7 +367,7 @@ def _label_noise(seen: Evidence) -> Said:
         f"validation rows, and is as sure there ({np.median(wrong):.0%}) as where it agrees "
         f"({np.median(right):.0%}). Look at the worst mistakes."
     )
-    return sentence, _more_regularization(seen)[:1]
+    return sentence, advice.more_regularization(seen.config)[:1]
 
 
 def _commonest(seen: Evidence) -> float:
@@ -399,7 +403,7 @@ def _class_never_predicted(seen: Evidence) -> Said:
         flags.append("--balance-classes")
     if seen.config.get("imbalance") == "none":
         flags.append("--imbalance class_weights")
-    return sentence, [*flags, *_more_epochs(seen)]
+    return sentence, [*flags, *advice.more_epochs(seen.config)]
 
 
 def _dead_units(seen: Evidence) -> Said:
@@ -415,47 +419,6 @@ def _dead_units(seen: Evidence) -> Said:
     other = ["--activation leaky_relu"] if seen.config.get("activation") == "relu" else []
     rate = seen.config.get("learning_rate")
     return sentence, [*other, *([f"--learning-rate {rate / 3:.2g}"] if rate else [])]
-
-
-def _more_epochs(seen: Evidence) -> list[str]:
-    """Return the flag for three times the epochs."""
-    epochs = seen.config.get("epochs")
-    return [f"--epochs {epochs * 3}"] if isinstance(epochs, int) and epochs > 0 else []
-
-
-def _more_regularization(seen: Evidence) -> list[str]:
-    """Return flags that keep a network from learning its rows by heart."""
-    config, flags = seen.config, []
-    if 0 <= config.get("dropout", 1) < 0.3:
-        flags.append("--dropout 0.3")
-    if config.get("early_stopping") == 0:
-        flags.append("--early-stopping 3")
-    if config.get("augmentation") is False:
-        flags.append("--augmentation")
-    if config.get("l2") == 0:
-        flags.append("--l2 1e-4")
-    return flags
-
-
-def _less_regularization(seen: Evidence) -> list[str]:
-    """Return flags that take away what keeps a network from learning its rows."""
-    values = {"dropout": 0.2, "l1": 1e-5, "l2": 1e-4}
-    return [
-        f"--{name} 0"
-        for name, most in values.items()
-        if isinstance(seen.config.get(name), int | float) and seen.config[name] > most
-    ]
-
-
-def _more_units(seen: Evidence) -> list[str]:
-    """Return the flag for layers of twice the size."""
-    for name in ("hidden_units", "filters", "lstm_units", "dense_units"):
-        value = seen.config.get(name)
-        sizes = value if isinstance(value, list | tuple) else [value]
-        doubled = [str(2 * size) for size in sizes if isinstance(size, int) and size > 0]
-        if doubled and len(doubled) == len(sizes):
-            return [f"--{name.replace('_', '-')} {','.join(doubled)}"]
-    return []
 
 
 Rule = Callable[[Evidence], Said]

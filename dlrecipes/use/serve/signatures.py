@@ -33,7 +33,7 @@ class TensorForm:
     @property
     def has_rows(self) -> bool:
         """Tell whether its first axis is the rows of a batch."""
-        return bool(self.shape) and self.shape[0] is None  # type: ignore[index]
+        return self.shape is not None and self.shape[:1] == (None,)
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Tell whether an array of a shape can be such a tensor."""
