@@ -92,7 +92,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self.limits = limits
 
     @answered("predict")
-    async def Predict(self, request: Any) -> Any:  # noqa: N802
+    async def Predict(self, request: Any) -> Any:
         """Return the outputs of a signature."""
         version = found(self.models, request.model_spec)
         signature = version.loaded.signature(request.model_spec.signature_name)
@@ -111,7 +111,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return answer
 
     @answered("classify")
-    async def Classify(self, request: Any) -> Any:  # noqa: N802
+    async def Classify(self, request: Any) -> Any:
         """Return the classes of examples with their scores."""
         version, signature, outputs = await self._of_examples(request)
         answer = classification_pb2.ClassificationResponse()
@@ -123,7 +123,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return answer
 
     @answered("regress")
-    async def Regress(self, request: Any) -> Any:  # noqa: N802
+    async def Regress(self, request: Any) -> Any:
         """Return the number for each of some examples."""
         version, signature, outputs = await self._of_examples(request)
         answer = regression_pb2.RegressionResponse()
@@ -133,7 +133,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return answer
 
     @answered("metadata")
-    async def GetModelMetadata(self, request: Any) -> Any:  # noqa: N802
+    async def GetModelMetadata(self, request: Any) -> Any:
         """Return what the signatures of a version take and return."""
         if set(request.metadata_field) != {"signature_def"}:
             raise Refused("Metadata field must be signature_def.")
@@ -206,7 +206,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         self.models = models
 
     @answered("status")
-    async def GetModelStatus(self, request: Any) -> Any:  # noqa: N802
+    async def GetModelStatus(self, request: Any) -> Any:
         """Return the states of a version, or of all."""
         spec, every = request.model_spec, states(self.models, request.model_spec.name)
         numbers = [found(self.models, spec).number] if spec.WhichOneof("version_choice") else every
