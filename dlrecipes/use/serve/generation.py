@@ -19,6 +19,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**31 - 1),
 }
 """The lowest and the highest value of each option."""
+EVENTS = "text/event-stream"
 BROKEN = "The text could not be continued: the log of the server says why."
 
 
@@ -35,7 +36,7 @@ async def generate(version: Version, document: Mapping[str, Any]) -> Response:
         raise Refused(f"There is no option {min(unknown)[:50]!r}. There are: {', '.join(RANGES)}")
     options = {name: _option(document, name) for name in RANGES if name in document}
     characters = streamed(version.loaded, prompt, PredictOptions(**options))
-    return StreamingResponse(_events(characters), media_type="text/event-stream")
+    return StreamingResponse(events(characters), media_type=EVENTS)
 
 
 def _option(document: Mapping[str, Any], name: str) -> Any:
@@ -48,7 +49,7 @@ def _option(document: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def _events(characters: Iterator[str]) -> Iterator[str]:
+def events(characters: Iterator[str]) -> Iterator[str]:
     """Yield server-sent events: a JSON string for each character, and one that says it is over."""
     try:
         for character in characters:

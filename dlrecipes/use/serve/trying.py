@@ -6,8 +6,6 @@ same kind of input, and answered by the same kind of answer. A text that continu
 character at a time, as server-sent events.
 """
 
-import json
-import logging
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Annotated, Any, Protocol
@@ -25,6 +23,7 @@ from dlrecipes.tasks.inputs.text import text_array
 from dlrecipes.tasks.pictures import png_url
 from dlrecipes.use.explain.parts import joined, words_of
 from dlrecipes.use.predict import answered
+from dlrecipes.use.serve.generation import EVENTS, RANGES, events
 
 FILES = {
     "page.css": "text/css",
@@ -43,14 +42,10 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-RANGES = {"length": (1, 2000), "temperature": (0.0, 5.0), "seed": (0, 2**31 - 1)}
-"""The lowest and the highest value of the options that the page has."""
 MOST_WORDS = 60
 """Words of a text whose share in the answer is shown: each costs one more answer."""
 SWAPPED = "Ink and paper are swapped, as the model was trained on images of the opposite ink."
 MISSING = "This export cannot be tried: the run that it was made of is not beside it."
-BROKEN = "The text could not be continued: the log of the server says why."
-EVENTS = "text/event-stream"
 
 
 class Tried(Protocol):
@@ -146,8 +141,8 @@ def _answer(model: Tried, posted: Mapping[str, Any], *, streams: bool) -> Respon
         inputs = given(model, posted.get("input"))
         options = chosen(model, posted.get("options"))
         if streams and model.task.answer.display.kind == "text":
-            events = _events(model.stream(str(np.asarray(inputs.features)[0]), options))
-            return StreamingResponse(events, media_type=EVENTS, headers=HEADERS)
+            characters = model.stream(str(np.asarray(inputs.features)[0]), options)
+            return StreamingResponse(events(characters), media_type=EVENTS, headers=HEADERS)
         return JSONResponse(answer_of(model, inputs, options), headers=HEADERS)
     except InputError as error:
         sentence = " ".join(filter(None, [error.message, error.hint]))
@@ -279,14 +274,3 @@ def words(model: Tried, text: str, entry: Mapping[str, Any]) -> list[dict[str, A
         }
         for part, less, one in zip(parts, entries[: len(parts)], entries[len(parts) :], strict=True)
     ]
-
-
-def _events(characters: Iterator[str]) -> Iterator[str]:
-    """Yield server-sent events: a JSON string for each character, and one that says it is over."""
-    try:
-        for character in characters:
-            yield f"data: {json.dumps(character)}\n\n"
-        yield "event: end\ndata: \n\n"
-    except Exception:
-        logging.getLogger(__name__).exception("A text could not be continued.")
-        yield f"event: error\ndata: {json.dumps(BROKEN)}\n\n"
