@@ -114,9 +114,10 @@ def page() -> str:
             "# Commands",
             "Every command has `--help`, and those that print results have `--json`. With "
             "`--json`, standard output holds one [JSON document](json.md) and nothing else; "
-            "progress and warnings go to standard error. The settings of a recipe are further options of `train`, `benchmark` and "
-            "`describe`: see [Settings](settings.md) and the page of [each recipe](../recipes/). "
-            "Exit codes are [0, 1, 2 or 130](exit-codes.md).",
+            "progress and warnings go to standard error. The settings of a recipe are further "
+            "options of `train`, `tune`, `benchmark` and `describe`: see [Settings](settings.md) "
+            "and the page of [each recipe](../recipes/). Exit codes are "
+            "[0, 1, 2 or 130](exit-codes.md).",
             "`dlrecipes --install-completion` sets up completion in your shell, of commands, "
             "recipes, settings, presets and runs.",
             " · ".join(links),
