@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +40,7 @@ class Job:
 
 @dataclass(eq=False)
 class Queue:
-    """The requests of one kind that wait, what is told of another one, and who answers them."""
+    """The waiting requests of a kind, the event that a new one sets, and the task that answers."""
 
     jobs: deque[Job]
     grown: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,9 +52,9 @@ class Queue:
 
     def take(self, most: int) -> list[Job]:
         """Take the first jobs with so many rows at most; one of more rows is taken alone."""
-        taken = [self.jobs.popleft()]
-        rows = taken[0].rows
-        while self.jobs and rows + self.jobs[0].rows <= most:
+        taken: list[Job] = []
+        rows = 0
+        while self.jobs and (not taken or rows + self.jobs[0].rows <= most):
             taken.append(self.jobs.popleft())
             rows += taken[-1].rows
         return [job for job in taken if not job.answer.done()]
@@ -101,33 +102,45 @@ class Batches:
         kind = (signature.name, *((name, arrays[name].shape[1:]) for name in signature.inputs))
         rows = _rows(arrays)
         job = Job(arrays, rows, loop.create_future(), loop.time())
-        if kind in self.queues:
-            self.queues[kind].jobs.append(job)
-            self.queues[kind].grown.set()
+        queue = self.queues.get(kind)
+        if queue:
+            queue.jobs.append(job)
+            queue.grown.set()
         else:
             queue = self.queues[kind] = Queue(deque([job]))
             queue.task = loop.create_task(self._work(signature, kind, queue))
-        return await job.answer
+        try:
+            return await job.answer
+        except asyncio.CancelledError:
+            with suppress(ValueError):  # It may be one of those that are answered just now.
+                queue.jobs.remove(job)
+            raise
 
     async def _work(self, signature: Signature, kind: Kind, queue: Queue) -> None:
         """Answer the requests of a kind until none is left."""
-        loop = asyncio.get_running_loop()
-        while queue.jobs:
-            await self._gather(queue)
-            jobs = queue.take(self.limits.max_batch)
-            if not jobs:
+        try:
+            while queue.jobs:
+                await self._gather(queue)
+                if jobs := queue.take(self.limits.max_batch):
+                    await self._answer_all(signature, jobs)
+        finally:  # Nobody must wait in a queue that is not worked on.
+            del self.queues[kind]
+
+    async def _answer_all(self, signature: Signature, jobs: Sequence[Job]) -> None:
+        """Give each of some requests its outputs, or why it has none."""
+        loop, arrays = asyncio.get_running_loop(), [job.arrays for job in jobs]
+        answers: Sequence[Outputs | Exception]
+        try:
+            answers = await loop.run_in_executor(self.threads, together, signature, arrays)
+        except Exception as error:
+            answers = [error] * len(jobs)
+        for job, answer in zip(jobs, answers, strict=True):
+            if job.answer.done():
                 continue
-            answers = await loop.run_in_executor(
-                self.threads, together, signature, [job.arrays for job in jobs]
-            )
-            for job, answer in zip(jobs, answers, strict=True):
-                if job.answer.done():
-                    continue
-                if isinstance(answer, Exception):
-                    job.answer.set_exception(answer)
-                else:
-                    job.answer.set_result(answer)
-        del self.queues[kind]
+            if isinstance(answer, Exception):
+                job.answer.set_exception(answer)
+            else:
+                job.answer.set_result(answer)
 
     async def _gather(self, queue: Queue) -> None:
         """Wait until a batch is full, or its first request has waited long enough."""
@@ -150,7 +163,7 @@ def together(signature: Signature, requests: Sequence[Arrays]) -> list[Outputs |
             whole = signature.call(
                 {name: np.concatenate([one[name] for one in requests]) for name in signature.inputs}
             )
-        except Refused:
+        except Exception:
             whole = {}  # One that cannot be answered must not cost the others theirs.
         if whole and all(len(array) == ends[-1] for array in whole.values()):
             parts = {name: np.split(array, ends[:-1]) for name, array in whole.items()}

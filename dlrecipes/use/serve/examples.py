@@ -23,7 +23,7 @@ def given(document: Mapping[str, Any]) -> list[dict[str, Feature]]:
     """
     found = document.get("examples")
     if "examples" not in document:
-        raise Refused("When method is classify, key 'examples' is expected and was not found")
+        raise Refused("Key 'examples' is expected and was not found")
     if not isinstance(found, list):
         raise Refused("Expecting 'examples' value to be an list/array")
     if not found:
@@ -71,11 +71,7 @@ def _column(name: str, rows: Sequence[Mapping[str, Feature]], signature: Signatu
     sizes = {len(row[name]) for row in rows}
     if len(sizes) != 1:
         raise Refused(f"The feature {name} has different numbers of values.")
-    flat = [
-        one.decode("utf-8", "surrogateescape") if isinstance(one, bytes) else one
-        for row in rows
-        for one in row[name]
-    ]
+    flat = [one for row in rows for one in row[name]]
     array = texts(flat, name) if form.dtype == object else numbers(flat, form.dtype, name)
     shape = form.shape or (None,)
     if shape.count(None) <= 1 or shape[1:].count(None) == 0:
@@ -92,8 +88,8 @@ def serialized(row: Mapping[str, Feature]) -> bytes:
 
     example = tf.train.Example()
     for name, values in row.items():
-        feature = example.features.feature[name]
         try:
+            feature = example.features.feature[name]
             if all(isinstance(one, str | bytes) for one in values):
                 packed = [one.encode() if isinstance(one, str) else one for one in values]
                 feature.bytes_list.value.extend(packed)
@@ -130,18 +126,24 @@ def classes(
     Raises:
         Refused: if the outputs are not scores of classes.
     """
-    scores = outputs.get("scores", outputs.get("probabilities"))
-    if scores is None or scores.ndim != 2:
+    scores, labels = outputs.get("scores", outputs.get("probabilities")), outputs.get("classes")
+    if scores is None or not _are_scores(scores, labels):
         raise Refused(
             f"Expected classification signature method_name to be tensorflow/serving/classify. "
             f"Was: {signature.method}"
         )
-    labels = outputs.get("classes")
     if labels is None:
         fitting = names if len(names) == scores.shape[1] else [""] * scores.shape[1]
         return [list(zip(fitting, row, strict=True)) for row in scores.tolist()]
     rows = [[one.decode("utf-8", "replace") for one in row] for row in labels.tolist()]
     return [list(zip(*pair, strict=True)) for pair in zip(rows, scores.tolist(), strict=True)]
+
+
+def _are_scores(scores: Array, labels: Array | None) -> bool:
+    """Tell whether outputs are scores of classes, with a name for each if there are labels."""
+    if scores.ndim != 2 or scores.dtype.kind != "f":
+        return False
+    return labels is None or (labels.dtype == object and labels.shape == scores.shape)
 
 
 def values(outputs: Arrays, signature: Signature) -> list[float]:
@@ -153,7 +155,7 @@ def values(outputs: Arrays, signature: Signature) -> list[float]:
     found = outputs.get("outputs", outputs.get("value"))
     if found is None and len(outputs) == 1:
         found = next(iter(outputs.values()))
-    is_number = found is not None and found.dtype.kind == "f"
+    is_number = found is not None and found.dtype.kind == "f" and found.ndim > 0
     if found is None or not is_number or found.size != len(found):
         raise Refused(
             f"Expected regression signature method_name to be tensorflow/serving/regress. "

@@ -18,26 +18,28 @@ from dlrecipes.use.serve.tensors import numbers
 
 NUMBERS = b"0123456789+-.eE \t\r\n"
 BRACKETS = b"[]"
+MISSING = msgspec.Raw()
+"""A tensor that a request lacks: what it has is never empty."""
 
 
 class Request(msgspec.Struct):
     """A `predict` request whose tensors are not read yet, but known to be valid JSON."""
 
     signature_name: str = ""
-    instances: msgspec.Raw | None = None
-    inputs: msgspec.Raw | None = None
+    instances: msgspec.Raw = MISSING
+    inputs: msgspec.Raw = MISSING
 
 
 READER = msgspec.json.Decoder(Request)
 
 
 def request_of(body: bytes) -> Request | None:
-    """Return the one list of a request; None if it is another request, or none at all."""
+    """Return a request with one list; None if it is another request, or none at all."""
     try:
         request = READER.decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    return request if (request.instances is None) != (request.inputs is None) else None
+    return request if bool(request.instances) != bool(request.inputs) else None
 
 
 def read_only_input(request: Request, signature: Signature) -> dict[str, Array] | None:
@@ -49,7 +51,7 @@ def read_only_input(request: Request, signature: Signature) -> dict[str, Array] 
     if len(signature.inputs) != 1:
         return None
     ((name, form),) = signature.inputs.items()
-    content = bytes(request.instances or request.inputs or b"")
+    content = bytes(request.instances or request.inputs)
     array = _regular(content, form, name)
     return None if array is None else {name: array}
 
@@ -66,7 +68,10 @@ def _regular(content: bytes, form: TensorForm, name: str) -> Array | None:
     count = (len(marks) - 1) // (len(row) + 1)
     if count < 1 or marks != b"[%s]" % b",".join([row] * count):
         return None
-    flat = orjson.loads(b"[%s]" % content.translate(None, BRACKETS))
+    try:
+        flat = orjson.loads(b"[%s]" % content.translate(None, BRACKETS))
+    except orjson.JSONDecodeError:  # msgspec looks at no number that it is not asked for.
+        return None
     if len(flat) != count * math.prod(axes):
         return None
     return numbers(flat, form.dtype, name).reshape((count, *axes))

@@ -149,7 +149,7 @@ def _inputs(version: Version, body: bytes) -> tuple[dict[str, Array], bool, Sign
         signature = version.loaded.signature(request.signature_name)
         found = quick.read_only_input(request, signature)
         if found is not None:
-            return found, request.instances is not None, signature
+            return found, bool(request.instances), signature
     document = parsed(body)
     signature = version.loaded.signature(signature_name(document))
     return read_inputs(document, signature), INSTANCES in document, signature

@@ -47,9 +47,11 @@ def _lenient(body: bytes, reason: str) -> Any:
     if b"NaN" not in body and b"Infinity" not in body:
         raise Refused(f"JSON Parse error: {shortened(reason)}")
     try:
-        return json.loads(body)
+        document = json.loads(body)
+        json.dumps(document, ensure_ascii=False).encode()  # No answer can quote half a character.
     except (ValueError, RecursionError) as error:
         raise Refused(f"JSON Parse error: {shortened(str(error))}") from None
+    return document
 
 
 def signature_name(document: Mapping[str, Any]) -> str:
@@ -161,7 +163,9 @@ def texts(flat: Sequence[Any], name: str) -> Array:
     array = np.empty(len(flat), dtype=object)
     for place, value in enumerate(flat):
         if isinstance(value, str):
-            array[place] = value.encode("utf-8", "surrogatepass")
+            array[place] = value.encode()
+        elif isinstance(value, bytes):
+            array[place] = value
         elif is_binary(value):
             array[place] = decoded(value)
         else:
@@ -206,6 +210,7 @@ def kind_of(value: Any) -> str:
         int: "a whole number",
         float: "a decimal number",
         str: "a string",
+        bytes: "a string",
         dict: "an object",
         list: "a list",
     }
