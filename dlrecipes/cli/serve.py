@@ -45,9 +45,13 @@ ServedModels = Annotated[
 def serve(
     models: ServedModels,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="Port for HTTP; 0 for any free one.")] = 8501,
+    port: Annotated[
+        int,
+        typer.Option("--port", min=0, max=65535, help="Port for HTTP; 0 for any free one."),
+    ] = 8501,
     grpc_port: Annotated[
-        int, typer.Option("--grpc-port", help="Port for gRPC; 0 for no gRPC.")
+        int,
+        typer.Option("--grpc-port", min=0, max=65535, help="Port for gRPC; 0 for no gRPC."),
     ] = 8500,
     label: Annotated[
         list[str] | None,
@@ -96,11 +100,13 @@ def serve(
         places,
         dict(_label(text, names) for text in label or ()),
         limits,
-        f"{host}:{grpc_port}" if grpc_port else None,
+        f"{_in_address(host)}:{grpc_port}" if grpc_port else None,
     )
-    opened = listening(host, port)
-    _print_addresses(names, host, opened.getsockname()[1], grpc_port)
-    run(served, opened, workers)
+    with listening(host, port) as opened:
+        if grpc_port:  # gRPC would share a port with another server, without a word.
+            listening(host, grpc_port, "--grpc-port").close()
+        _print_addresses(names, _in_address(host), opened.getsockname()[1], grpc_port)
+        run(served, opened, workers)
 
 
 def require_extra() -> None:
@@ -184,9 +190,14 @@ def _label(text: str, names: list[str]) -> tuple[tuple[str, str], int]:
     return (name, label), int(number)
 
 
+def _in_address(host: str) -> str:
+    """Return a host as it is written before a port."""
+    return f"[{host}]" if ":" in host else host
+
+
 def _print_addresses(names: list[str], host: str, port: int, grpc_port: int) -> None:
     """Print where the server is."""
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    address = f"http://{host}:{port}"
     target = output.console()
     target.print(f"Serving {', '.join(names)}", markup=False)
     target.print(f"Try it in a browser: {address}/", markup=False)

@@ -25,11 +25,11 @@ def try_models(
     from dlrecipes.use.serve.server import Served, listening, run
     from dlrecipes.use.watching import can_open_browser
 
-    opened = listening(ADDRESS, 0)
-    address = f"http://{ADDRESS}:{opened.getsockname()[1]}/"
-    output.console().print(f"Try it in a browser: {address} (Ctrl-C ends it)", markup=False)
-    sys.stdout.flush()
-    if can_open_browser():
-        # Some browsers are waited for.
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-    run(Served(places), opened, workers=1)
+    with listening(ADDRESS, 0) as opened:
+        address = f"http://{ADDRESS}:{opened.getsockname()[1]}/"
+        output.console().print(f"Try it in a browser: {address} (Ctrl-C ends it)", markup=False)
+        sys.stdout.flush()
+        if can_open_browser():
+            # Some browsers are waited for.
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        run(Served(places), opened, workers=1)

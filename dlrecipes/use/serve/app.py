@@ -3,16 +3,16 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.use.serve import metrics, rest, trying
 from dlrecipes.use.serve.failures import Refused
-from dlrecipes.use.serve.limits import Limits
+from dlrecipes.use.serve.limits import Rate
 from dlrecipes.use.serve.models import Models
 from dlrecipes.use.serve.tensors import written
 
@@ -21,30 +21,30 @@ POLL = 2.0
 LOG = logging.getLogger("dlrecipes.serve")
 
 
-def application(models: Models, limits: Limits, grpc: str | None = None) -> FastAPI:
+def application(models: Models, rate: Rate, grpc: str | None = None) -> FastAPI:
     """Return the application.
 
     Args:
         models: The models that are served.
-        limits: How they are served.
+        rate: Counts requests over gRPC.
         grpc: Host and port of the gRPC interface; None for none.
     """
     app = FastAPI(
         title="dlrecipes serve",
         summary="Models over HTTP, as TensorFlow Serving has them.",
-        lifespan=lambda _: _alive(models, limits, grpc),
+        lifespan=lambda _: _alive(models, rate, grpc),
         docs_url=None,  # Its scripts come from elsewhere.
         redoc_url=None,
     )
     _add_errors(app)
     _add_health(app, models)
     app.include_router(rest.router(models))
-    app.include_router(trying.router(models))
+    app.include_router(trying.router(models, models.limits.timeout))
     return app
 
 
 @asynccontextmanager
-async def _alive(models: Models, limits: Limits, grpc: str | None) -> AsyncIterator[None]:
+async def _alive(models: Models, rate: Rate, grpc: str | None) -> AsyncIterator[None]:
     """Look for new versions, and answer over gRPC, as long as the server runs."""
     await asyncio.to_thread(models.refresh)
     gc.freeze()  # TensorFlow's objects stay: looking at them again would take longer than answers.
@@ -53,23 +53,33 @@ async def _alive(models: Models, limits: Limits, grpc: str | None) -> AsyncItera
     if grpc:
         from dlrecipes.use.serve import rpc  # It imports TensorFlow.
 
-        server = await rpc.started(models, limits, grpc)
+        server = await rpc.started(models, rate, grpc)
     yield
     polling.cancel()
     if server:
-        await server.stop(limits.timeout)
+        await server.stop(models.limits.timeout)
 
 
 async def _poll(models: Models) -> None:
     """Look for new versions again and again."""
+    is_changed = False
     while True:
         for name, versions in models.versions.items():
             metrics.VERSIONS.labels(name).set(max(versions, default=0))
         await asyncio.sleep(POLL)
+        if is_changed:  # What was dropped had time to give its last answers.
+            free()
         try:
-            await asyncio.to_thread(models.refresh)
+            is_changed = await asyncio.to_thread(models.refresh)
         except Exception:
             LOG.exception("The models could not be read again.")
+
+
+def free() -> None:
+    """Free the memory of versions that were dropped: theirs is among what was frozen."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -80,23 +90,24 @@ def _add_errors(app: FastAPI) -> None:
         assert isinstance(error, Refused)
         return _error(error.message, error.status)
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        return _error(f"{place}: {first['msg']}", 400)
+    @app.exception_handler(DlrecipesError)
+    async def failed(_: Request, error: Exception) -> Response:
+        assert isinstance(error, DlrecipesError)
+        is_mistake = error.exit_code == InputError.exit_code
+        return _error(f"{error.message} {error.hint}".strip(), 400 if is_mistake else 500)
 
     @app.exception_handler(HTTPException)
     async def unknown(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return _error(error.detail, error.status_code)
+        return _error(error.detail, error.status_code, error.headers)
 
 
-def _error(message: str, status: int) -> Response:
+def _error(message: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """Return an error."""
-    headers = {"Retry-After": "1"} if status in (429, 503) else {}
-    return Response(written({"error": message}), status, headers, "application/json")
+    again = {"Retry-After": "1"} if status in (429, 503) else {}
+    return Response(
+        written({"error": message}), status, {**(headers or {}), **again}, "application/json"
+    )
 
 
 def _add_health(app: FastAPI, models: Models) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -36,7 +37,8 @@ async def generate(version: Version, document: Mapping[str, Any]) -> Response:
         raise Refused(f"There is no option {min(unknown)[:50]!r}. There are: {', '.join(RANGES)}")
     options = {name: _option(document, name) for name in RANGES if name in document}
     characters = streamed(version.loaded, prompt, PredictOptions(**options))
-    return StreamingResponse(events(characters), media_type=EVENTS)
+    limit = version.batches.limits.timeout
+    return StreamingResponse(events(characters, limit), media_type=EVENTS)
 
 
 def _option(document: Mapping[str, Any], name: str) -> Any:
@@ -49,11 +51,21 @@ def _option(document: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def events(characters: Iterator[str]) -> Iterator[str]:
-    """Yield server-sent events: a JSON string for each character, and one that says it is over."""
+def events(characters: Iterator[str], seconds: float) -> Iterator[str]:
+    """Yield server-sent events: a JSON string for each character, and one that says it is over.
+
+    Args:
+        characters: The characters, as they are written.
+        seconds: How long that may take.
+    """
+    until = time.monotonic() + seconds
     try:
         for character in characters:
             yield f"data: {json.dumps(character)}\n\n"
+            if time.monotonic() > until:
+                late = f"The text took longer than {seconds:g} s. Ask for a shorter one."
+                yield f"event: error\ndata: {json.dumps(late)}\n\n"
+                return
         yield "event: end\ndata: \n\n"
     except Exception:
         logging.getLogger(__name__).exception("A text could not be continued.")

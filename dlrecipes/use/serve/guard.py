@@ -4,22 +4,24 @@ import asyncio
 import logging
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
 
 from dlrecipes.use.serve import metrics
 from dlrecipes.use.serve.failures import Refused
-from dlrecipes.use.serve.limits import Limits
+from dlrecipes.use.serve.limits import Limits, Rate
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 LOG = logging.getLogger("dlrecipes.serve")
-CHUNK = 64 * 1024
 OPERATIONS = ("predict", "classify", "regress", "generate")
+MOST_LONG = 32
+"""Texts that are written, and answers of the page, at once: no batch makes them cheaper."""
 
 
 class Guard:
@@ -28,12 +30,14 @@ class Guard:
     Args:
         application: What answers.
         limits: The limits.
+        rate: Counts requests, those over gRPC as well.
     """
 
-    def __init__(self, application: Application, limits: Limits) -> None:
+    def __init__(self, application: Application, limits: Limits, rate: Rate) -> None:
         self.application = application
         self.limits = limits
-        self.rate = Rate(limits.rate)
+        self.rate = rate
+        self.long = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request, and count it."""
@@ -69,14 +73,37 @@ class Guard:
         try:
             if scope["path"].startswith(("/v1", "/try")):
                 self.rate.take()
-            body = await self._body(scope, receive) if scope["method"] != "GET" else b""
-            await self.application(scope, _replay(body, receive), noted)
+            body = await self._body(scope, receive)
+            async with self._turn(scope):
+                await self.application(scope, _replay(body, receive), noted)
         except Refused as error:
-            await refuse(send, error)
+            if not is_started:
+                await refuse(send, error)
         except Exception:
             LOG.exception("%s %s could not be answered.", scope["method"], scope["path"][:200])
             if not is_started:
                 await refuse(send, Refused("The server failed: its log says why.", 500))
+
+    @asynccontextmanager
+    async def _turn(self, scope: Message) -> AsyncIterator[None]:
+        """Let a request be answered; a long one only if there are not many, and not for ever.
+
+        Raises:
+            Refused: if there are too many, or its client does not take the answer.
+        """
+        if not is_long(scope):
+            yield
+            return
+        if self.long >= MOST_LONG:
+            raise Refused("The server has too many requests. Ask again in a second.", 503)
+        self.long += 1
+        try:
+            async with asyncio.timeout(2 * self.limits.timeout):
+                yield
+        except TimeoutError:
+            raise Refused(f"No answer within {self.limits.timeout:g} s.", 504) from None
+        finally:
+            self.long -= 1
 
     async def _body(self, scope: Message, receive: Receive) -> bytes:
         """Return the body of a request, decompressed.
@@ -100,7 +127,7 @@ class Guard:
             return content
         if encoding != b"gzip":
             raise Refused("The Content-Encoding must be gzip, or none.")
-        return self._decompressed(content)
+        return await asyncio.to_thread(self._decompressed, content)
 
     async def _received(self, receive: Receive) -> bytes:
         """Return what a client sends."""
@@ -130,41 +157,15 @@ class Guard:
             raise Refused("The body is not what gzip writes.") from None
         if len(plain) > self.limits.max_body:
             raise self._too_large()
-        if not reader.eof:
-            raise Refused("The body is not what gzip writes: its end is missing.")
+        if not reader.eof or reader.unused_data:
+            raise Refused(
+                "The body must be one file of gzip's: with its end, and nothing after it."
+            )
         return plain
 
     def _too_large(self) -> Refused:
         """Return why a request is too large."""
         return Refused(f"A request may have {self.limits.max_body:,} bytes at most.", 413)
-
-
-class Rate:
-    """Lets so many requests a second pass, and as many at once.
-
-    Args:
-        most: Requests a second; 0 for no limit.
-    """
-
-    def __init__(self, most: float) -> None:
-        self.most = most
-        self.left = max(most, 1.0)
-        self.since = time.monotonic()
-
-    def take(self) -> None:
-        """Count a request.
-
-        Raises:
-            Refused: if there were too many.
-        """
-        if not self.most:
-            return
-        now = time.monotonic()
-        self.left = min(max(self.most, 1.0), self.left + (now - self.since) * self.most)
-        self.since = now
-        if self.left < 1:
-            raise Refused(f"The server takes {self.most:g} requests a second.", 429)
-        self.left -= 1
 
 
 def operation_of(path: str) -> str:
@@ -175,6 +176,13 @@ def operation_of(path: str) -> str:
     if path.startswith("/v1/"):
         return "metadata" if path.endswith("/metadata") else "status"
     return "page"
+
+
+def is_long(scope: Message) -> bool:
+    """Tell whether a request is answered by itself, and takes as long as it takes."""
+    path: str = scope["path"]
+    is_post: bool = scope["method"] == "POST"
+    return is_post and (path.startswith("/try") or path.endswith(":generate"))
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

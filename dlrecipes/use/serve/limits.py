@@ -1,6 +1,9 @@
 """What a server takes at most, so that no client can wear it out."""
 
+import time
 from dataclasses import dataclass
+
+from dlrecipes.use.serve.failures import Refused
 
 MEGABYTE = 1_000_000
 
@@ -24,3 +27,31 @@ class Limits:
     max_queue: int = 1000
     rate: float = 0.0
     timeout: float = 30.0
+
+
+class Rate:
+    """Lets so many requests a second pass, and as many at once.
+
+    Args:
+        most: Requests a second; 0 for no limit.
+    """
+
+    def __init__(self, most: float) -> None:
+        self.most = most
+        self.left = max(most, 1.0)
+        self.since = time.monotonic()
+
+    def take(self) -> None:
+        """Count a request.
+
+        Raises:
+            Refused: if there were too many.
+        """
+        if not self.most:
+            return
+        now = time.monotonic()
+        self.left = min(max(self.most, 1.0), self.left + (now - self.since) * self.most)
+        self.since = now
+        if self.left < 1:
+            raise Refused(f"The server takes {self.most:g} requests a second.", 429)
+        self.left -= 1

@@ -1,9 +1,12 @@
 """What Prometheus is told of a server."""
 
 import os
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import prometheus_client as prometheus
+import psutil
 from prometheus_client import multiprocess
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -38,7 +41,18 @@ def page() -> bytes:
     """Return the numbers of all processes of the server, as text."""
     if FOLDER not in os.environ:
         return prometheus.generate_latest()
+    _forget_the_dead(Path(os.environ[FOLDER]))
     registry = prometheus.CollectorRegistry()
     collector: Any = multiprocess.MultiProcessCollector  # which has no types
     collector(registry)
     return prometheus.generate_latest(registry)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Remove what processes that are gone had in flight."""
+    for file in folder.glob("gauge_live*_*.db"):
+        number = int(file.stem.rpartition("_")[2])
+        if not psutil.pid_exists(number):
+            with suppress(FileNotFoundError):  # Another process may have done so.
+                mark: Any = multiprocess.mark_process_dead  # which has no types
+                mark(number, str(folder))

@@ -45,11 +45,11 @@ class Place:
     def exports(self) -> dict[int, Path]:
         """Return the folder of each version by its number.
 
-        An export that is not in a folder of versions is numbered by when it was written, in seconds
-        since 1970, so that a later one in its place is a newer version.
+        An export that is not in a folder of versions is numbered by when it was written, in
+        milliseconds since 1970, so that a later one in its place is a newer version.
         """
         if os.path.isfile(self.path / SAVED_MODEL):
-            return {int((self.path / SAVED_MODEL).stat().st_mtime): self.path}
+            return {(self.path / SAVED_MODEL).stat().st_mtime_ns // 1_000_000: self.path}
         found = self.path.iterdir() if self.path.is_dir() else ()
         return {
             int(folder.name): folder
@@ -155,26 +155,25 @@ class Models:
     limits: Limits
     versions: dict[str, dict[int, Version]] = field(default_factory=dict)
     failed: dict[tuple[str, int], str] = field(default_factory=dict)
-    """Why a version could not be loaded, by model and number."""
+    """Why a version could not be loaded, by model and number. It is replaced, never changed: it is
+    read while `refresh` runs in a thread."""
     refreshing: threading.Lock = field(default_factory=threading.Lock)
 
     def names(self) -> list[str]:
         """Return the names of the models."""
         return [place.name for place in self.places]
 
-    def is_ready(self) -> bool:
-        """Tell whether every model has a version that answers."""
-        return all(self.versions.get(name) for name in self.names())
-
-    def refresh(self) -> None:
-        """Load new versions, and drop those whose folders are gone.
+    def refresh(self) -> bool:
+        """Load new versions, and drop those whose folders are gone; tell whether there were any.
 
         A version is replaced when the new one is in memory, and is there until its last request is
         answered.
         """
         with self.refreshing:
+            before = dict(self.versions)
             for place in self.places:
                 self._refresh(place)
+            return self.versions != before
 
     def _refresh(self, place: Place) -> None:
         """Load the new versions of a model, and drop the old ones."""
@@ -184,6 +183,11 @@ class Models:
         except OSError as error:
             LOG.warning("%s cannot be read: %s", place.path, error.strerror)
             return
+        self.failed = {
+            (name, number): why
+            for (name, number), why in self.failed.items()
+            if name != place.name or number in exports
+        }
         loaded = {
             number: before.get(number) or self._load(place, number, path)
             for number, path in exports.items()
@@ -200,9 +204,9 @@ class Models:
             reason = shortened(str(error))
             if self.failed.get((place.name, number)) != reason:
                 LOG.warning("%s version %s cannot be loaded: %s", place.name, number, reason)
-            self.failed[place.name, number] = reason
+            self.failed = {**self.failed, (place.name, number): reason}
             return None
-        self.failed.pop((place.name, number), None)
+        self.failed = {key: why for key, why in self.failed.items() if key != (place.name, number)}
         LOG.info("Loaded %s version %s", place.name, number)
         return Version(number, loaded, Batches(self.limits), place.trust)
 

@@ -1,7 +1,9 @@
 """TensorFlow Serving's REST interface: the same paths, and the same JSON."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
@@ -24,7 +26,10 @@ from dlrecipes.use.serve.tensors import (
 PLACES = ("", "/versions/{version}", "/labels/{label}")
 """How an address names a version: the newest, one by its number, one by its label."""
 JSON = "application/json"
+LARGE = 256 * 1024
+"""Bytes of a body from which on it is read in a thread, so that others are answered meanwhile."""
 Answer = Callable[[Version, bytes], Awaitable[dict[str, Any]]]
+Read = TypeVar("Read")
 
 
 class Plain(APIRoute):
@@ -118,7 +123,7 @@ def _generator(models: Models) -> Callable[[Request], Awaitable[Response]]:
 
     async def post(request: Request) -> Response:
         version = _found(models, request)
-        return await generate(version, parsed(await request.body()))
+        return await generate(version, await read(await request.body(), parsed))
 
     return post
 
@@ -136,9 +141,14 @@ def _getter(
     return get
 
 
+async def read(body: bytes, reader: Callable[[bytes], Read]) -> Read:
+    """Return what a body holds."""
+    return reader(body) if len(body) < LARGE else await asyncio.to_thread(reader, body)
+
+
 async def predict(version: Version, body: bytes) -> dict[str, Any]:
     """Return the outputs of a signature."""
-    arrays, rows, signature = _inputs(version, body)
+    arrays, rows, signature = await read(body, partial(_inputs, version))
     return answer_document(await version.batches.answer(signature, arrays), rows=rows)
 
 
@@ -169,10 +179,15 @@ async def regress(version: Version, body: bytes) -> dict[str, Any]:
 
 async def _of_examples(version: Version, body: bytes) -> tuple[dict[str, Array], Signature]:
     """Return the outputs for the examples of a request, and the signature that gave them."""
+    arrays, signature = await read(body, partial(_examples, version))
+    return await version.batches.answer(signature, arrays), signature
+
+
+def _examples(version: Version, body: bytes) -> tuple[dict[str, Array], Signature]:
+    """Return the examples of a request as inputs, and the signature that takes them."""
     document = parsed(body)
     signature = version.loaded.signature(signature_name(document))
-    arrays = examples.arrays(examples.given(document), signature)
-    return await version.batches.answer(signature, arrays), signature
+    return examples.arrays(examples.given(document), signature), signature
 
 
 VERBS: dict[str, Answer] = {"predict": predict, "classify": classify, "regress": regress}

@@ -22,26 +22,28 @@ from tensorflow_serving.apis import (
 from dlrecipes.datasets.storage import Array
 from dlrecipes.use.serve import examples, metrics
 from dlrecipes.use.serve.failures import Refused
-from dlrecipes.use.serve.limits import Limits
+from dlrecipes.use.serve.limits import Rate
 from dlrecipes.use.serve.models import Models, Version
 from dlrecipes.use.serve.signatures import Signature
 from dlrecipes.use.serve.status import states
 
 LOG = logging.getLogger("dlrecipes.serve")
+FAILED = "The server failed: its log says why."
 Handler = Callable[[Any, Any], Awaitable[Any]]
 
 
-async def started(models: Models, limits: Limits, address: str) -> Any:
+async def started(models: Models, rate: Rate, address: str) -> Any:
     """Return a gRPC server that listens on an address.
 
     Raises:
         RuntimeError: if it cannot listen there.
     """
-    server = grpc.aio.server(options=[("grpc.max_receive_message_length", limits.max_body)])
+    options = [("grpc.max_receive_message_length", models.limits.max_body)]
+    server = grpc.aio.server(options=options)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(models, limits), server
+        PredictionService(models, rate), server
     )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models, rate), server)
     server.add_insecure_port(address)
     await server.start()
     return server
@@ -52,13 +54,22 @@ def answered(operation: str) -> Callable[[Handler], Callable[..., Awaitable[Any]
 
     def wrapped(handler: Handler) -> Callable[..., Awaitable[Any]]:
         async def call(self: Any, request: Any, context: Any) -> Any:
-            begun, status = time.perf_counter(), "OK"
+            begun, status = time.perf_counter(), "CANCELLED"
+            metrics.IN_FLIGHT.inc()
             try:
-                return await handler(self, request)
+                self.rate.take()
+                answer = await handler(self, request)
+                status = "OK"
+                return answer
             except Refused as error:
                 status = error.code
                 await context.abort(getattr(grpc.StatusCode, status), error.message)
+            except Exception:
+                status = "INTERNAL"
+                LOG.exception("%s over gRPC could not be answered.", operation)
+                await context.abort(grpc.StatusCode.INTERNAL, FAILED)
             finally:
+                metrics.IN_FLIGHT.dec()
                 metrics.REQUESTS.labels("grpc", operation, status).inc()
                 metrics.LATENCY.labels("grpc", operation).observe(time.perf_counter() - begun)
 
@@ -84,12 +95,12 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     Args:
         models: The models.
-        limits: How they are served.
+        rate: Counts requests.
     """
 
-    def __init__(self, models: Models, limits: Limits) -> None:
+    def __init__(self, models: Models, rate: Rate) -> None:
         self.models = models
-        self.limits = limits
+        self.rate = rate
 
     @answered("predict")
     async def Predict(self, request: Any) -> Any:
@@ -97,7 +108,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         version = found(self.models, request.model_spec)
         signature = version.loaded.signature(request.model_spec.signature_name)
         arrays = {
-            name: tensor_array(tensor, signature, name, self.limits.max_body)
+            name: tensor_array(tensor, signature, name, self.models.limits.max_body)
             for name, tensor in request.inputs.items()
         }
         outputs = await version.batches.answer(signature, arrays)
@@ -200,10 +211,12 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
     Args:
         models: The models.
+        rate: Counts requests.
     """
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, rate: Rate) -> None:
         self.models = models
+        self.rate = rate
 
     @answered("status")
     async def GetModelStatus(self, request: Any) -> Any:

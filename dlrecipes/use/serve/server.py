@@ -6,6 +6,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,11 +45,13 @@ class Served:
         from dlrecipes.system.backend import load_tensorflow
         from dlrecipes.use.serve.app import application
         from dlrecipes.use.serve.guard import Guard
+        from dlrecipes.use.serve.limits import Rate
         from dlrecipes.use.serve.models import Models
 
         load_tensorflow()
         models = Models(self.places, self.labels, self.limits)
-        return Guard(application(models, self.limits, self.grpc), self.limits)
+        rate = Rate(self.limits.rate)
+        return Guard(application(models, rate, self.grpc), self.limits, rate)
 
 
 class Connection(HttpToolsProtocol):
@@ -106,25 +109,32 @@ class Connection(HttpToolsProtocol):
             super().shutdown()
 
 
-def listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int, flag: str = "--port") -> socket.socket:
     """Return a socket that listens.
+
+    Args:
+        host: The address.
+        port: The port; 0 for any free one.
+        flag: What chooses another port.
 
     Raises:
         InputError: if it cannot.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        opened = socket.socket(family)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind((host, port))
-        opened.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        with ExitStack() as failing:
+            opened = failing.enter_context(socket.socket(family))
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind((host, port))
+            opened.listen(BACKLOG)
+            opened.set_inheritable(True)
+            failing.pop_all()
+            return opened
+    except OSError as error:
         raise InputError(
-            f"{host}, port {port} cannot be listened on: {reason}.", "Choose another --port."
+            f"{host}, port {port} cannot be listened on: {error.strerror or error}.",
+            f"Choose another {flag}.",
         ) from None
-    opened.set_inheritable(True)
-    return opened
 
 
 def run(served: Served, opened: socket.socket, workers: int) -> None:

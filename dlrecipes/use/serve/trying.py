@@ -8,15 +8,16 @@ character at a time, as server-sent events.
 
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from fastapi import APIRouter, Body, Header, HTTPException
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from dlrecipes.datasets.examples import Examples, Rows, Source
 from dlrecipes.datasets.own.files import shortened
-from dlrecipes.errors import InputError
+from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.tasks.base import Inputs, PredictOptions, Task
 from dlrecipes.tasks.inputs.image import INVERTED
 from dlrecipes.tasks.inputs.text import text_array
@@ -24,6 +25,7 @@ from dlrecipes.tasks.pictures import png_url
 from dlrecipes.use.explain.parts import joined, words_of
 from dlrecipes.use.predict import answered
 from dlrecipes.use.serve.generation import EVENTS, RANGES, events
+from dlrecipes.use.serve.tensors import parsed
 
 FILES = {
     "page.css": "text/css",
@@ -81,11 +83,12 @@ class Models(Protocol):
         """Return the newest version of a model; None if there is no such model."""
 
 
-def router(models: Models) -> APIRouter:
+def router(models: Models, timeout: float) -> APIRouter:
     """Return the routes of the page.
 
     Args:
         models: The models that are served, as they are at each request.
+        timeout: Seconds that a text may take.
     """
     routes = APIRouter(include_in_schema=False)
     _add_page(routes)
@@ -105,12 +108,12 @@ def router(models: Models) -> APIRouter:
         return JSONResponse(description(name, find(name)), headers=HEADERS)
 
     @routes.post("/try/{name}")
-    def answer(
-        name: str,
-        posted: Annotated[dict[str, Any], Body()],
-        accept: Annotated[str, Header()] = "",
-    ) -> Response:
-        return _answer(find(name), posted, streams=accept == EVENTS)
+    async def answer(name: str, request: Request) -> Response:
+        body = await request.body()
+        model, posted = await run_in_threadpool(lambda: (find(name), parsed(body)))
+        if model.task.answer.display.kind == "text" and request.headers.get("accept") == EVENTS:
+            return await run_in_threadpool(_stream, model, posted, timeout)
+        return await run_in_threadpool(_answer, model, posted)
 
     return routes
 
@@ -135,18 +138,21 @@ def _file(name: str, media_type: str) -> Response:
     return Response(content, media_type=media_type, headers=HEADERS)
 
 
-def _answer(model: Tried, posted: Mapping[str, Any], *, streams: bool) -> Response:
-    """Return the answer to what was posted; a text that continues a prompt as it is written."""
+def _answer(model: Tried, posted: Mapping[str, Any]) -> Response:
+    """Return the answer to what was posted."""
+    inputs, options = given(model, posted.get("input")), chosen(model, posted.get("options"))
+    found = answer_of(model, inputs, options)
     try:
-        inputs = given(model, posted.get("input"))
-        options = chosen(model, posted.get("options"))
-        if streams and model.task.answer.display.kind == "text":
-            characters = model.stream(str(np.asarray(inputs.features)[0]), options)
-            return StreamingResponse(events(characters), media_type=EVENTS, headers=HEADERS)
-        return JSONResponse(answer_of(model, inputs, options), headers=HEADERS)
-    except InputError as error:
-        sentence = " ".join(filter(None, [error.message, error.hint]))
-        return JSONResponse({"error": sentence}, 400, HEADERS)
+        return JSONResponse(found, headers=HEADERS)
+    except ValueError:  # JSON has no such numbers, and a page could not show them.
+        raise DlrecipesError("The model's answer is not a finite number.") from None
+
+
+def _stream(model: Tried, posted: Mapping[str, Any], timeout: float) -> Response:
+    """Return the text that continues the prompt that was posted, as it is written."""
+    inputs, options = given(model, posted.get("input")), chosen(model, posted.get("options"))
+    characters = model.stream(str(np.asarray(inputs.features)[0]), options)
+    return StreamingResponse(events(characters, timeout), media_type=EVENTS, headers=HEADERS)
 
 
 def description(name: str, model: Tried) -> dict[str, Any]:
