@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -84,14 +85,17 @@ def served(*words: str | Path, grpc: bool = False) -> Iterator[Server]:
     """Give the block a server, once every model can answer; it must end well afterwards."""
     grpc_port = free_port() if grpc else 0
     command = [COMMAND, "serve", *map(str, words), "--port", "0", "--grpc-port", str(grpc_port)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
-    ) as process:
+    with (
+        tempfile.TemporaryFile("w+") as log,  # A pipe would fill, and then the server would wait.
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment()
+        ) as process,
+    ):
         assert process.stdout is not None
-        assert process.stderr is not None
         found = next(filter(None, map(ADDRESS.search, process.stdout)), None)
         if found is None:
-            raise AssertionError(process.stderr.read())
+            log.seek(0)
+            raise AssertionError(log.read())
         server = Server(process, int(found[1]), grpc_port)
         try:
             assert server.ask("GET", "/readyz", timeout=300).status == 200

@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 from serving import Server, served, write_toys
-from support import MNIST, environment
+from support import MNIST, TEXT, environment
 
 pytestmark = pytest.mark.long
 HALF = "/v1/models/half_plus:predict"
 SENSORS = "/v1/models/sensors:predict"
 IMAGES = f"/v1/models/{MNIST}:predict"
 CLASSIFY, REGRESS = "/v1/models/half_plus:classify", "/v1/models/half_plus:regress"
-GENERATE, TRY = "/v1/models/half_plus:generate", f"/try/{MNIST}"
+GENERATE, TRY, TRY_TEXT = f"/v1/models/{TEXT}:generate", f"/try/{MNIST}", f"/try/{TEXT}"
 BODY_LIMIT = 2_000_000
 TIMEOUT = 10
 
@@ -33,7 +33,8 @@ def server(
     tmp_path_factory: pytest.TempPathFactory, run_of: Callable[[str], dict[str, Any]]
 ) -> Iterator[Server]:
     toys = write_toys(tmp_path_factory.mktemp("toys"))
-    words = [toys / "half_plus", toys / "sensors", run_of(MNIST)["path"]]
+    runs = [run_of(one)["path"] for one in (MNIST, TEXT)]
+    words = [toys / "half_plus", toys / "sensors", *runs]
     with served(*words, "--max-body-mb", "2", "--timeout", str(TIMEOUT)) as started:
         yield started
 
@@ -116,6 +117,8 @@ PREDICT = [
     '{"instances": ["\\ud800"]}',
     '{"instances": [1.0], "a": "' + "\\u0000" * 100,
     b'{"instances": ["\xff\xfe"]}',
+    '{"signature_name": "\\ud800", "instances": [NaN]}',
+    '{"instances": [{"\\ud800": NaN}]}',
     b"\xff\xfe{\x00}\x00",
     b"\x00" * 1000,
     b"\x1f\x8b" + bytes(100),
@@ -161,13 +164,20 @@ OTHERS: list[tuple[str, str, Any]] = [
     ("POST", REGRESS, {"signature_name": "tensorflow/serving/regress", "examples": [{}]}),
     ("POST", GENERATE, {}),
     ("POST", GENERATE, {"prompt": 1}),
-    ("POST", GENERATE, {"prompt": "a"}),
+    ("POST", "/v1/models/half_plus:generate", {"prompt": "a"}),
+    ("POST", GENERATE, {"prompt": "\ud800"}),
+    ("POST", GENERATE, {"prompt": "a", "more": 1}),
     ("POST", GENERATE, {"prompt": "a", "length": 10**9}),
     ("POST", GENERATE, {"prompt": "a", "temperature": "hot"}),
     ("POST", TRY, {}),
-    ("POST", TRY, {"input": {"image": "data:image/png;base64,AAAA"}}),
-    ("POST", TRY, {"input": {"image": png(30_000, 30_000)}}),
-    ("POST", TRY, {"input": {"image": "data:image/png;base64," + png(30_000, 30_000)}}),
+    ("POST", TRY, {"input": {"file": {"name": "a.png", "content": "AAAA"}}}),
+    ("POST", TRY, {"input": {"file": {"name": "a.png", "content": "%"}}}),
+    ("POST", TRY, {"input": {"file": {"name": "a.png", "content": png(30_000, 30_000)}}}),
+    ("POST", TRY, {"input": {"file": {"name": "../../etc/passwd", "content": ""}}}),
+    ("POST", TRY, {"input": {"file": {"name": "\ud800.png", "content": "AAAA"}}}),
+    ("POST", TRY, {"input": {"example": 0}, "options": {"\ud800": 1}}),
+    ("POST", TRY_TEXT, {"input": {"text": "\ud800"}}),
+    ("POST", TRY_TEXT, {"input": {"text": "a"}, "options": {"length": 10**9}}),
     ("POST", TRY, {"input": {"example": 10**30}}),
     ("POST", TRY, {"input": "/etc/passwd"}),
     ("GET", "/v1/models/..%2f..%2f..%2fetc%2fpasswd", None),

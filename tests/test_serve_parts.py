@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
@@ -145,6 +146,29 @@ def test_a_model_that_fails_answers_everybody_and_goes_on() -> None:
     assert calls == [2, 1, 1, 2]
     assert str(first) == str(second) == "out of memory"
     assert third["y"].tolist() == [1, 1]
+
+
+def test_too_many_requests_and_too_slow_ones_are_refused() -> None:
+    ends = threading.Event()
+
+    def waits(x: Any) -> Mapping[str, Any]:
+        ends.wait()
+        return {"y": x}
+
+    async def all_asked() -> None:
+        batches = Batches(Limits(max_queue=1, max_wait=0, timeout=0.2))
+        arrays = {"x": np.zeros(1, np.float32)}
+        first = asyncio.ensure_future(batches.answer(one_input(waits), arrays))
+        await asyncio.sleep(0)  # It waits now.
+        with pytest.raises(Refused, match="too many") as error:
+            await batches.answer(one_input(waits), arrays)
+        assert error.value.status == 503
+        with pytest.raises(Refused, match=r"within 0\.2 s") as error:
+            await first
+        assert error.value.status == 504
+        ends.set()
+
+    asyncio.run(all_asked())
 
 
 def test_who_gave_up_waits_no_longer_and_leaves_the_queue_alive() -> None:
@@ -329,7 +353,7 @@ def test_what_a_killed_process_had_in_flight_is_not_counted(
 def test_a_port_that_is_taken_leaves_no_socket_open() -> None:
     with listening("127.0.0.1", 0) as opened:
         port = opened.getsockname()[1]
-        with pytest.raises(InputError, match="cannot be listened on") as error:
+        with pytest.raises(InputError, match="Cannot listen on") as error:
             listening("127.0.0.1", port, "--grpc-port")
         assert error.value.hint == "Choose another --grpc-port."
         with socket.create_connection(("127.0.0.1", port), timeout=10):

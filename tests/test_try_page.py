@@ -329,7 +329,7 @@ def test_a_text_streams_in_and_is_what_predict_writes(
     tab.page.get_by_label("temperature").fill("0.5")
     tab.page.get_by_label("seed").fill("7")
     tab.page.evaluate(GROWTH)
-    tab.page.get_by_role("button", name="Write on").click()
+    tab.page.get_by_role("button", name="Continue").click()
     tab.page.locator("#written").wait_for()
     tab.settle()
     flags = ("--length", "60", "--temperature", "0.5", "--seed", "7")
@@ -338,13 +338,13 @@ def test_a_text_streams_in_and_is_what_predict_writes(
     lengths = tab.page.evaluate("window.lengths")
     assert len(set(lengths)) > 10, "it comes a few characters at a time"
     tab.page.get_by_label("length").fill("2000")
-    tab.page.get_by_role("button", name="Write on").click()
+    tab.page.get_by_role("button", name="Continue").click()
     tab.page.locator("#written", has_text=re.compile("She was ...")).wait_for()
     tab.page.get_by_role("button", name="Stop").click()
     tab.settle()
     assert 8 < len(tab.page.locator("#written").text_content()) < 2008
     tab.page.get_by_label("length").fill("5000")
-    tab.page.get_by_role("button", name="Write on").click()
+    tab.page.get_by_role("button", name="Continue").click()
     tab.page.get_by_text("length must be a number from 1 to 2000").wait_for()
     tab.said[:] = [line for line in tab.said if "400" not in line]
 

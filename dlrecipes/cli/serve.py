@@ -61,33 +61,37 @@ def serve(
             help="Label for a version, such as stable=3. Can be given again.",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that answer.")] = 1,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Number of worker processes.")
+    ] = 1,
     max_batch: Annotated[
-        int, typer.Option("--max-batch", min=1, help="Rows answered together at most.")
+        int, typer.Option("--max-batch", min=1, help="Maximum number of rows in a batch.")
     ] = 32,
     max_wait_ms: Annotated[
         float, typer.Option("--max-wait-ms", min=0, help="Milliseconds to wait for a full batch.")
     ] = 2.0,
     max_body_mb: Annotated[
-        int, typer.Option("--max-body-mb", min=1, help="Megabytes of a request at most.")
+        int, typer.Option("--max-body-mb", min=1, help="Largest request body in megabytes.")
     ] = 32,
     max_queue: Annotated[
-        int, typer.Option("--max-queue", min=1, help="Requests that wait at most.")
+        int, typer.Option("--max-queue", min=1, help="Maximum number of waiting requests.")
     ] = 1000,
     rate: Annotated[
         float,
-        typer.Option("--rate", min=0, help="Requests a second and process; 0 for no limit."),
+        typer.Option(
+            "--rate", min=0, help="Maximum requests per second, per process; 0 for no limit."
+        ),
     ] = 0.0,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="Seconds that a request may take.")
+        float, typer.Option("--timeout", min=0.1, help="Time limit of a request in seconds.")
     ] = 30.0,
     trust_recipe: options.TrustRecipe = False,
     runs_dir: options.RunsDir = options.RUNS_DIR,
 ) -> None:
     """Serve models over HTTP and gRPC, as TensorFlow Serving does, with a page to try them.
 
-    A run is exported first. SIGTERM or Ctrl-C ends it, after all requests are answered. Needs
-    FastAPI and uvicorn: pip install 'dlrecipes[serve]'
+    Exports a run first if need be. On SIGTERM or Ctrl-C, answers the requests in flight and stops.
+    Needs FastAPI and uvicorn: pip install 'dlrecipes[serve]'
     """
     require_extra()
     places = found_places(models, runs_dir, trust=trust_recipe)
@@ -151,7 +155,7 @@ def _checked_name(path: Path) -> str:
     """Return what the model in a folder is called."""
     name = path.resolve().name
     if not MODEL_NAME.fullmatch(name):
-        raise InputError(f"{name!r} cannot be part of an address.", f"Name it: NAME={path}")
+        raise InputError(f"{name!r} cannot be part of a URL.", f"Name it: NAME={path}")
     return name
 
 

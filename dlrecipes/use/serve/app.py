@@ -125,7 +125,7 @@ def _add_health(app: FastAPI, models: Models) -> None:
     async def readyz() -> Response:
         lacking = [name for name in models.names() if not models.versions.get(name)]
         if lacking:
-            return _error(f"There is no version of {', '.join(lacking)}.", 503)
+            return _error(f"No version of {', '.join(lacking)} is loaded.", 503)
         return Response(written({"status": "ok"}), media_type="application/json")
 
     @app.get("/metrics", summary="Numbers for Prometheus.", response_class=Response)

@@ -77,7 +77,7 @@ def _column(name: str, rows: Sequence[Mapping[str, Feature]], signature: Signatu
     if shape.count(None) <= 1 or shape[1:].count(None) == 0:
         axes = tuple(size or 1 for size in shape[1:])
         if int(np.prod(axes)) != sizes.pop():
-            raise Refused(f"The feature {name} must have {int(np.prod(axes))} values an example.")
+            raise Refused(f"The feature {name} must have {int(np.prod(axes))} values per example.")
         return array.reshape((len(rows), *axes))
     return array.reshape((len(rows), -1))
 

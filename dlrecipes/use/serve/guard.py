@@ -154,13 +154,11 @@ class Guard:
         try:
             plain = reader.decompress(content, self.limits.max_body + 1)
         except zlib.error:
-            raise Refused("The body is not what gzip writes.") from None
+            raise Refused("The body is not valid gzip.") from None
         if len(plain) > self.limits.max_body:
             raise self._too_large()
         if not reader.eof or reader.unused_data:
-            raise Refused(
-                "The body must be one file of gzip's: with its end, and nothing after it."
-            )
+            raise Refused("The body must be one gzip file, complete and with nothing after it.")
         return plain
 
     def _too_large(self) -> Refused:

@@ -135,7 +135,7 @@ def streamed(loaded: Loaded, prompt: str, options: PredictOptions) -> Iterator[s
     """
     signatures = loaded.signatures
     if not {"generate_start", "generate_step"} <= set(signatures):
-        raise Refused("This model does not write text. Use :predict")
+        raise Refused("This model does not write text. Use :predict.")
     start, step = signatures["generate_start"].function, signatures["generate_step"].function
     return stream(lambda inputs: start(**inputs), lambda inputs: step(**inputs), prompt, options)
 

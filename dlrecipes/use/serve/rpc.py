@@ -200,7 +200,7 @@ def tensor_array(tensor: Any, signature: Signature, name: str, most: int) -> Arr
     try:
         array = tf.make_ndarray(tensor)
     except (TypeError, ValueError, DecodeError):
-        raise Refused(f"The input {name} is no tensor of its shape and type.") from None
+        raise Refused(f"The input {name} is not a valid tensor.") from None
     if array.dtype != wanted:
         raise Refused(f"The input {name} must be of the type {wanted}, not {array.dtype}.")
     return np.asarray(array)

@@ -132,7 +132,7 @@ def listening(host: str, port: int, flag: str = "--port") -> socket.socket:
             return opened
     except OSError as error:
         raise InputError(
-            f"{host}, port {port} cannot be listened on: {error.strerror or error}.",
+            f"Cannot listen on {host}, port {port}: {error.strerror or error}.",
             f"Choose another {flag}.",
         ) from None
 

@@ -82,7 +82,7 @@ class Signature:
                 )
         rows = {len(arrays[name]) for name, form in self.inputs.items() if form.has_rows}
         if self.has_rows and len(rows) != 1:
-            raise Refused("All inputs must have as many rows.")
+            raise Refused("All inputs must have the same number of rows.")
 
     def call(self, arrays: Arrays) -> dict[str, Array]:
         """Return the outputs for inputs by name.

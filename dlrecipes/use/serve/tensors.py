@@ -147,9 +147,9 @@ def flattened(value: Any, name: str) -> tuple[Sequence[Any], tuple[int, ...]]:
     shape: list[int] = []
     while level and type(level[0]) is list:
         if len(shape) == MOST_AXES:
-            raise Refused(f"The input {name} has more than {MOST_AXES} lists in each other.")
+            raise Refused(f"The input {name} is nested more than {MOST_AXES} levels deep.")
         if not all(type(one) is list for one in level):
-            raise Refused(f"The input {name} has a value beside a list.")
+            raise Refused(f"The input {name} mixes lists and values on one level.")
         sizes = set(map(len, level))
         if len(sizes) != 1:
             raise Refused(f"The input {name} has lists of different lengths: {sorted(sizes)[:5]}.")
@@ -195,11 +195,11 @@ def numbers(flat: Sequence[Any], dtype: np.dtype[Any], name: str) -> Array:
             return np.array(flat, dtype)
         array = np.array(flat, np.float64)
     except (OverflowError, ValueError):
-        raise Refused(f"The input {name} has a number that {dtype} does not hold.") from None
+        raise Refused(f"The input {name} has a number out of range for {dtype}.") from None
     with np.errstate(over="ignore"):
         narrow = array.astype(dtype)
     if dtype.itemsize < 8 and np.any(np.isinf(narrow) & np.isfinite(array)):
-        raise Refused(f"The input {name} has a number that {dtype} does not hold.")
+        raise Refused(f"The input {name} has a number out of range for {dtype}.")
     return narrow
 
 

@@ -45,8 +45,8 @@ function wordByWord(words, label) {
   });
   return make('div', { className: 'words' },
     make('p', { className: 'quiet' },
-      `Blue words speak for ${label}, orange ones against it: without them, the probability falls or rises. `
-      + 'Dashed words are not in the training data.'),
+      `Blue words raise the probability of ${label}, orange words lower it. `
+      + 'Words underlined with dashes are not in the training data.'),
     make('p', { id: 'words' }, ...spans));
 }
 

@@ -4,7 +4,7 @@ import { displays } from './answers.js';
 import { make } from './make.js';
 import { widgets } from './widgets.js';
 
-const GONE = 'The server does not answer. Start it again with: dlrecipes try';
+const GONE = 'The server does not answer. Start it again with: dlrecipes try RUN';
 const PAUSE = 60; // milliseconds between what you do and the question to the server
 const at = id => document.getElementById(id);
 

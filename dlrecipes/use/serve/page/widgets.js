@@ -18,7 +18,7 @@ function canvas(about, give, say) {
   });
   const waiting = make('p', { className: 'quiet' }, 'Draw with mouse, pen or finger.');
   const drawing = new Drawing(sheet, about, () => {
-    waiting.textContent = drawing.isEmpty ? 'Draw with mouse, pen or finger.' : 'Go on drawing: the answer follows.';
+    waiting.textContent = drawing.isEmpty ? 'Draw with mouse, pen or finger.' : 'Keep drawing: the answer updates as you draw.';
     if (drawing.isEmpty) give(null);
     else give(() => ({ file: { name: 'drawing.png', content: drawing.picture() } }));
   });
@@ -54,7 +54,7 @@ function textarea(about, give) {
 
 function prompt(about, give, say, options) {
   const box = make('textarea', { id: 'text', rows: 4, placeholder: 'Begin a text' });
-  const write = make('button', { type: 'button', className: 'main' }, 'Write on');
+  const write = make('button', { type: 'button', className: 'main' }, 'Continue');
   const values = optionFields(options);
   const begin = () => {
     if (box.value) give.once({ text: box.value }, values.read());
