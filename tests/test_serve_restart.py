@@ -122,6 +122,14 @@ def test_what_is_in_flight_is_answered_after_sigterm(toys: Path) -> None:
         assert server.process.wait(60) == 0
 
 
+def test_a_call_that_does_not_end_keeps_no_server_alive(toys: Path) -> None:
+    with served(toys / "sensors", "--timeout", "0.5") as server:
+        document = {"signature_name": "slow", "inputs": {"count": 2_000_000_000}}
+        assert server.post("/v1/models/sensors:predict", document).status == 504
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+
+
 def test_a_killed_worker_costs_what_it_had_in_flight_and_comes_back(toys: Path) -> None:
     with served(toys / "half_plus", "--workers", "2") as server:
         workers = serving(server)

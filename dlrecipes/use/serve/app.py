@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import logging
+import os
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -18,6 +20,8 @@ from dlrecipes.use.serve.tensors import written
 
 POLL = 2.0
 """Seconds between two looks for new versions."""
+LEAVE = 5.0
+"""Seconds after the last answer in which the process ends, whatever still runs."""
 LOG = logging.getLogger("dlrecipes.serve")
 
 
@@ -58,6 +62,10 @@ async def _alive(models: Models, rate: Rate, grpc: str | None) -> AsyncIterator[
     polling.cancel()
     if server:
         await server.stop(models.limits.timeout)
+    # Python would wait for calls that nobody waits for: TensorFlow cannot be interrupted.
+    leaving = threading.Timer(LEAVE, os._exit, (0,))
+    leaving.daemon = True
+    leaving.start()
 
 
 async def _poll(models: Models) -> None:

@@ -47,38 +47,8 @@ def router(models: Models) -> APIRouter:
     """Return the paths under `/v1`."""
     app = APIRouter(route_class=Plain)
     for place in PLACES:
-        base = f"/v1/models/{{name}}{place}"
-        for verb, answer in VERBS.items():
-            app.add_api_route(
-                f"{base}:{verb}",
-                _poster(models, answer),
-                methods=["POST"],
-                operation_id=f"{verb}{_suffix(place)}",
-                summary=SUMMARIES[verb],
-                openapi_extra=_described(place, REQUESTS[verb]),
-            )
-        app.add_api_route(
-            f"{base}:generate",
-            _generator(models),
-            methods=["POST"],
-            operation_id=f"generate{_suffix(place)}",
-            summary="Continue a text; it comes a character at a time, as server-sent events.",
-            openapi_extra=_described(place, REQUESTS["generate"]),
-        )
-        app.add_api_route(
-            f"{base}/metadata",
-            _getter(models, status.metadata),
-            operation_id=f"metadata{_suffix(place)}",
-            summary="What the signatures of a model take and return.",
-            openapi_extra=_described(place),
-        )
-        app.add_api_route(
-            base,
-            _getter(models, status.model_status),
-            operation_id=f"status{_suffix(place)}",
-            summary="Which versions of a model there are.",
-            openapi_extra=_described(place),
-        )
+        _add_verbs(app, models, place)
+        _add_descriptions(app, models, place)
 
     @app.api_route("/v1/{path:path}", methods=["GET", "POST"], include_in_schema=False)
     async def malformed(request: Request) -> Response:
@@ -86,6 +56,33 @@ def router(models: Models) -> APIRouter:
         raise Refused(f"Malformed request: {request.method} {path[:200]}")
 
     return app
+
+
+def _add_verbs(app: APIRouter, models: Models, place: str) -> None:
+    """Add what models answer with, for one way to name a version."""
+    posters = {verb: _poster(models, answer) for verb, answer in VERBS.items()}
+    for verb, post in {**posters, "generate": _generator(models)}.items():
+        app.add_api_route(
+            f"/v1/models/{{name}}{place}:{verb}",
+            post,
+            methods=["POST"],
+            operation_id=f"{verb}{_suffix(place)}",
+            summary=SUMMARIES[verb],
+            openapi_extra=_described(place, REQUESTS[verb]),
+        )
+
+
+def _add_descriptions(app: APIRouter, models: Models, place: str) -> None:
+    """Add what is told of a model, for one way to name a version."""
+    described = {"metadata": ("/metadata", status.metadata), "status": ("", status.model_status)}
+    for name, (end, describe) in described.items():
+        app.add_api_route(
+            f"/v1/models/{{name}}{place}{end}",
+            _getter(models, describe),
+            operation_id=f"{name}{_suffix(place)}",
+            summary=SUMMARIES[name],
+            openapi_extra=_described(place),
+        )
 
 
 def _suffix(place: str) -> str:
@@ -195,6 +192,9 @@ SUMMARIES = {
     "predict": "Call a signature of a model, with inputs in rows or in columns.",
     "classify": "Return the classes of examples, with their probabilities.",
     "regress": "Return a number for each of some examples.",
+    "generate": "Continue a text; it comes a character at a time, as server-sent events.",
+    "metadata": "What the signatures of a model take and return.",
+    "status": "Which versions of a model there are.",
 }
 _EXAMPLES = {
     "type": "object",
