@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import pytest
 from support import mnist_test_images
-from toy_models import write_half_plus
 
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import find_task
@@ -304,6 +303,8 @@ def test_what_the_page_is_told_of_mistakes_is_a_sentence() -> None:
 def test_versions_that_were_dropped_are_forgotten_and_their_memory_is_freed(
     tmp_path: Path,
 ) -> None:
+    from toy_models import write_half_plus  # It imports TensorFlow.
+
     write_half_plus(tmp_path / "half" / "1", 1.0)
     (tmp_path / "half" / "2").mkdir()
     (tmp_path / "half" / "2" / "saved_model.pb").write_bytes(b"damaged")
