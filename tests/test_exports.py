@@ -220,6 +220,41 @@ def test_encoded_images_of_any_size_get_the_probabilities_of_predict(
     assert np.abs(np.array(json.loads(shown.out)) - expected).max() <= 0.02
 
 
+REFUSED = """
+import json, sys
+import tensorflow as tf
+loaded = tf.saved_model.load(sys.argv[1])
+for name in sys.argv[2:]:
+    try:
+        loaded.signatures["serving_bytes"](image_bytes=tf.constant([open(name, "rb").read()]))
+    except tf.errors.InvalidArgumentError as error:
+        print(name, " ".join(error.message.split()))
+"""
+
+
+@pytest.mark.long
+def test_an_image_that_memory_does_not_hold_is_refused_before_it_is_decoded(
+    export: Export, tmp_path: Path
+) -> None:
+    picture = draw((64, 64), "L", 255, 0)
+    for name in ("good.png", "no.gif", "cut.png", "vast.png", "vast.jpg"):
+        picture.save(tmp_path / name)
+    content = (tmp_path / "vast.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(content[:20])
+    wide = (23_000).to_bytes(4, "big")
+    (tmp_path / "vast.png").write_bytes(content[:16] + wide + wide + content[24:])
+    content = (tmp_path / "vast.jpg").read_bytes()
+    place = content.index(b"\xff\xc0") + 5  # The height and the width of a frame.
+    vast = content[:place] + wide[2:] * 2 + content[place + 4 :]
+    (tmp_path / "vast.jpg").write_bytes(vast)
+    names = ("good.png", "no.gif", "cut.png", "vast.png", "vast.jpg")
+    shown = run_python(REFUSED, export(MNIST, "saved-model").document["path"], *names, cwd=tmp_path)
+    said = dict(line.split(" ", 1) for line in shown.out.splitlines())
+    assert set(said) == set(names[1:])
+    assert all("must be a PNG or JPEG file" in said[name] for name in ("no.gif", "cut.png"))
+    assert all("has too many pixels" in said[name] for name in ("vast.png", "vast.jpg"))
+
+
 TFSM = """
 import sys
 import numpy as np
