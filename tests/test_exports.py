@@ -25,6 +25,9 @@ from support import (
     sample_table,
 )
 
+from dlrecipes.errors import InputError
+from dlrecipes.use.export.proof import read_export
+
 RunOf = Callable[[str], dict[str, Any]]
 Export = Callable[..., Outcome]
 RUNTIMES = {"litert": "ai_edge_litert", "onnx": "onnxruntime", "openvino": "openvino"}
@@ -154,6 +157,24 @@ def test_a_quantized_export_is_smaller_and_says_how_far_it_is_from_predict(
     said = json.loads((Path(exported["path"]) / "export.json").read_text("utf-8"))
     assert said["calibration"] == ("200 training rows" if quantization == "int8" else "")
     assert exported["bytes"] < 0.7 * export(recipe, format_name).document["bytes"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("recipe", "format_name"),
+    [
+        ("loans-mlp", "litert"),
+        ("digits-gan", "openvino"),
+        ("land-unet", "litert"),
+        (SENTIMENT, "openvino"),
+    ],
+)
+def test_every_kind_of_network_predicts_the_same_in_another_runtime(
+    recipe: str, format_name: str, export: Export
+) -> None:
+    exported = export(recipe, format_name)
+    assert exported.code == 0, exported.out
+    assert exported.document["max_abs_difference"] <= 1e-3  # Of a picture: 0 to 255.
 
 
 def test_what_a_format_cannot_hold_is_refused_before_anything_is_written(
@@ -300,6 +321,21 @@ def test_verify_proves_a_copy_without_the_run_and_notices_a_change(
     assert "The answers differ by up to 2.0e-01" in changed.err
     (copy / "export.json").unlink()
     assert "is no export" in dlrecipes("verify", copy, cwd=tmp_path, code=2).err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1]",
+        '{"format": "onnx"}',
+        '{"recipe": "a", "format": ["onnx"]}',
+        '{"recipe": "a", "format": "onnx", "quantization": null}',
+    ],
+)
+def test_what_an_export_from_elsewhere_says_of_itself_is_checked(text: str, tmp_path: Path) -> None:
+    (tmp_path / "export.json").write_text(text)
+    with pytest.raises(InputError, match="is damaged"):
+        read_export(tmp_path)
 
 
 @pytest.mark.long

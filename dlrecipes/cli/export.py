@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from dlrecipes.use.export.table import Row
 
 FORMATS = "saved-model|keras|litert|onnx|openvino"
-
-
 TITLES = ("format", "size", "difference", "", "ms for 1", "ms for 32")
 
 
@@ -32,8 +30,7 @@ def export(
         str,
         typer.Option(
             metavar="float16|int8",
-            help="Smaller numbers: float16 for litert, onnx and openvino, int8 for litert and "
-            "onnx.",
+            help="Quantize to float16 (litert, onnx, openvino) or int8 (litert, onnx).",
             show_default="float32",
         ),
     ] = "",
@@ -41,8 +38,8 @@ def export(
         bool,
         typer.Option(
             "--all",
-            help="Write every format that can hold the model, into the run. Compare their sizes, "
-            "test metric and speed.",
+            help="Export every supported format into the run, and compare size, test metric and "
+            "speed.",
         ),
     ] = False,
     folder: Annotated[
@@ -127,11 +124,12 @@ def _export_all(run: Run, changes: "Changes", display: FetchDisplay, *, as_json:
     for row in table.exports:
         if row.refused:
             target.print(f"No {_named(row)}: {row.refused}", markup=False)
-    target.print(
-        f"The {table.metric} is that of {counted(table.rows, 'test row')} in each format's own "
-        "runtime.",
-        markup=False,
-    )
+    if table.rows:
+        target.print(
+            f"The {table.metric} is that of {counted(table.rows, 'test row')} in each format's own "
+            "runtime.",
+            markup=False,
+        )
     target.print(f"Recorded in {run.folder('exports') / TABLE_FILE}", markup=False)
 
 
