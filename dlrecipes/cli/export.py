@@ -16,6 +16,7 @@ from dlrecipes.system.words import counted, number
 if TYPE_CHECKING:
     from dlrecipes.training.request import Changes
     from dlrecipes.use.export.table import Row
+    from dlrecipes.use.export.writer import Export
 
 FORMATS = "saved-model|keras|litert|onnx|openvino"
 TITLES = ("format", "size", "difference", "", "ms for 1", "ms for 32")
@@ -90,9 +91,14 @@ def export(
             }
         )
         return
+    _print_export(found, written)
+
+
+def _print_export(run: Run, written: "Export") -> None:
+    """Say what was written, how far it is from `predict`, and what to do with it."""
     target = output.console()
     named = ", ".join(filter(None, (written.format, written.quantization)))
-    target.print(f"Exported {found.run} as {named}: {written.path}", markup=False)
+    target.print(f"Exported {run.run} as {named}: {written.path}", markup=False)
     if written.format == "saved-model" and set("*?[") & set(str(written.path.resolve())):
         output.print_warning(
             "TensorFlow takes *, ? and [ in a path for a pattern: copy the export to a folder "

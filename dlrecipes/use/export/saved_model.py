@@ -40,11 +40,7 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
     }
     golden |= _with_endpoints(exported, archive)
     if isinstance(exported.input, EncodedFiles):
-        contents = exported.input.files(exported.golden)
-        read = _reader(exported, exported.input, serve)
-        archive.add_endpoint(BYTES, read)
-        golden |= _arrays(f"{BYTES}/input", {read.input_signature[0].name: contents})
-        golden |= _arrays(f"{BYTES}/output", read(contents))
+        golden |= _with_reader(exported, archive, _reader(exported, exported.input, serve))
     archive.write_out(str(folder), verbose=False)
     return Written(_signatures(folder), golden, {})
 
@@ -59,6 +55,17 @@ def _with_endpoints(exported: Exported, archive: Any) -> dict[str, Any]:
         golden |= _arrays(f"{name}/input", calls[name])
         golden |= _arrays(f"{name}/output", function(calls[name]))
     return golden
+
+
+def _with_reader(exported: Exported, archive: Any, read: Any) -> dict[str, Any]:
+    """Add the endpoint that takes encoded files to an archive, and return its golden arrays."""
+    assert isinstance(exported.input, EncodedFiles)
+    contents = exported.input.files(exported.golden)
+    archive.add_endpoint(BYTES, read)
+    return {
+        **_arrays(f"{BYTES}/input", {read.input_signature[0].name: contents}),
+        **_arrays(f"{BYTES}/output", read(contents)),
+    }
 
 
 def _reader(
