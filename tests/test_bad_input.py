@@ -179,7 +179,7 @@ REQUESTS = [
     case(
         "unknown export format",
         ("export", f"RUN:{MNIST}", "--format", "onyx"),
-        "--format must be one of saved-model, keras. Received: 'onyx'",
+        "--format must be one of saved-model, keras, litert, onnx, openvino. Received: 'onyx'",
     ),
 ]
 

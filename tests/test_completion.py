@@ -31,7 +31,7 @@ def bash(words: Sequence[str], cwd: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        (["tr"], ["train"]),
+        (["tr"], ["train", "try"]),
         (["des"], ["describe"]),
         (["data", "f"], ["fetch"]),
         (["train", "mn"], [MNIST]),

@@ -125,9 +125,10 @@ def test_nothing_is_said_of_a_training_of_which_nothing_is_known() -> None:
 
 def test_a_training_that_got_no_answer_right_is_diagnosed() -> None:
     rows = 200
-    none = Answers(np.zeros(rows, bool), np.full(rows, 0.9), np.full(rows, 3.0))
-    names = [finding.name for finding in findings(replace(GOOD, answers=none))]
-    assert "label noise" not in names
+    none = Answers(
+        np.zeros(rows, bool), np.full(rows, 0.9), np.full(rows, 3.0), np.zeros(rows, int)
+    )
+    assert "label noise" not in whats(findings(replace(GOOD, answers=none)))
 
 
 @pytest.mark.parametrize("what", MADE_TO_FAIL)

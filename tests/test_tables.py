@@ -788,17 +788,17 @@ def test_decorated_numbers_are_the_numbers_meant(cell: str, expected: float) -> 
 @pytest.mark.parametrize(
     "text",
     [
-        "Wed Jan  1 14:05:00 2020",
-        "Wed Jan 01 14:05:00 +0000 2020",
-        "01/Jan/2020:14:05:00 +0000",
-        "20200101T140500Z",
-        "2020-01-01 14:05:00 EST",
+        "Wed Jan  1 14:05:59 2020",
+        "Wed Jan 01 14:05:59 +0000 2020",
+        "01/Jan/2020:14:05:59 +0000",
+        "20200101T140559Z",
+        "2020-01-01 14:05:59 EST",
     ],
 )
 def test_dates_of_logs_are_read(text: str) -> None:
     found = moment(text)
     assert found is not None
-    assert shown(found.seconds("")) == "2020-01-01 14:05:00"
+    assert shown(found.seconds("")) == "2020-01-01 14:05:59"
 
 
 def test_months_and_days_with_a_time_in_one_number_are_dates(tmp_path: Path) -> None:

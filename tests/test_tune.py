@@ -67,7 +67,7 @@ def test_a_search_that_is_killed_again_and_again_loses_no_trial_and_repeats_none
     for process in (one, other):
         _, shown = process.communicate()
         assert process.returncode == 0, shown
-    found = dlrecipes(*WORDS, cwd=folder).document
+    found = dlrecipes(*WORDS, "--jobs", "2", cwd=folder).document
     assert [trial["trial"] for trial in found["trials"]] == list(range(TRIALS))
     assert {trial["status"] for trial in found["trials"]} == {"complete"}
     chosen = [json.dumps(trial["settings"]) for trial in found["trials"]]
@@ -99,6 +99,23 @@ def check_file(folder: Path, found: dict[str, Any]) -> None:
     rate = plan["config"]["learning_rate"]
     assert f"{rate:.4g}" == found["best"]["settings"]["learning_rate"]
     assert plan["config"]["epochs"] == 12
+
+
+@pytest.mark.long
+def test_a_hopeless_trial_stops_early_and_a_grid_tries_every_value_once(folder: Path) -> None:
+    words = WORDS[: WORDS.index("--space")]
+    searched = dlrecipes(
+        *(*words, "--epochs", "30", "--members", "2", "--early-stopping", "0"),
+        *("--sampler", "grid", "--space", "learning_rate=1e-9|5e-3|1e-2", "--seeds", "0", "--json"),
+        cwd=folder,
+    )
+    trials = searched.document["trials"]
+    rates = [trial["settings"]["learning_rate"] for trial in trials]
+    assert sorted(rates) == ["0.005", "0.01", "1e-09"]
+    hopeless = trials[rates.index("1e-09")]
+    assert (hopeless["status"], hopeless["value"]) == ("pruned", None)
+    history = folder / "runs" / REGRESSION / hopeless["run"] / "history.csv"
+    assert len(history.read_text().splitlines()) < 31
 
 
 @pytest.mark.long

@@ -70,7 +70,7 @@ class Dimension:
         """Tell whether a value of the setting is among those that are tried."""
         if self.choices:
             return show_value(value) in self.choices
-        return bool(self.low <= value <= self.high)
+        return value is not None and bool(self.low <= value <= self.high)
 
     def points(self) -> tuple[Any, ...]:
         """Return the values that a grid has of it: all choices, or a few numbers of a range."""
@@ -139,9 +139,10 @@ def _range(setting: Setting, values: str) -> Dimension:
         )
     low, high = setting.parse(low_text), setting.parse(high_text)
     if not low < high or (scale and low <= 0):
-        above = " above 0" if scale else ""
+        above = ", which must be above 0" if scale else ""
         raise InputError(
-            f"--space {setting.name} must begin with its lowest number{above}. Received: {values!r}"
+            f"--space {setting.name}: the range must start at its lowest number{above}. "
+            f"Received: {values!r}"
         )
     return Dimension(setting, low=low, high=high, log=bool(scale))
 
@@ -191,11 +192,12 @@ def _numbers(setting: Setting) -> Dimension | None:
         low = max(default // SIZES, 1, interval.minimum)
         return Dimension(setting, low=low, high=min(default * SIZES, interval.maximum), log=True)
     if interval.maximum <= 1:  # A share.
-        return Dimension(setting, low=max(0.0, interval.minimum), high=max(MOST_DROPPED, default))
+        high = min(max(MOST_DROPPED, default), interval.maximum)
+        return Dimension(setting, low=max(0.0, interval.minimum), high=high)
     if default <= 0:
         return None
-    high = min(default * RATES, interval.maximum)
-    return Dimension(setting, low=default / RATES, high=high, log=True)
+    low, high = max(default / RATES, interval.minimum), min(default * RATES, interval.maximum)
+    return Dimension(setting, low=low, high=high, log=True)
 
 
 def _widths(setting: Setting) -> Dimension | None:

@@ -28,11 +28,11 @@ Space = Annotated[
         show_default="every setting that has a range of its own",
     ),
 ]
-Trials = Annotated[int, typer.Option("--trials", help="Number of trials in all.")]
+Trials = Annotated[int, typer.Option("--trials", help="Total number of trials.")]
 Hours = Annotated[
     float | None,
     typer.Option(
-        "--hours", help="Hours after which no other trial begins.", show_default="no limit"
+        "--hours", help="Start no new trial after this many hours.", show_default="no limit"
     ),
 ]
 Sampler = Annotated[
@@ -61,7 +61,7 @@ Storage = Annotated[
         show_default="NAME.journal, beside the recipe's runs",
     ),
 ]
-Jobs = Annotated[int, typer.Option("--jobs", help="Processes that work on the search here.")]
+Jobs = Annotated[int, typer.Option("--jobs", help="Processes to run on this machine.")]
 Join = Annotated[
     bool,
     typer.Option(
@@ -121,8 +121,9 @@ def tune(
     """
     from dlrecipes.training import search
     from dlrecipes.training.request import Flags, Request
+    from dlrecipes.training.seeds import check_seeds
 
-    _check_numbers(trials, hours, seeds, jobs)
+    _check_numbers(trials, hours, jobs)
     _check_one_of("--sampler", sampler, search.SAMPLERS)
     _check_one_of("--pruner", pruner, search.PRUNERS)
     search.require_optuna()
@@ -168,20 +169,20 @@ def tune(
         storage=storage,
     )
     check_name(f"{plan.name}-trial{trials}", [])
+    if seeds:
+        check_seeds(replace(request, name=f"{plan.name}-default"), seeds)
     with output.only_json(json):
         found = Tuning(plan, seeds, quiet=quiet, as_json=json).complete(jobs, join=join)
     if json:
         output.print_json(found)
 
 
-def _check_numbers(trials: int, hours: float | None, seeds: int, jobs: int) -> None:
+def _check_numbers(trials: int, hours: float | None, jobs: int) -> None:
     """Raise InputError unless these numbers can be used."""
     if trials < 1:
         raise InputError(f"--trials must be at least 1. Received: {trials}")
     if hours is not None and not 0 < hours < math.inf:
         raise InputError(f"--hours must be above 0. Received: {hours:g}")
-    if seeds == 1 or not 0 <= seeds <= 100:
-        raise InputError(f"--seeds must be 0, or from 2 to 100. Received: {seeds}")
     if not 1 <= jobs <= MOST_JOBS:
         raise InputError(f"--jobs must be from 1 to {MOST_JOBS}. Received: {jobs}")
 

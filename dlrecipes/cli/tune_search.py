@@ -68,7 +68,7 @@ class Tuning:
             raise
 
     def trial_begins(self, number: int) -> "Listener":
-        """Return who hears how a trial's training goes: a line that moves, on a terminal."""
+        """Return who hears how a trial's training goes: nobody, as many of them go by."""
         from dlrecipes.training.listener import Silence
 
         return Silence()
@@ -80,7 +80,7 @@ class Tuning:
         trial, best = self.study.trials[number], self._ranked()[:1]
         shown = f"best {output.number(best[0].value)} (trial {best[0].number})" if best else ""
         self.progress.print(
-            f"trial {number} of {self.plan.trials}  {self._result(trial)}  {shown}  "
+            f"trial {number} ({number + 1} of {self.plan.trials})  {self._result(trial)}  {shown}  "
             f"{self._values(trial)}",
             markup=False,
             highlight=False,
@@ -128,7 +128,7 @@ class Tuning:
         """Show the best trials, and which settings mattered."""
         target, ranked = self.progress, self._ranked()
         if not ranked:
-            raise DlrecipesError("No trial was trained to its end.", self._why_none())
+            raise DlrecipesError(f"No trial was trained to its end.{self._why_none()}")
         if self.as_json:
             return
         target.print()
@@ -140,11 +140,12 @@ class Tuning:
             listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
             target.print(f"What made the difference: {listed}", markup=False)
         if find_spec("optuna_dashboard"):
-            target.print(f"Look at it: optuna-dashboard {shlex.quote(self.plan.journal)}")
+            where = shlex.quote(self.plan.journal)
+            target.print(f"Look at it: optuna-dashboard {where}", markup=False)
 
     def _why_none(self) -> str:
         """Return how the last trial ended, if there is one."""
-        return f"The last one {self._result(self.study.trials[-1])}." if self.study.trials else ""
+        return f" The last one {self._result(self.study.trials[-1])}" if self.study.trials else ""
 
     def _importance(self) -> dict[str, float]:
         """Return which share of the differences each setting explains."""
@@ -242,7 +243,7 @@ class Tuning:
         return {
             "trial": trial.number,
             "status": trial.state.name.lower(),
-            "value": trial.value,
+            "value": trial.value if trial.state.name == "COMPLETE" else None,
             "settings": values_of(self.plan, trial),
             "run": trial.user_attrs.get(RUN, ""),
         }

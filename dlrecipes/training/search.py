@@ -33,6 +33,8 @@ SAMPLERS = ("tpe", "random", "grid")
 PRUNERS = ("halving", "hyperband", "none")
 HELD_OUT = 0.2
 """Share of the training rows that judges the trials, where the data has no validation split."""
+MOST_SEEDS = 2**32
+"""Of NumPy, with which Optuna draws."""
 DIGITS = 4
 """Of a number that is tried."""
 PLACE, RUN, REASON = "place", "run", "reason"
@@ -191,7 +193,7 @@ def _sampler(optuna: Any, plan: Plan, number: int) -> Any:
     The first trial has the settings that there are without a search, so that what is found is no
     worse. Each other has a seed of its own, so that several processes do not repeat each other.
     """
-    seed = plan.request.seed * 100_003 + number
+    seed = (plan.request.seed * 100_003 + number) % MOST_SEEDS
     rest = optuna.samplers.RandomSampler(seed=seed)
     if number == 0:
         return optuna.samplers.PartialFixedSampler(_defaults(plan), rest)
@@ -258,17 +260,22 @@ def search(plan: Plan, study: Any, listener: SearchListener) -> None:
 def _unfinished(optuna: Any, study: Any, plan: Plan) -> list[tuple[int, int]]:
     """Return the number and identity of trials that a process here began, and did not end."""
     running = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])
-    here = [trial for trial in running if trial.user_attrs.get(PLACE, plan.place) == plan.place]
+    # A process that was killed at once has noted nothing: in a file of this folder, it is ours.
+    unknown = "" if plan.storage else plan.place
+    here = [trial for trial in running if trial.user_attrs.get(PLACE, unknown) == plan.place]
     return [(trial.number, trial._trial_id) for trial in here]
 
 
 def _work(study: Any, plan: Plan, trial: Any, number: int, listener: SearchListener) -> None:
     """Train a trial, and tell the study how good it is; do nothing if another process does so."""
     name = f"{plan.name}-trial{number}"
+    file = plan.folder / f".{name}.lock"
     try:
-        lock = locks.take(plan.folder / f".{name}.lock", f"The trial {name}")
+        lock = locks.take(file, f"The trial {name}")
     except InputError:
-        return
+        if locks.is_held(file):  # Another process trains it.
+            return
+        raise
     with lock:
         if study.trials[number].state.is_finished():  # since it was found unfinished
             return
@@ -277,7 +284,7 @@ def _work(study: Any, plan: Plan, trial: Any, number: int, listener: SearchListe
         study.sampler = _sampler(require_optuna(), plan, number)
         request = _request(plan, trial, name)
         _tell(study, trial, _trained(plan, trial, request, listener.trial_begins(number)))
-    Path(lock.name).unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
     listener.trial_ends(number)
     forget()
 

@@ -65,9 +65,13 @@ _OTHERWISE = (
         re.compile(r"\[?(\d{1,2}/[A-Z][a-z]{2}/\d{4}):(\d\d:\d\d:\d\d[^]]*)\]?"),
         r"\1 \2",
     ),
-    (  # ISO 8601 without marks: 20200101T140500Z
-        re.compile(r"(\d{4})(\d\d)(\d\d)[T _](\d\d):?(\d\d):?(\d\d)?([.Z+-].*)?"),
-        r"\1-\2-\3 \4:\5\7",
+    (  # ISO 8601 without marks: 20200101T140559Z
+        re.compile(r"(\d{4})(\d\d)(\d\d)[T _](\d\d):?(\d\d):?(\d\d)([.Z+-].*)?"),
+        r"\1-\2-\3 \4:\5:\6\7",
+    ),
+    (  # The same without seconds
+        re.compile(r"(\d{4})(\d\d)(\d\d)[T _](\d\d):?(\d\d)([Z+-].*)?"),
+        r"\1-\2-\3 \4:\5\6",
     ),
 )
 """Forms of a date with its time, and how the same is written otherwise."""

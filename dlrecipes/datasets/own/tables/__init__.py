@@ -56,16 +56,18 @@ def _is_text(path: Path) -> bool:
     """Tell whether a file that is called a sheet is a text: many programs write them so.
 
     Raises:
-        InputError: if it is a page of the web.
+        InputError: if it is a web page.
     """
     with path.open("rb") as file:
         begin = file.read(LOOKED_AT_BYTES)
     if begin.lstrip()[:1] == b"<":
         raise InputError(
-            f"{path} is no sheet but a page of the web (HTML or XML).",
+            f"{path} is not a spreadsheet but a web page (HTML or XML).",
             "Open it with Excel or LibreOffice, and save it as .xlsx or .csv.",
         )
-    return bool(begin) and not begin.startswith((b"PK", b"\xd0\xcf\x11\xe0")) and b"\0" not in begin
+    is_sheet = begin.startswith((b"PK", b"\xd0\xcf\x11\xe0"))
+    is_utf16 = begin.startswith((b"\xff\xfe", b"\xfe\xff"))  # Excel's "Unicode text"
+    return bool(begin) and not is_sheet and (is_utf16 or b"\0" not in begin)
 
 
 def is_delimited(path: Path, options: FileOptions) -> bool:
