@@ -33,7 +33,8 @@ from dlrecipes.use.opening import data_and_device
 
 HEAD = '''"""{summary}
 
-This script repeats the run {run} of the recipe {recipe}, and needs no dlrecipes:
+This script repeats the run {run}
+of the recipe {recipe}. It needs no dlrecipes:
 
     pip install keras=={keras} tensorflow=={tensorflow} numpy=={numpy}
     python {script}
