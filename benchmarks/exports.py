@@ -59,7 +59,7 @@ def table(results: dict[str, Any]) -> str:
         for one in found["exports"]
         if one["refused"]
     ]
-    return "\n".join([*lines, "", "There is no", "", *refused]) if refused else "\n".join(lines)
+    return "\n".join([*lines, "", "Not available:", "", *refused]) if refused else "\n".join(lines)
 
 
 def _named(one: dict[str, Any]) -> str:

@@ -120,6 +120,8 @@ def test_a_script_is_never_written_over_a_file_or_of_a_recipe_that_changes_its_b
     assert "must end in .py" in dlrecipes("eject", path, "again.txt", cwd=tmp_path, code=2).err
     np.savez(tmp_path / "again.npz", x=np.zeros(1))
     assert "already exists" in dlrecipes("eject", path, "again.py", cwd=tmp_path, code=2).err
+    nowhere = dlrecipes("eject", path, "nowhere/other.py", cwd=tmp_path, code=2)
+    assert "There is no folder nowhere" in nowhere.err
     assert [one.name for one in tmp_path.iterdir()] == ["again.npz"]
 
 

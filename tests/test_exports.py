@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from support import (
+    CHECKOUT,
     MNIST,
+    RECIPES,
     REGRESSION,
     SCRIPTS,
     SENTIMENT,
@@ -24,6 +26,9 @@ from support import (
     run_python,
     sample_table,
 )
+
+from dlrecipes.errors import InputError
+from dlrecipes.use.export.proof import read_export
 
 RunOf = Callable[[str], dict[str, Any]]
 Export = Callable[..., Outcome]
@@ -156,6 +161,24 @@ def test_a_quantized_export_is_smaller_and_says_how_far_it_is_from_predict(
     assert exported["bytes"] < 0.7 * export(recipe, format_name).document["bytes"]
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("recipe", "format_name"),
+    [
+        ("loans-mlp", "litert"),
+        ("digits-gan", "openvino"),
+        ("land-unet", "litert"),
+        (SENTIMENT, "openvino"),
+    ],
+)
+def test_every_kind_of_network_predicts_the_same_in_another_runtime(
+    recipe: str, format_name: str, export: Export
+) -> None:
+    exported = export(recipe, format_name)
+    assert exported.code == 0, exported.out
+    assert exported.document["max_abs_difference"] <= 1e-3  # Of a picture: 0 to 255.
+
+
 def test_what_a_format_cannot_hold_is_refused_before_anything_is_written(
     run_of: RunOf, tmp_path: Path
 ) -> None:
@@ -220,6 +243,41 @@ def test_encoded_images_of_any_size_get_the_probabilities_of_predict(
     assert np.abs(np.array(json.loads(shown.out)) - expected).max() <= 0.02
 
 
+REFUSED = """
+import json, sys
+import tensorflow as tf
+loaded = tf.saved_model.load(sys.argv[1])
+for name in sys.argv[2:]:
+    try:
+        loaded.signatures["serving_bytes"](image_bytes=tf.constant([open(name, "rb").read()]))
+    except tf.errors.InvalidArgumentError as error:
+        print(name, " ".join(error.message.split()))
+"""
+
+
+@pytest.mark.long
+def test_an_image_that_memory_does_not_hold_is_refused_before_it_is_decoded(
+    export: Export, tmp_path: Path
+) -> None:
+    picture = draw((64, 64), "L", 255, 0)
+    for name in ("good.png", "no.gif", "cut.png", "vast.png", "vast.jpg"):
+        picture.save(tmp_path / name)
+    content = (tmp_path / "vast.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(content[:20])
+    wide = (23_000).to_bytes(4, "big")
+    (tmp_path / "vast.png").write_bytes(content[:16] + wide + wide + content[24:])
+    content = (tmp_path / "vast.jpg").read_bytes()
+    place = content.index(b"\xff\xc0") + 5  # The height and the width of a frame.
+    vast = content[:place] + wide[2:] * 2 + content[place + 4 :]
+    (tmp_path / "vast.jpg").write_bytes(vast)
+    names = ("good.png", "no.gif", "cut.png", "vast.png", "vast.jpg")
+    shown = run_python(REFUSED, export(MNIST, "saved-model").document["path"], *names, cwd=tmp_path)
+    said = dict(line.split(" ", 1) for line in shown.out.splitlines())
+    assert set(said) == set(names[1:])
+    assert all("must be a PNG or JPEG file" in said[name] for name in ("no.gif", "cut.png"))
+    assert all("has too many pixels" in said[name] for name in ("vast.png", "vast.jpg"))
+
+
 TFSM = """
 import sys
 import numpy as np
@@ -265,6 +323,26 @@ def test_verify_proves_a_copy_without_the_run_and_notices_a_change(
     assert "The answers differ by up to 2.0e-01" in changed.err
     (copy / "export.json").unlink()
     assert "is no export" in dlrecipes("verify", copy, cwd=tmp_path, code=2).err
+
+
+def test_the_measured_table_has_every_recipe() -> None:
+    measured = json.loads((CHECKOUT / "benchmarks" / "exports.json").read_text("utf-8"))
+    assert sorted(measured) == sorted(RECIPES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1]",
+        '{"format": "onnx"}',
+        '{"recipe": "a", "format": ["onnx"]}',
+        '{"recipe": "a", "format": "onnx", "quantization": null}',
+    ],
+)
+def test_what_an_export_from_elsewhere_says_of_itself_is_checked(text: str, tmp_path: Path) -> None:
+    (tmp_path / "export.json").write_text(text)
+    with pytest.raises(InputError, match="is damaged"):
+        read_export(tmp_path)
 
 
 @pytest.mark.long

@@ -105,6 +105,12 @@ def project() -> dict[str, Any]:
     return table
 
 
+def test_a_container_is_built_from_what_the_wheel_is_made_of() -> None:
+    lines = (CHECKOUT / "docs/serving/Dockerfile.dockerignore").read_text("utf-8").splitlines()
+    assert lines[1] == "*"
+    assert {line[1:] for line in lines if line.startswith("!")} == {*BUILT_FROM, "data"}
+
+
 def test_the_project_names_the_versions_of_python_that_tensorflow_and_keras_support() -> None:
     assert project()["requires-python"] == ">=3.11,<3.14"
     versions = {

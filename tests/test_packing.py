@@ -85,6 +85,7 @@ def test_a_run_is_packed_to_the_same_bytes_and_never_over_a_file(
     assert any(line.startswith("h5py==") for line in wheels)  # Keras needs it.
     assert "golden.npz" in document["files"]
     assert "://" not in "".join(wheels)
+    assert not any(line.startswith("dlrecipes") for line in wheels)  # No index has it.
 
 
 def test_a_run_that_was_changed_is_not_packed(run_of: RunOf, tmp_path: Path) -> None:
@@ -93,6 +94,11 @@ def test_a_run_that_was_changed_is_not_packed(run_of: RunOf, tmp_path: Path) -> 
     (path / "link").symlink_to("/etc/passwd")
     assert "neither a file" in dlrecipes("pack", path, cwd=tmp_path, code=2).err
     (path / "link").unlink()
+    (path / "e\u0301.txt").write_text("in two parts")
+    refused = dlrecipes("pack", path, cwd=tmp_path, code=2).err
+    assert "cannot be packed" in refused
+    assert "Unicode form NFC" in refused
+    (path / "e\u0301.txt").unlink()
     (path / "golden.npz").write_bytes(b"other")
     assert "was changed after training" in dlrecipes("pack", path, cwd=tmp_path, code=2).err
     assert not list(tmp_path.glob("*.zip"))
@@ -106,6 +112,7 @@ def test_an_unfinished_run_is_resumed_where_it_is_unpacked(
     run = read_run(folder)
     run.status = "interrupted"
     run.save()
+    (folder / ".DS_Store").write_text("of a file manager")
     dlrecipes("pack", "half", "-o", "half.zip", cwd=tmp_path)
     shown = dlrecipes("unpack", "half.zip", "--runs-dir", "elsewhere", cwd=tmp_path).out
     assert "dlrecipes resume elsewhere/" in shown
@@ -160,6 +167,7 @@ HOSTILE: dict[str, Callable[[Entries], Entries]] = {
     "two forms": with_file("run/e\u0301.txt"),
     "other case": with_file("run/RECIPE.py"),
     "file and folder": with_file("run/recipe.py/inside"),
+    "device": with_file("run/aux.txt"),
     "long": with_file("run/" + "x" * 300),
     "bomb": with_file("run/bomb"),
     "no recipe": without("run/recipe.py"),

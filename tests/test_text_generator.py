@@ -140,3 +140,15 @@ def test_draws_have_the_probabilities_that_the_temperature_gives() -> None:
     sharper = np.array([0.6, 0.3, 0.1]) ** (1 / temperature)
     found = np.bincount(drawn, minlength=5)[2:] / count
     assert found == pytest.approx(sharper / sharper.sum(), abs=0.06)
+
+
+@pytest.mark.parametrize(("count", "length"), [(1, 10_001), (11, 10_000), (1, 2**31 - 1)])
+def test_an_export_refuses_to_write_without_end(count: int, length: int) -> None:
+    import tensorflow as tf
+
+    generator = text_generator(serving_of("lstm"), ["", "[UNK]", *ALPHABET])
+    generate = generator.endpoints()["generate"]
+    few = generate(asked("a", length=3))["text"]
+    assert few == generator.generate(asked("a", length=3))["text"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="length is at most 10,000"):
+        generate(asked(*["a"] * count, length=length))

@@ -47,5 +47,7 @@ def eject(
         return
     target = output.console()
     target.print(f"Wrote {found.run} as {file} ({ejected.lines} lines).", markup=False)
-    target.print(f"Its examples are in {ejected.arrays} ({shown_bytes(ejected.bytes)}).")
+    target.print(
+        f"Its examples are in {ejected.arrays} ({shown_bytes(ejected.bytes)}).", markup=False
+    )
     output.print_next(f"python {quote(str(file))}")

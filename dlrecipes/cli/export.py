@@ -16,10 +16,9 @@ from dlrecipes.system.words import counted, number
 if TYPE_CHECKING:
     from dlrecipes.training.request import Changes
     from dlrecipes.use.export.table import Row
+    from dlrecipes.use.export.writer import Export
 
 FORMATS = "saved-model|keras|litert|onnx|openvino"
-
-
 TITLES = ("format", "size", "difference", "", "ms for 1", "ms for 32")
 
 
@@ -32,8 +31,7 @@ def export(
         str,
         typer.Option(
             metavar="float16|int8",
-            help="Smaller numbers: float16 for litert, onnx and openvino, int8 for litert and "
-            "onnx.",
+            help="Quantize to float16 (litert, onnx, openvino) or int8 (litert, onnx).",
             show_default="float32",
         ),
     ] = "",
@@ -41,8 +39,8 @@ def export(
         bool,
         typer.Option(
             "--all",
-            help="Write every format that can hold the model, into the run. Compare their sizes, "
-            "test metric and speed.",
+            help="Export every supported format into the run, and compare size, test metric and "
+            "speed.",
         ),
     ] = False,
     folder: Annotated[
@@ -93,9 +91,14 @@ def export(
             }
         )
         return
+    _print_export(found, written)
+
+
+def _print_export(run: Run, written: "Export") -> None:
+    """Say what was written, how far it is from `predict`, and what to do with it."""
     target = output.console()
     named = ", ".join(filter(None, (written.format, written.quantization)))
-    target.print(f"Exported {found.run} as {named}: {written.path}", markup=False)
+    target.print(f"Exported {run.run} as {named}: {written.path}", markup=False)
     if written.format == "saved-model" and set("*?[") & set(str(written.path.resolve())):
         output.print_warning(
             "TensorFlow takes *, ? and [ in a path for a pattern: copy the export to a folder "
@@ -127,11 +130,12 @@ def _export_all(run: Run, changes: "Changes", display: FetchDisplay, *, as_json:
     for row in table.exports:
         if row.refused:
             target.print(f"No {_named(row)}: {row.refused}", markup=False)
-    target.print(
-        f"The {table.metric} is that of {counted(table.rows, 'test row')} in each format's own "
-        "runtime.",
-        markup=False,
-    )
+    if table.rows:
+        target.print(
+            f"The {table.metric} is that of {counted(table.rows, 'test row')} in each format's own "
+            "runtime.",
+            markup=False,
+        )
     target.print(f"Recorded in {run.folder('exports') / TABLE_FILE}", markup=False)
 
 

@@ -15,7 +15,7 @@ def verify(
     ],
     json: options.Json = False,
 ) -> None:
-    """Prove again that an export predicts what it did when it was made.
+    """Check that an export still predicts the same as when it was made.
 
     Its runtime answers the inputs in golden.npz in a fresh process. Needs the export alone, not
     the run. Load exports only from people you trust: a SavedModel can read and write files.
@@ -28,7 +28,10 @@ def verify(
         return
     named = ", ".join(filter(None, (found["format"], found["quantization"])))
     target = output.console()
-    target.print(f"{folder} ({found['recipe']}, {named}) predicts what it did.", markup=False)
+    target.print(
+        f"{folder} ({found['recipe']}, {named}) predicts the same as when it was exported.",
+        markup=False,
+    )
     target.print(
         f"The largest difference from predict is {found['max_abs_difference']:.1e}.", markup=False
     )

@@ -7,6 +7,7 @@ manifest has the size and the SHA-256 of each. The same run gives the same bytes
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import unicodedata
@@ -20,7 +21,7 @@ from typing import Any
 from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.runs.lookup import check_name, new_folder, read_run
 from dlrecipes.runs.record import LOCK_FILE, MAX_RECORD_BYTES, RECIPE_FILE, RUN_FILE, Run
-from dlrecipes.system.atomic import TEMPORARY, file_sha256, whole_file
+from dlrecipes.system.atomic import file_sha256, whole_file
 from dlrecipes.system.locks import is_held
 from dlrecipes.system.packages import required_versions
 
@@ -33,6 +34,8 @@ MOST_RATIO = 100
 """How often an archive may fit into what it says that it holds, where that is more than `SMALL`."""
 SMALL = 2**28
 LONGEST_NAME = 250
+RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])( *\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever follows a full stop."""
 CHUNK = 2**20
 FIRST_MOMENT = (1980, 1, 1, 0, 0, 0)
 """Time of every file in an archive: that of packing would change its bytes."""
@@ -63,8 +66,8 @@ def pack(run: Run, path: Path) -> Packed:
         path: The file.
 
     Raises:
-        InputError: if the file exists, the run is being trained, or one of its files is not its own
-            or was changed.
+        InputError: if the file exists, the run is being trained, or one of its files is not its
+            own, was changed or could not be unpacked everywhere.
     """
     if os.path.lexists(path):
         raise InputError(f"{path} already exists.", "Choose another file: --output FILE")
@@ -74,27 +77,39 @@ def pack(run: Run, path: Path) -> Packed:
         run.checked_file(name)
     files = {name: run.path / name for name in _files_of(run.path)}
     try:
-        with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-            _write(archive, MANIFEST, _manifest(run, files))
-            _write(archive, WHEELS, _wheels())
-            for name, file in files.items():
-                _copy(archive, INSIDE + name, file)
+        with whole_file(path) as temporary:
+            with zipfile.ZipFile(temporary, "w") as archive:
+                _write(archive, MANIFEST, _manifest(run, files))
+                _write(archive, WHEELS, _wheels())
+                for name, file in files.items():
+                    _copy(archive, INSIDE + name, file)
+            _require_unpackable(run, temporary)
     except OSError as error:
         raise DlrecipesError(f"{path} cannot be written: {error.strerror or error}.") from error
     return Packed(path, len(files), path.stat().st_size, file_sha256(path))
 
 
+def _require_unpackable(run: Run, path: Path) -> None:
+    """Raise InputError unless `unpack` takes a file that was just written: here, not there."""
+    with zipfile.ZipFile(path) as archive:
+        if why := _problem(archive.infolist(), path.stat().st_size):
+            raise InputError(
+                f"The run {run.run} cannot be packed: {why}.",
+                f"Remove or rename what is not the run's own: {run.path}",
+            )
+
+
 def _files_of(folder: Path) -> Iterator[str]:
     """Yield the path in a run of each file that is packed, in alphabetical order.
+
+    Hidden files, such as a lock, a file manager's, or what a killed process began, are left out.
 
     Raises:
         InputError: if there is anything else than files and folders.
     """
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if name.parts[0] in LEFT_OUT or name.name == LOCK_FILE:
-            continue
-        if any(TEMPORARY.match(part) for part in name.parts):  # A killed process began it.
+        if name.parts[0] in LEFT_OUT or any(part.startswith(".") for part in name.parts):
             continue
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise InputError(f"{path} is neither a file nor a folder.", "Remove it from the run.")
@@ -121,9 +136,9 @@ def _manifest(run: Run, files: Mapping[str, Path]) -> bytes:
 
 
 def _wheels() -> bytes:
-    """Return the packages that dlrecipes needs here, as `pip install -r` reads them."""
-    lines = [f"{name}=={number}\n" for name, number in sorted(required_versions().items())]
-    return "".join(lines).encode()
+    """Return the packages that dlrecipes needs here, as `pip download -r` reads them."""
+    versions = {name: one for name, one in required_versions().items() if name != "dlrecipes"}
+    return "".join(f"{name}=={one}\n" for name, one in sorted(versions.items())).encode()
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -186,18 +201,24 @@ def _checked_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.
         InputError: if one cannot.
     """
     entries = archive.infolist()
+    if why := _problem(entries, path.stat().st_size):
+        raise _refusal(path, why)
+    return {entry.filename: entry for entry in entries}
+
+
+def _problem(entries: Sequence[zipfile.ZipInfo], packed: int) -> str:
+    """Return why the files in an archive of so many bytes are not unpacked; empty if they are."""
     if len(entries) > MOST_FILES:
-        raise _refusal(path, f"it holds more than {MOST_FILES:,} files")
+        return f"it holds more than {MOST_FILES:,} files"
     for entry in entries:
         if why := _unsafe(entry):
-            raise _refusal(path, f"{entry.filename!r} {why}")
-    names = [entry.filename for entry in entries]
-    if clash := _clash(names):
-        raise _refusal(path, f"{clash!r} is there twice, or is a file and a folder")
-    total, packed = sum(entry.file_size for entry in entries), path.stat().st_size
+            return f"{entry.filename!r} {why}"
+    if clash := _clash([entry.filename for entry in entries]):
+        return f"{clash!r} is there twice, or is a file and a folder"
+    total = sum(entry.file_size for entry in entries)
     if total > MOST_BYTES or total > max(SMALL, packed * MOST_RATIO):
-        raise _refusal(path, f"{packed:,} bytes that claim to hold {total:,} are a bomb")
-    return dict(zip(names, entries, strict=True))
+        return f"it would expand from {packed:,} to {total:,} bytes: that is not a packed run"
+    return ""
 
 
 def _unsafe(entry: zipfile.ZipInfo) -> str:
@@ -209,10 +230,11 @@ def _unsafe(entry: zipfile.ZipInfo) -> str:
     if any(part in ("", ".", "..") or part != part.strip(" .") for part in parts):
         return "leads elsewhere, or is no name on some systems"
     is_plain = name == entry.orig_filename and name.isprintable() and len(name) <= LONGEST_NAME
-    if not is_plain or set(name) & set('\\:*?"<>|'):
+    is_reserved = any(RESERVED.fullmatch(part) for part in parts)
+    if is_reserved or not is_plain or set(name) & set('\\:*?"<>|'):
         return "is no name on some systems"
     if name != unicodedata.normalize("NFC", name):
-        return "is written in two ways"
+        return "is not in Unicode form NFC"
     if (mode and not stat.S_ISREG(mode)) or entry.is_dir():
         return "is not a regular file"
     return "is encrypted" if entry.flag_bits & 1 else ""

@@ -22,6 +22,8 @@ State = Mapping[str, Any]
 Endpoint = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Takes tensors by name and returns tensors by name: a `tf.function`, or a loaded signature."""
 
+MOST_LENGTH, MOST_CHARACTERS = 10_000, 100_000
+"""Characters that a call of an export writes at most: for each prompt, and for all together."""
 SPECIAL_TOKENS = 2
 """Padding and [UNK], the first entries of a Keras vocabulary: never written."""
 PROBABILITIES = "probabilities"
@@ -209,12 +211,33 @@ class TextGenerator:
     step: Any
 
     def endpoints(self) -> dict[str, Any]:
-        """Return the functions by the names of their signatures in an export."""
+        """Return the functions by the names of their signatures in an export.
+
+        There, `generate` has limits: a server cannot stop a call that was begun.
+        """
         return {
-            "generate": self.generate,
+            "generate": _limited(self.generate),
             "generate_start": self.start,
             "generate_step": self.step,
         }
+
+
+def _limited(generate: Any) -> Any:
+    """Return `generate` with limits of what a call writes."""
+    import tensorflow as tf
+
+    def limited(inputs: State) -> State:
+        length = tf.cast(inputs["length"], tf.int64)
+        together = length * tf.size(inputs["prompt"], out_type=tf.int64)
+        is_short = tf.debugging.Assert(
+            (length <= MOST_LENGTH) & (together <= MOST_CHARACTERS),
+            [f"length is at most {MOST_LENGTH:,}, and {MOST_CHARACTERS:,} for all prompts."],
+        )
+        with tf.control_dependencies([is_short]):
+            length = tf.identity(inputs["length"])
+        return dict(generate({**inputs, "length": length}))
+
+    return tf.function(limited, input_signature=generate.input_signature)
 
 
 def text_generator(serving: Any, characters: Sequence[str], most: int = CONTEXT) -> TextGenerator:
@@ -227,54 +250,72 @@ def text_generator(serving: Any, characters: Sequence[str], most: int = CONTEXT)
     """
     import tensorflow as tf
 
-    memory, vocabulary = memory_of(serving, most), tf.constant(list(characters))
-    prompt = {"prompt": tf.TensorSpec((None,), tf.string, name="prompt")}
-    options = {
-        "temperature": tf.TensorSpec((), tf.float32, name="temperature"),
-        "seed": tf.TensorSpec((), tf.int32, name="seed"),
-    }
-
-    def start(inputs: State) -> State:
-        return memory.begin(inputs["prompt"])
-
-    def write_one(state: State, inputs: State, step: Any) -> tuple[Any, State]:
-        drawn = drawn_tokens(state[PROBABILITIES], inputs["temperature"], inputs["seed"], step)
-        character = tf.gather(vocabulary, drawn)
-        return character, memory.add(state, character)
-
-    def generate(inputs: State) -> State:
-        def body(step: Any, text: Any, state: State) -> Any:
-            character, state = write_one(state, inputs, step)
-            return step + 1, text + character, state
-
-        text = inputs["prompt"]
-        begun = (0, text, memory.begin(text))
-        return {"text": tf.while_loop(lambda n, *_: n < inputs["length"], body, begun)[1]}
-
-    def step(inputs: State) -> State:
-        before = {name: inputs[name] for name in state}
-        character, after = write_one(before, inputs, inputs["step"])
-        return {"character": character, **after}
-
-    starting = tf.function(start, input_signature=[prompt])
+    writer = _Writer(memory_of(serving, most), tf.constant(list(characters)))
+    prompt = _spec(tf.string, "prompt", shape=(None,))
+    options = {**_spec(tf.float32, "temperature"), **_spec(tf.int32, "seed")}
+    start = tf.function(writer.start, input_signature=[prompt])
     state = {
         name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=name)
-        for name, tensor in starting.get_concrete_function().structured_outputs.items()
+        for name, tensor in start.get_concrete_function().structured_outputs.items()
     }
-    whole = {**prompt, "length": _whole_number("length"), **options}
-    one = {**state, "step": _whole_number("step"), **options}
+    whole = {**prompt, **_spec(tf.int32, "length"), **options}
+    one = {**state, **_spec(tf.int32, "step"), **options}
     return TextGenerator(
-        generate=tf.function(generate, input_signature=[whole]),
-        start=starting,
-        step=tf.function(step, input_signature=[one]),
+        generate=tf.function(writer.generate, input_signature=[whole]),
+        start=start,
+        step=tf.function(writer.step, input_signature=[one]),
     )
 
 
-def _whole_number(name: str) -> Any:
-    """Return the form of a whole number."""
+@dataclass(frozen=True)
+class _Writer:
+    """What the functions of a `TextGenerator` are made of.
+
+    Args:
+        memory: What the network remembers of a text.
+        vocabulary: Each number's character, string.
+    """
+
+    memory: Memory
+    vocabulary: Any
+
+    def start(self, inputs: State) -> State:
+        """Return the state after `prompt`."""
+        return self.memory.begin(inputs["prompt"])
+
+    def step(self, inputs: State) -> State:
+        """Return the next character, and the state after it."""
+        asked = ("temperature", "seed", "step")
+        state = {name: tensor for name, tensor in inputs.items() if name not in asked}
+        character, after = self._write_one(state, inputs, inputs["step"])
+        return {"character": character, **after}
+
+    def generate(self, inputs: State) -> State:
+        """Return each prompt with `length` characters added."""
+        import tensorflow as tf
+
+        def body(step: Any, text: Any, state: State) -> Any:
+            character, state = self._write_one(state, inputs, step)
+            return step + 1, text + character, state
+
+        text = inputs["prompt"]
+        begun = (0, text, self.memory.begin(text))
+        return {"text": tf.while_loop(lambda n, *_: n < inputs["length"], body, begun)[1]}
+
+    def _write_one(self, state: State, inputs: State, step: Any) -> tuple[Any, State]:
+        """Return a character that is drawn after a state, and the state after it."""
+        import tensorflow as tf
+
+        drawn = drawn_tokens(state[PROBABILITIES], inputs["temperature"], inputs["seed"], step)
+        character = tf.gather(self.vocabulary, drawn)
+        return character, self.memory.add(state, character)
+
+
+def _spec(dtype: Any, name: str, shape: tuple[int | None, ...] = ()) -> dict[str, Any]:
+    """Return the form of an input by its name."""
     import tensorflow as tf
 
-    return tf.TensorSpec((), tf.int32, name=name)
+    return {name: tf.TensorSpec(shape, dtype, name=name)}
 
 
 def drawn_tokens(probabilities: Any, temperature: Any, seed: Any, step: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Encoded images in an export: PNG and JPEG of any size as the pixels that a model takes.
+"""Encoded images in an export: PNG and JPEG as the pixels that a model takes.
 
 It does in TensorFlow's operations what `read_image` and `as_trained` do with Pillow, to a grey
 value or two. It does not turn photos by their EXIF data, and takes the upper eight bits of sixteen.
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 RATIOS = (1, 2, 4, 8)
 """How much smaller a JPEG can be decoded: as Pillow does it, to twice the size or more."""
 PNG = b"\x89PNG"
+PNG_SIZE = (16, 8)
+"""Where a PNG has its width and its height, and in how many bytes: before anything is packed."""
+MOST_PIXELS, MOST_JPEG_PIXELS = 25_000_000, 100_000_000
+"""Of one image: a small file can hold more than memory does. A JPEG is decoded to fewer."""
 GREY = (19_595 / 65_536, 38_470 / 65_536, 7_471 / 65_536)
 """Weights of red, green and blue, as Pillow has them."""
 
@@ -33,6 +37,7 @@ def pixels_of(contents: Any, form: "ImageForm") -> Any:
         lambda content: _pixels(content, form),
         contents,
         fn_output_signature=tf.TensorSpec(form.shape, tf.uint8),
+        parallel_iterations=1,  # Ten large images at once would take ten times the memory.
     )
 
 
@@ -41,8 +46,10 @@ def _pixels(content: Any, form: "ImageForm") -> Any:
     import tensorflow as tf
 
     height, width, channels = form.shape
+    is_png = tf.strings.substr(content, 0, len(PNG)) == PNG
+    content = _checked(content, is_png)
     image = tf.cond(
-        tf.strings.substr(content, 0, len(PNG)) == PNG,
+        is_png,
         lambda: _on_background(tf.io.decode_png(content, channels=4), form.background),
         lambda: _photo(content, form),
     )
@@ -54,8 +61,33 @@ def _pixels(content: Any, form: "ImageForm") -> Any:
     return tf.cast(_in_its_ink(image, form), tf.uint8)
 
 
+def _checked(content: Any, is_png: Any) -> Any:
+    """Return an encoded image, once it is one that memory holds: its size is read first."""
+    import tensorflow as tf
+
+    is_whole = is_png & (tf.strings.length(content) >= sum(PNG_SIZE))
+    is_known = tf.debugging.Assert(
+        is_whole | tf.io.is_jpeg(content), ["An image must be a PNG or JPEG file."]
+    )
+    with tf.control_dependencies([is_known]):
+        size = tf.cond(
+            is_png,
+            lambda: tf.io.decode_raw(
+                tf.strings.substr(content, *PNG_SIZE), tf.int32, little_endian=False
+            ),
+            lambda: tf.io.extract_jpeg_shape(content)[:2],
+        )
+    most = tf.where(is_png, MOST_PIXELS, MOST_JPEG_PIXELS)
+    is_small = tf.debugging.Assert(
+        tf.reduce_prod(tf.cast(size, tf.int64)) <= tf.cast(most, tf.int64),
+        ["An image has too many pixels:", size, "of at most", most],
+    )
+    with tf.control_dependencies([is_small]):
+        return tf.identity(content)
+
+
 def _photo(content: Any, form: "ImageForm") -> Any:
-    """Return the pixels of an image without transparency; those of a JPEG near the size wanted."""
+    """Return the pixels of a JPEG, near the size wanted."""
     import tensorflow as tf
 
     def decoded(ratio: int) -> Any:
@@ -67,17 +99,10 @@ def _photo(content: Any, form: "ImageForm") -> Any:
             else tf.io.decode_jpeg(content, channels=3, **how)
         )
 
-    def of_jpeg() -> Any:
-        size = tf.io.extract_jpeg_shape(content)[:2]
-        larger = tf.reduce_min(size // (2 * tf.constant(form.shape[:2])))
-        place = tf.reduce_sum(tf.cast(larger >= RATIOS[1:], tf.int32))
-        return tf.switch_case(place, [partial(decoded, ratio) for ratio in RATIOS])
-
-    return tf.cond(
-        tf.io.is_jpeg(content),
-        of_jpeg,
-        lambda: tf.io.decode_image(content, channels=3, expand_animations=False),
-    )
+    size = tf.io.extract_jpeg_shape(content)[:2]
+    larger = tf.reduce_min(size // (2 * tf.constant(form.shape[:2])))
+    place = tf.reduce_sum(tf.cast(larger >= RATIOS[1:], tf.int32))
+    return tf.switch_case(place, [partial(decoded, ratio) for ratio in RATIOS])
 
 
 def _on_background(image: Any, background: str) -> Any:

@@ -2,6 +2,7 @@
 
 import ast
 import math
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from typing import Any
 
 from dlrecipes.catalog.contract import import_recipe
 from dlrecipes.catalog.facts import read_facts
-from dlrecipes.datasets.examples import Data
 from dlrecipes.errors import InputError
 from dlrecipes.runs.golden import write_arrays
 from dlrecipes.runs.record import Run
@@ -33,7 +33,8 @@ from dlrecipes.use.opening import data_and_device
 
 HEAD = '''"""{summary}
 
-This script repeats the run {run} of the recipe {recipe}, and needs no dlrecipes:
+This script repeats the run {run}
+of the recipe {recipe}. It needs no dlrecipes:
 
     pip install keras=={keras} tensorflow=={tensorflow} numpy=={numpy}
     python {script}
@@ -77,7 +78,7 @@ def load_data() -> Data:
     with np.load(ARRAYS) as arrays:
         return {data}
 '''
-KIT = "# What the recipe takes from dlrecipes."
+KIT = "# The parts of dlrecipes that the recipe uses."
 MAIN = '''
 def main() -> None:
     """Train and test the network, and print its test metrics beside those of the run."""
@@ -130,39 +131,49 @@ def eject(run: Run, script: Path, changes: Changes, listener: WorkListener) -> E
         listener: Hears what is being done.
 
     Raises:
-        InputError: if a file is there already, the data has changed, or a script cannot repeat the
-            run.
+        InputError: if a file is there already, its folder is not, the data has changed, or a script
+            cannot repeat the run.
     """
     arrays = script.with_suffix(".npz")
-    for path in (script, arrays):
-        if path.exists():
+    _require_new(script, arrays)
+    _require_plain(run)
+    request = Request.from_run(run, changes)
+    source, _ = data_and_device(run, changes, listener)
+    recipe = import_recipe(request.facts.path)
+    config = recipe.Config(**request.config)
+    parts, written = parts_of(request.facts.path), Written()
+    read = _attributes([*parts.of_kit(), *parts.of_recipe()])
+    fields = dict(fields_of(load_data(recipe, config, source), read["data"], written))
+    settings = {name: value for name, value in vars(config).items() if name in read[""]}
+    text = _text(_head(run, script, parts, settings), parts, written, fields)
+    write_arrays(arrays, written.arrays)
+    write_atomically(script, text.encode())
+    return Ejected(script, arrays, arrays.stat().st_size, text.count("\n"))
+
+
+def _require_new(*paths: Path) -> None:
+    """Raise InputError unless files can be made at these paths, which lie in one folder."""
+    for path in paths:
+        if os.path.lexists(path):
             raise InputError(f"{path} already exists.", "Choose another name.")
+    if not paths[0].parent.is_dir():
+        raise InputError(f"There is no folder {paths[0].parent}.", "Make it first.")
+
+
+def _require_plain(run: Run) -> None:
+    """Raise InputError unless a script can repeat how a run was trained."""
     if any(event["what"] == "restored" for event in run.events):
         raise InputError(
             f"The run {run.run} went back to a checkpoint with a lower learning rate, which a "
             "script does not repeat.",
             "Train it again with that rate.",
         )
-    request = Request.from_run(run, changes)
-    source, _ = data_and_device(run, changes, listener)
-    recipe = import_recipe(request.facts.path)
-    config = recipe.Config(**request.config)
-    data = load_data(recipe, config, source)
-    parts, written = parts_of(request.facts.path), Written()
-    text = _text(run, script, parts, written, config, data)
-    write_arrays(arrays, written.arrays)
-    write_atomically(script, text.encode())
-    return Ejected(script, arrays, arrays.stat().st_size, text.count("\n"))
 
 
-def _text(run: Run, script: Path, parts: Parts, written: Written, config: Any, data: Data) -> str:
-    """Return the text of a script, and keep its arrays."""
-    copied = [*parts.of_kit(), *parts.of_recipe()]
-    read = _attributes(copied)
-    fields = dict(fields_of(data, read["data"], written))
-    kinds = {"batches": PLAIN, "batches_by_length": BY_LENGTH}
-    made = [kinds[name] for name in sorted(written.kinds)]
-    head = HEAD.format(
+def _head(run: Run, script: Path, parts: Parts, settings: Mapping[str, Any]) -> str:
+    """Return the beginning of a script: what it is, its imports, and the run's settings."""
+    metrics = [f"{literal(name)}: {literal(_number(one))}" for name, one in run.metrics.items()]
+    return HEAD.format(
         summary=read_facts(parts.recipe.path).summary,
         run=run.run,
         recipe=run.recipe,
@@ -170,17 +181,23 @@ def _text(run: Run, script: Path, parts: Parts, written: Written, config: Any, d
         arrays=script.with_suffix(".npz").name,
         imports=_imports({**parts.imports, **NEEDED}),
         seed=run.seed,
-        metrics=in_lines(
-            "{",
-            [f"{literal(name)}: {literal(_number(value))}" for name, value in run.metrics.items()],
-            "}",
-        ),
-        config=_object(
-            "Config",
-            {name: literal(value) for name, value in vars(config).items() if name in read[""]},
-        ),
+        metrics=in_lines("{", metrics, "}"),
+        config=_object("Config", {name: literal(value) for name, value in settings.items()}),
         **{name: run.versions[name] for name in ("keras", "tensorflow", "numpy")},
     )
+
+
+def _text(head: str, parts: Parts, written: Written, fields: Mapping[str, str]) -> str:
+    """Return the text of a script.
+
+    Args:
+        head: Its beginning.
+        parts: What it copies.
+        written: The batches that it makes again.
+        fields: The expression for each field of its data.
+    """
+    kinds = {"batches": PLAIN, "batches_by_length": BY_LENGTH}
+    made = [kinds[name] for name in sorted(written.kinds)]
     load = LOAD.format(data=indent(_object("Data", fields), " " * 8).lstrip())
     kit = [KIT, *parts.of_kit()] if parts.of_kit() else []
     sections = [head, *parts.of_recipe(), load, ORDER, *made, *kit, MAIN]

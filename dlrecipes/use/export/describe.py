@@ -89,7 +89,7 @@ def _document(
         "answer": forms.answer.document(),
         "data": {"name": run.data["name"], "rung": run.data["rung"], "licence": licence(run)},
         "tolerance": TOLERANCES[quantization],
-        "versions": {name: run.versions[name] for name in run.versions},
+        "versions": dict(run.versions),
     }
 
 

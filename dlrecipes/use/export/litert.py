@@ -32,9 +32,9 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
             save_graph(graph, exported, work / "one", batch=1)
         # TensorFlow's calibration dies of a loop.
         if quantization == "int8" and not (graph.has_loop or exported.has_columns):
-            rows = exported.training_rows()
-            np.savez(work / CALIBRATION, **graph.features(rows))
-            calibration = f"{len(next(iter(graph.features(rows).values())))} training rows"
+            columns = graph.features(exported.training_rows())
+            np.savez(work / CALIBRATION, **columns)
+            calibration = f"{len(next(iter(columns.values())))} training rows"
         elif quantization == "int8":
             calibration = WEIGHTS_ONLY
         _convert(work, graph, quantization, folder / "model.tflite")

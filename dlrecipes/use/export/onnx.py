@@ -44,11 +44,12 @@ def _convert(graph: Graph, exported: Exported, target: Path) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep libraries from logging advice on how to call them."""
-    logging.disable(logging.WARNING)
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
     try:
         yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
 
 
 def _in_half(source: Path, target: Path) -> None:

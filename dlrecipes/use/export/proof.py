@@ -14,7 +14,7 @@ from dlrecipes.use.export.formats import Format, find_format
 
 
 def verify(folder: Path) -> dict[str, Any]:
-    """Return what `verify --json` prints of an export: that it predicts what it did when made.
+    """Return what `verify --json` prints of an export that predicts the same as when it was made.
 
     None of the programs in the folder is run: it may come from elsewhere.
 
@@ -47,7 +47,10 @@ def read_export(folder: Path) -> dict[str, Any]:
     hint = "Name a folder that dlrecipes export wrote."
     try:
         document = json.loads((folder / "export.json").read_text("utf-8"))
-        return {"format": document["format"], "quantization": "", **document}
+        said = {"quantization": "", **document}
+        if not all(isinstance(said[name], str) for name in ("recipe", "format", "quantization")):
+            raise TypeError
+        return said
     except OSError:
         raise InputError(f"{folder} is no export: it has no export.json.", hint) from None
     except (ValueError, TypeError, KeyError):

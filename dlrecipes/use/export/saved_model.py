@@ -38,20 +38,34 @@ def write(exported: Exported, quantization: str, folder: Path) -> Written:
         **_arrays("serving_default/input", named_features(exported.golden, serving)),
         **_arrays("serving_default/output", answers),
     }
-    endpoints = answer.endpoints(serving, form)
-    calls = answer.golden_calls(exported.golden, endpoints)
+    golden |= _with_endpoints(exported, archive)
+    if isinstance(exported.input, EncodedFiles):
+        golden |= _with_reader(exported, archive, _reader(exported, exported.input, serve))
+    archive.write_out(str(folder), verbose=False)
+    return Written(_signatures(folder), golden, {})
+
+
+def _with_endpoints(exported: Exported, archive: Any) -> dict[str, Any]:
+    """Add the answer's further endpoints to an archive, and return their golden arrays."""
+    endpoints = exported.answer.endpoints(exported.serving, exported.forms.answer)
+    calls = exported.answer.golden_calls(exported.golden, endpoints)
+    golden: dict[str, Any] = {}
     for name, function in endpoints.items():
         archive.add_endpoint(name, function)
         golden |= _arrays(f"{name}/input", calls[name])
         golden |= _arrays(f"{name}/output", function(calls[name]))
-    if isinstance(exported.input, EncodedFiles):
-        contents = exported.input.files(exported.golden)
-        read = _reader(exported, exported.input, serve)
-        archive.add_endpoint(BYTES, read)
-        golden |= _arrays(f"{BYTES}/input", {read.input_signature[0].name: contents})
-        golden |= _arrays(f"{BYTES}/output", read(contents))
-    archive.write_out(str(folder), verbose=False)
-    return Written(_signatures(folder), golden, {})
+    return golden
+
+
+def _with_reader(exported: Exported, archive: Any, read: Any) -> dict[str, Any]:
+    """Add the endpoint that takes encoded files to an archive, and return its golden arrays."""
+    assert isinstance(exported.input, EncodedFiles)
+    contents = exported.input.files(exported.golden)
+    archive.add_endpoint(BYTES, read)
+    return {
+        **_arrays(f"{BYTES}/input", {read.input_signature[0].name: contents}),
+        **_arrays(f"{BYTES}/output", read(contents)),
+    }
 
 
 def _reader(

@@ -22,16 +22,10 @@ def rewrite(source: Path, target: Path) -> None:
     loaded = tf.saved_model.load(str(source))
     signature = loaded.signatures["serving_default"]
     frozen = convert_variables_to_constants_v2(signature, lower_control_flow=False)
-    definition = _plain(frozen.graph)
-    placeholders = [tensor.name.partition(":")[0] for tensor in frozen.inputs]
+    definition, specs = _plain(frozen.graph), _single_specs(signature)
+    assert sorted(tensor.name.partition(":")[0] for tensor in frozen.inputs) == sorted(specs)
     names = sorted(signature.structured_outputs)
     results = [tensor.name for tensor in frozen.outputs]
-    _, keywords = signature.structured_input_signature
-    specs = {
-        name: tf.TensorSpec(one.shape, _single(one.dtype), name=name)
-        for name, one in keywords.items()
-    }
-    assert sorted(placeholders) == sorted(specs)
 
     def serve(inputs: dict[str, Any]) -> dict[str, Any]:
         outputs = tf.graph_util.import_graph_def(
@@ -41,6 +35,16 @@ def rewrite(source: Path, target: Path) -> None:
 
     traced = tf.function(serve, input_signature=[specs], autograph=False)
     tf.saved_model.save(tf.Module(), str(target), signatures={"serving_default": traced})
+
+
+def _single_specs(signature: Any) -> dict[str, Any]:
+    """Return the inputs of a signature by name, in single precision."""
+    tf = load_tensorflow()
+    _, keywords = signature.structured_input_signature
+    return {
+        name: tf.TensorSpec(one.shape, _single(one.dtype), name=name)
+        for name, one in keywords.items()
+    }
 
 
 def needs_rewriting(definition: Any) -> bool:

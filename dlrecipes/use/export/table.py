@@ -68,7 +68,7 @@ class Table:
     Args:
         run: Name of the run.
         metric: Name of the headline metric.
-        rows: Test rows that it was measured on.
+        rows: Test rows that it was measured on; 0 if the task has no metric of its answers.
         exports: What each format came to.
     """
 
@@ -118,7 +118,7 @@ def _test_rows(model: Exported, source: Source) -> tuple[Rows, Array]:
         texts = np.array([str(piece)[:-1] for piece in pieces], dtype=object)
         return texts, np.array(following)
     if not model.answer.has_truth:
-        return model.input.raw(test, MOST_CHARACTERS, form), np.zeros(MOST_CHARACTERS)
+        return model.input.raw(test, MOST_CHARACTERS, form), np.zeros(0)
     rows = np.unique(np.linspace(0, len(test) - 1, min(len(test), MOST_ROWS)).astype("int64"))
     some = test.take(rows)
     return some.arrays(), np.asarray(some.labels)

@@ -12,8 +12,10 @@ def load(folder):
 
     before = Path.cwd()
     os.chdir(folder)  # TensorFlow takes *, ? and [ in a path for a pattern.
-    loaded = tf.saved_model.load(".")
-    os.chdir(before)
+    try:
+        loaded = tf.saved_model.load(".")
+    finally:
+        os.chdir(before)
 
     def function(name):
         def run(**inputs):
