@@ -23,6 +23,16 @@ KIT = "dlrecipes.kit"
 """Whose layers a `.keras` file in a run may have."""
 
 
+def load_saved_model(path: Path) -> Any:
+    """Return the SavedModel in a folder, whatever its name: keep it as long as its variables."""
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder, "model")  # TensorFlow takes *, ? and [ in a path for a pattern.
+        link.symlink_to(path.resolve(), target_is_directory=True)
+        return tf.saved_model.load(str(link))
+
+
 class SavedServing:
     """A serving model that is loaded from a SavedModel.
 

@@ -9,6 +9,7 @@ from dlrecipes.system.backend import load_tensorflow
 from dlrecipes.tasks.exporting import EncodedFiles
 from dlrecipes.tasks.serving import (
     call_serving,
+    load_saved_model,
     named_features,
     run_serving,
     serving_signature,
@@ -86,8 +87,7 @@ def _reader(
 
 def _signatures(folder: Path) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Return the inputs and outputs of the signatures that were written."""
-    tf = load_tensorflow()
-    loaded = tf.saved_model.load(str(folder))
+    loaded = load_saved_model(folder)
     return {
         name: {
             "inputs": specs(signature.structured_input_signature[1]),

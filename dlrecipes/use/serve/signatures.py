@@ -1,7 +1,7 @@
 """A loaded SavedModel: its signatures, what they take, and calls of them."""
 
 import os
-import tempfile
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,12 @@ import numpy as np
 
 from dlrecipes.datasets.storage import Array
 from dlrecipes.system.backend import load_tensorflow
+from dlrecipes.tasks.serving import load_saved_model
 from dlrecipes.use.serve.failures import Refused
 
 MOST_SHOWN = 300
 """Characters of a message of TensorFlow's that a client is shown."""
+ASSERTION = re.compile(r"assertion failed: \[([^]]*)\]")
 Arrays = Mapping[str, Array]
 
 
@@ -100,9 +102,15 @@ class Signature:
             }
             return {name: one.numpy() for name, one in self.function(**tensors).items()}
         except tf.errors.OpError as error:
-            raise Refused(f"The model cannot answer that: {shortened(error.message)}") from None
+            raise Refused(f"The model cannot answer that: {_reason(error.message)}") from None
         except (TypeError, ValueError, UnicodeError) as error:
             raise Refused(f"The model cannot answer that: {shortened(str(error))}") from None
+
+
+def _reason(message: str) -> str:
+    """Return why TensorFlow failed: what an assertion of the model says, where one failed."""
+    failed = ASSERTION.search(message)
+    return shortened(failed[1] if failed else message)
 
 
 def shortened(text: str) -> str:
@@ -150,15 +158,12 @@ def load(path: Path) -> Loaded:
         OSError: if it cannot be read.
         ValueError: if it is not a SavedModel that this TensorFlow can load.
     """
-    tf = load_tensorflow()
+    load_tensorflow()
     from tensorflow.core.protobuf import saved_model_pb2
 
     content = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
     definition = dict(content.meta_graphs[0].signature_def)
-    with tempfile.TemporaryDirectory() as folder:
-        link = Path(folder, "model")  # TensorFlow takes *, ? and [ in a path for a pattern.
-        link.symlink_to(path.resolve(), target_is_directory=True)
-        owner = tf.saved_model.load(str(link))
+    owner = load_saved_model(path)
     signatures = {
         name: _signature(name, definition[name], function)
         for name, function in owner.signatures.items()
