@@ -105,6 +105,14 @@ def usage(process: psutil.Process) -> tuple[float, float]:
     )
 
 
+def _number(pattern: str, said: str) -> float:
+    """Return the number that a pattern finds in what wrk says."""
+    found = re.search(pattern, said)
+    if found is None:
+        sys.exit(f"wrk said nothing like {pattern}:\n{said}")
+    return float(found[1])
+
+
 def load(script: Path, seconds: int, connections: int) -> dict[str, Any]:
     """Load the server, and return what wrk says."""
     address = f"http://127.0.0.1:{PORT}/v1/models/digits:predict"
@@ -117,8 +125,8 @@ def load(script: Path, seconds: int, connections: int) -> dict[str, Any]:
     percentiles = {name: re.search(rf"{name}%\s+([\d.]+)(us|ms|s)", said) for name in ("50", "99")}
     units = {"us": 1e-3, "ms": 1.0, "s": 1e3}
     return {
-        "requests": int(re.search(r"(\d+) requests in", said)[1]),  # type: ignore[index]
-        "requests_per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]),  # type: ignore[index]
+        "requests": int(_number(r"(\d+) requests in", said)),
+        "requests_per_second": _number(r"Requests/sec:\s+([\d.]+)", said),
         "failed": sum(map(int, failed)),
         **{
             f"p{name}_ms": float(found[1]) * units[found[2]]

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import shutil
 import signal
 import socket
@@ -89,7 +88,7 @@ def test_a_new_version_is_picked_up_and_sigterm_drains(toys: Path, tmp_path: Pat
     shutil.copytree(toys / "half_plus", base)
     with served(f"half_plus={base}", toys / "sensors") as server:
         with load(server) as one:
-            os.rename(toys / "next" / "124", base / "124")  # noqa: PTH104
+            (toys / "next" / "124").rename(base / "124")
             wait_until(lambda: one.answers[-1][1] == '{"predictions":[4.5]}')
             shutil.rmtree(base / "1")
             wait_until(lambda: server.get("/v1/models/half_plus/versions/1").status == 404)

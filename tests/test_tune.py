@@ -102,6 +102,23 @@ def check_file(folder: Path, found: dict[str, Any]) -> None:
 
 
 @pytest.mark.long
+def test_a_hopeless_trial_stops_early_and_a_grid_tries_every_value_once(folder: Path) -> None:
+    words = WORDS[: WORDS.index("--space")]
+    searched = dlrecipes(
+        *(*words, "--epochs", "30", "--members", "2", "--early-stopping", "0"),
+        *("--sampler", "grid", "--space", "learning_rate=1e-9|5e-3|1e-2", "--seeds", "0", "--json"),
+        cwd=folder,
+    )
+    trials = searched.document["trials"]
+    rates = [trial["settings"]["learning_rate"] for trial in trials]
+    assert sorted(rates) == ["0.005", "0.01", "1e-09"]
+    hopeless = trials[rates.index("1e-09")]
+    assert (hopeless["status"], hopeless["value"]) == ("pruned", None)
+    history = folder / "runs" / REGRESSION / hopeless["run"] / "history.csv"
+    assert len(history.read_text().splitlines()) < 31
+
+
+@pytest.mark.long
 def test_a_trial_tells_of_its_validation_and_stays_that_when_it_is_evaluated(folder: Path) -> None:
     words = WORDS[: WORDS.index("--trials")]
     dlrecipes(*words, "--trials", "1", "--seeds", "0", "--json", cwd=folder)

@@ -183,7 +183,8 @@ def _pruner(optuna: Any, plan: Plan) -> Any:
     if plan.pruner == "hyperband":
         return optuna.pruners.HyperbandPruner(max_resource=epochs)
     if plan.pruner == "halving":
-        return optuna.pruners.SuccessiveHalvingPruner()
+        # Told how early to compare, as it would else not compare the second trial with the first.
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=1)
     return optuna.pruners.NopPruner()
 
 
