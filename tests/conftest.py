@@ -40,6 +40,15 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="dlrecipes-tests-")
 
 Train = Callable[..., Outcome]
+EXTRAS = {
+    "serve": ("fastapi", "uvicorn", "orjson", "tensorflow_serving"),
+    "tune": ("optuna",),
+    "formats": ("ai_edge_litert", "tf2onnx", "onnxruntime", "openvino"),
+    "ruff": ("ruff",),
+}
+"""The modules that tests need, by their marker."""
+collect_ignore = [] if find_spec("orjson") else ["test_serve_parts.py"]
+"""It imports the parts of the server, which need the extra `serve`."""
 
 
 @cache
@@ -59,6 +68,9 @@ def _lacking() -> dict[str, str]:
         lacking["explain"] = "shap is not installed"
     if find_spec("art") is None:
         lacking["robust"] = "the Adversarial Robustness Toolbox is not installed"
+    for marker, modules in EXTRAS.items():
+        if missing := [name for name in modules if find_spec(name) is None]:
+            lacking[marker] = f"{', '.join(missing)} is not installed"
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         lacking["user"] = "only root can become another user, with setpriv"
     return lacking

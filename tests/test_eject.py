@@ -49,6 +49,7 @@ def assert_same(found: dict[str, float], run: dict[str, Any]) -> None:
     assert found == pytest.approx(run["metrics"], rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.ruff
 @pytest.mark.long
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_script_of_every_recipe_repeats_its_run(
@@ -67,6 +68,7 @@ def test_the_script_of_every_recipe_repeats_its_run(
     assert_same(repeated(tmp_path), run)
 
 
+@pytest.mark.ruff
 @pytest.mark.long
 def test_a_changed_recipe_on_own_images_is_repeated(tmp_path: Path) -> None:
     images, labels = mnist_test_images()
@@ -96,6 +98,7 @@ def softened(config, x):
     assert_same(repeated(tmp_path), run)
 
 
+@pytest.mark.ruff
 @pytest.mark.long
 def test_own_rows_and_own_pictures_without_classes_are_repeated(tmp_path: Path) -> None:
     rows = sample_table("lending_club.csv", "train").head(600)
@@ -125,6 +128,7 @@ def test_a_script_is_never_written_over_a_file_or_of_a_recipe_that_changes_its_b
     assert [one.name for one in tmp_path.iterdir()] == ["again.npz"]
 
 
+@pytest.mark.ruff
 @pytest.mark.long
 def test_a_recipe_that_changes_its_batches_is_refused(tmp_path: Path) -> None:
     dlrecipes("copy", REGRESSION, "mine.py", cwd=tmp_path)

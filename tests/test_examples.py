@@ -111,6 +111,7 @@ def test_the_example_package_trains_on_its_sample(ink: Callable[..., Outcome]) -
 
 @pytest.mark.long
 @pytest.mark.browser
+@pytest.mark.serve
 def test_the_example_package_gets_a_page_to_try_it(
     ink: Callable[..., Outcome], environment: Path, tmp_path: Path
 ) -> None:

@@ -91,6 +91,7 @@ def answers_of(
         return dict(arrays)
 
 
+@pytest.mark.formats
 @pytest.mark.long
 @pytest.mark.parametrize("format_name", RUNTIMES)
 def test_pixels_in_another_runtime_get_the_probabilities_of_predict(
@@ -107,6 +108,7 @@ def test_pixels_in_another_runtime_get_the_probabilities_of_predict(
     assert np.abs(answers["probabilities"] - expected).max() <= 1e-5
 
 
+@pytest.mark.formats
 @pytest.mark.long
 @pytest.mark.parametrize("format_name", ["litert", "onnx"])
 def test_texts_become_numbers_by_the_vocabulary_beside_the_model(
@@ -124,6 +126,7 @@ def test_texts_become_numbers_by_the_vocabulary_beside_the_model(
     assert np.abs(answers["probabilities"] - expected).max() <= 1e-5
 
 
+@pytest.mark.formats
 @pytest.mark.long
 def test_a_table_in_another_runtime_gets_the_value_of_predict(
     export: Export, run_of: RunOf, tmp_path: Path
@@ -143,6 +146,7 @@ def test_a_table_in_another_runtime_gets_the_value_of_predict(
     assert answers["value"].ravel() == pytest.approx([one["value"] for one in found], rel=1e-5)
 
 
+@pytest.mark.formats
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("recipe", "format_name", "quantization", "most"),
@@ -159,6 +163,7 @@ def test_a_quantized_export_is_smaller_and_says_how_far_it_is_from_predict(
     assert exported["bytes"] < 0.7 * export(recipe, format_name).document["bytes"]
 
 
+@pytest.mark.formats
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("recipe", "format_name"),
@@ -193,6 +198,7 @@ def test_what_a_format_cannot_hold_is_refused_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.formats
 @pytest.mark.long
 def test_n_grams_are_refused_where_there_are_no_texts(export: Export) -> None:
     refused = export("text-ngrams", "onnx")
@@ -228,6 +234,7 @@ print(json.dumps(answers["probabilities"].numpy().tolist()))
 """
 
 
+@pytest.mark.formats
 @pytest.mark.long
 def test_encoded_images_of_any_size_get_the_probabilities_of_predict(
     export: Export, run_of: RunOf, tmp_path: Path
@@ -253,6 +260,7 @@ for name in sys.argv[2:]:
 """
 
 
+@pytest.mark.formats
 @pytest.mark.long
 def test_an_image_that_memory_does_not_hold_is_refused_before_it_is_decoded(
     export: Export, tmp_path: Path
@@ -286,6 +294,7 @@ print(answers["probabilities"].shape)
 """
 
 
+@pytest.mark.formats
 @pytest.mark.long
 def test_keras_and_saved_model_cli_run_a_saved_model(export: Export, tmp_path: Path) -> None:
     folder = export(MNIST, "saved-model").document["path"]
@@ -301,6 +310,7 @@ def test_keras_and_saved_model_cli_run_a_saved_model(export: Export, tmp_path: P
     assert "Result for output key probabilities" in shown.out
 
 
+@pytest.mark.formats
 @pytest.mark.long
 def test_verify_proves_a_copy_without_the_run_and_notices_a_change(
     export: Export, tmp_path: Path
@@ -338,6 +348,7 @@ def test_what_an_export_from_elsewhere_says_of_itself_is_checked(text: str, tmp_
         read_export(tmp_path)
 
 
+@pytest.mark.formats
 @pytest.mark.long
 def test_the_table_of_all_formats_is_printed_and_recorded(run_of: RunOf, tmp_path: Path) -> None:
     run = tmp_path / "runs" / MNIST / "mine"
@@ -355,6 +366,7 @@ def test_the_table_of_all_formats_is_printed_and_recorded(run_of: RunOf, tmp_pat
         assert (Path(one["path"]) / "README.md").is_file()
 
 
+@pytest.mark.formats
 @pytest.mark.long
 def test_an_export_says_what_goes_in_and_what_comes_out(export: Export) -> None:
     folder = Path(export(MNIST, "saved-model").document["path"])

@@ -15,7 +15,7 @@ from serving import Server, served, write_toys
 from support import MNIST, TEXT, dlrecipes, mnist_test_images
 
 RunOf = Callable[[str], dict[str, Any]]
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.serve, pytest.mark.long]
 HALF, SENSORS = "/v1/models/half_plus", "/v1/models/sensors"
 
 

@@ -18,7 +18,7 @@ import pytest
 from serving import Server, served, write_toys
 from support import MNIST, TEXT, environment
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.serve, pytest.mark.long]
 HALF = "/v1/models/half_plus:predict"
 SENSORS = "/v1/models/sensors:predict"
 IMAGES = f"/v1/models/{MNIST}:predict"

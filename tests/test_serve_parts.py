@@ -36,7 +36,7 @@ from dlrecipes.use.serve.server import listening
 from dlrecipes.use.serve.signatures import Signature, TensorForm
 from dlrecipes.use.serve.tensors import parsed, read_inputs
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.serve, pytest.mark.long]
 Function = Callable[..., Mapping[str, Any]]
 
 

@@ -17,7 +17,7 @@ import pytest
 from serving import Server, served, write_toys
 from support import dlrecipes
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.serve, pytest.mark.long]
 HALF = "/v1/models/half_plus:predict"
 BODY = '{"instances": [1.0]}'
 CLIENTS = 8

@@ -27,7 +27,7 @@ from support import (
 )
 
 RunOf = Callable[[str], dict[str, Any]]
-pytestmark = [pytest.mark.browser, pytest.mark.long]
+pytestmark = [pytest.mark.browser, pytest.mark.serve, pytest.mark.long]
 EACH_WIDGET = (MNIST, "land-unet", SENTIMENT, TEXT, REGRESSION, "digits-gan")
 STROKES = json.loads(Path(__file__).with_name("strokes.json").read_text())
 """Thirty digits drawn by hand: `digit`, `pen` and places per cent of the side, and `paper`."""

@@ -52,6 +52,7 @@ def runs_of(folder: Path) -> dict[str, Any]:
     return {path.parent.name: json.loads(path.read_text()) for path in files}
 
 
+@pytest.mark.tune
 @pytest.mark.long
 def test_a_search_that_is_killed_again_and_again_loses_no_trial_and_repeats_none(
     folder: Path,
@@ -101,6 +102,7 @@ def check_file(folder: Path, found: dict[str, Any]) -> None:
     assert plan["config"]["epochs"] == 12
 
 
+@pytest.mark.tune
 @pytest.mark.long
 def test_a_hopeless_trial_stops_early_and_a_grid_tries_every_value_once(folder: Path) -> None:
     words = WORDS[: WORDS.index("--space")]
@@ -118,6 +120,7 @@ def test_a_hopeless_trial_stops_early_and_a_grid_tries_every_value_once(folder: 
     assert len(history.read_text().splitlines()) < 31
 
 
+@pytest.mark.tune
 @pytest.mark.long
 def test_a_trial_tells_of_its_validation_and_stays_that_when_it_is_evaluated(folder: Path) -> None:
     words = WORDS[: WORDS.index("--trials")]

@@ -126,7 +126,6 @@ def tune(
     _check_numbers(trials, hours, jobs)
     _check_one_of("--sampler", sampler, search.SAMPLERS)
     _check_one_of("--pruner", pruner, search.PRUNERS)
-    search.require_optuna()
     file = read_config_file(config) if config else None
     facts = chosen_recipe(recipe, file, trust=trust_recipe)
     typed = Flags(
