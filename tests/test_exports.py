@@ -385,3 +385,8 @@ def test_an_export_says_what_goes_in_and_what_comes_out(export: Export) -> None:
     (python, *_) = (part.partition("```")[0] for part in page.split("```python\n")[1:])
     printed = run_process([sys.executable, "-c", python], cwd=folder).out
     assert "probabilities" in printed
+
+
+def test_the_measured_table_has_every_recipe() -> None:
+    measured = json.loads((CHECKOUT / "benchmarks" / "exports.json").read_text("utf-8"))
+    assert sorted(measured) == sorted(RECIPES)

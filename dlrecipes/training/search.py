@@ -157,8 +157,9 @@ def _storage(optuna: Any, place: str) -> Iterator[Any]:
     from filelock import FileLock
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-    # Two that make a study at one time would each make one.
-    with FileLock(f"{place}.lock"):
+    # Two that make a study at one time would each make one. Optuna's own lock is PLACE.lock: it
+    # would wait half a minute for a file of that name to go.
+    with FileLock(f"{place}.making"):
         backend = JournalFileBackend(place, lock_obj=JournalFileOpenLock(place))
         yield optuna.storages.JournalStorage(backend)
 
