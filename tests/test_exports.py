@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from support import (
+    CHECKOUT,
     MNIST,
+    RECIPES,
     REGRESSION,
     SCRIPTS,
     SENTIMENT,

@@ -16,7 +16,7 @@ class Prune(keras.callbacks.Callback):
 
     Args:
         trial: The `optuna.Trial`.
-        reported: Numbers of the epochs that it knows of, from before the trial was resumed.
+        reported: Numbers of the epochs, from 1, that it knows of from before it was resumed.
         higher_is_better: Whether the search looks for the highest value: Optuna compares what is
             reported in the same direction, and a lower loss is better.
     """
@@ -32,8 +32,8 @@ class Prune(keras.callbacks.Callback):
         loss = (logs or {}).get("val_loss")
         if loss is None or not math.isfinite(loss):
             return
-        if epoch not in self.reported:
-            self.trial.report(self.sign * float(loss), epoch)
+        if epoch + 1 not in self.reported:
+            self.trial.report(self.sign * float(loss), epoch + 1)
         if self.trial.should_prune():
             self.has_pruned = True
             self.model.stop_training = True
