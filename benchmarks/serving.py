@@ -63,10 +63,10 @@ class Digits(litserve.LitAPI):
         return {"predictions": output.tolist()}
 
 
-litserve.LitServer(
-    Digits(max_batch_size=32, batch_timeout=0.002, api_path="/v1/models/digits:predict"),
-    accelerator="cpu",
-).run(port=int(sys.argv[2]), generate_client_file=False, log_level="error")
+if __name__ == "__main__":
+    digits = Digits(max_batch_size=32, batch_timeout=0.002, api_path="/v1/models/digits:predict")
+    server = litserve.LitServer(digits, accelerator="cpu")
+    server.run(port=int(sys.argv[2]), generate_client_file=False, log_level="error")
 """
 SCRIPT = """
 wrk.method = "POST"
@@ -89,6 +89,8 @@ def server(command: list[str]) -> Iterator[psutil.Process]:
                     urllib.request.urlopen(f"http://127.0.0.1:{PORT}/v1/models/digits", timeout=60)
                 break
             time.sleep(0.2)
+        else:
+            sys.exit(f"this server did not start: {command}")
         yield psutil.Process(process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
