@@ -73,9 +73,11 @@ def boosting(one: Set, seed: int) -> Any:
 def real_mlp(one: Set, seed: int) -> Any:
     """Return RealMLP with its authors' tuned defaults."""
     import pytabkit
+    import torch
 
+    torch.set_num_threads(1)  # Its batches are small: threads wait for each other.
     kind = "Classifier" if one.recipe == "loans-mlp" else "Regressor"
-    return getattr(pytabkit, f"RealMLP_TD_{kind}")(random_state=seed, device="cpu")
+    return getattr(pytabkit, f"RealMLP_TD_{kind}")(random_state=seed, device="cpu", n_threads=1)
 
 
 def score(make: Callable[[Set, int], Any], one: Set, path: Path, seed: int) -> float:
