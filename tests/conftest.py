@@ -48,7 +48,7 @@ EXTRAS = {
 }
 """The modules that tests need, by their marker."""
 PROGRAMS = {
-    "node": ("node",),
+    "clients": ("bash", "curl", "node"),
     "containers": ("hadolint", "check-jsonschema"),
 }
 """The programs that tests need, by their marker."""
