@@ -623,7 +623,7 @@ def test_a_target_of_words_is_shown_as_classes(tmp_path: Path) -> None:
     path = write(tmp_path / "mine.csv", "size,paid", SORTED, paid)
     report = Report()
     find_task("tabular-classification").read(Reading(path, FileOptions(), report))
-    assert report.columns[-1] == ("paid", "classes (target)", "yes, no")
+    assert report.columns[-1] == ("paid", "classes (target)", "no, yes")
 
 
 def test_columns_are_what_the_user_says(tmp_path: Path) -> None:
