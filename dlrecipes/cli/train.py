@@ -39,6 +39,7 @@ def train(
     header: options.Header = "",
     seed: options.Seed = None,
     seeds: options.Seeds = None,
+    jobs: train_seeds.Jobs = 1,
     device: options.DeviceName = "auto",
     runs_dir: options.RunsDir = options.RUNS_DIR,
     name: options.RunName = "",
@@ -64,6 +65,7 @@ def train(
     from dlrecipes.training import trainer
     from dlrecipes.training.request import Flags, Request
 
+    train_seeds.check_jobs(jobs, seeds)
     file = read_config_file(config) if config else None
     facts = chosen_recipe(recipe, file, trust=trust_recipe)
     wanted = limits.parse(fail_below, fail_above, fail_on)
@@ -105,7 +107,8 @@ def train(
     progress = output.console(stderr=json, in_passing=True)
     with watched(watch, progress) as follow:
         if seeds is not None:
-            train_seeds.train(request, seeds, wanted, follow, as_json=json, quiet=quiet)
+            several = train_seeds.Several(request, seeds, jobs, quiet=quiet, as_json=json)
+            several.train(wanted, follow)
             return
         display = Display(progress, quiet=quiet, follow=follow)
         with output.only_json(json):
