@@ -12,7 +12,7 @@ from dlrecipes.cli.display import Display
 from dlrecipes.cli.report import leave_report
 from dlrecipes.cli.result import print_run
 from dlrecipes.cli.watch import Watch, watched
-from dlrecipes.runs.lookup import read_run
+from dlrecipes.runs.lookup import read_run, require_training
 from dlrecipes.runs.record import RECIPE_FILE
 
 NO_SETTINGS: Mapping[str, str] = {}
@@ -124,5 +124,7 @@ def chosen_recipe(recipe: str | None, file: ConfigFile | None, *, trust: bool) -
 
     facts = find_recipe(recipe) if recipe else recipe_of_file(file)
     if file and file.is_run and facts.path == file.path.with_name(RECIPE_FILE):
-        trusted_recipe(read_run(file.path.parent), trust=trust)
+        run = read_run(file.path.parent)
+        require_training(run)
+        trusted_recipe(run, trust=trust)
     return facts
