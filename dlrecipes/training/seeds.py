@@ -102,7 +102,8 @@ def train_seeds(
                 listener().warn(f"The run {path} is already finished.")
                 yield run
             else:
-                yield trainer.resume(run, Changes(device=request.device), listener())
+                changes = Changes(device=request.device, devices=request.devices)
+                yield trainer.resume(run, changes, listener())
         forget()
 
 
