@@ -150,16 +150,6 @@ DeviceName = Annotated[
         "--device", metavar=DEVICES, help="Device to use; auto picks a GPU if there is one."
     ),
 ]
-SeveralDevices = Annotated[
-    str,
-    typer.Option(
-        "--devices",
-        metavar="N|0,1|all|cpu:N",
-        help="GPUs that share every batch: how many, their numbers, or all. cpu:N: the processor "
-        "as if it were N devices, to try it without GPUs.",
-        show_default="one device",
-    ),
-]
 DataNow = Annotated[
     str,
     typer.Option(
@@ -173,15 +163,6 @@ DeviceNow = Annotated[
     str,
     typer.Option(
         "--device", metavar=DEVICES, help="Device to train on.", show_default="the run's own"
-    ),
-]
-DevicesNow = Annotated[
-    str,
-    typer.Option(
-        "--devices",
-        metavar="N|0,1|all|cpu:N",
-        help="Devices that share every batch.",
-        show_default="the run's own",
     ),
 ]
 TrustRecipe = Annotated[

@@ -8,7 +8,7 @@ import typer
 
 from dlrecipes.catalog.facts import read_facts
 from dlrecipes.catalog.metrics import metrics_of
-from dlrecipes.cli import limits, options, output
+from dlrecipes.cli import limits, options, output, sharing
 from dlrecipes.cli.display import Display
 from dlrecipes.cli.report import leave_report
 from dlrecipes.cli.result import print_run
@@ -25,7 +25,7 @@ def resume(
     data: options.DataNow = "",
     data_dir: options.DataDir = None,
     device: options.DeviceNow = "",
-    devices: options.DevicesNow = "",
+    devices: sharing.DevicesNow = "",
     on_nan: options.OnNaNNow = "",
     watch: Watch = False,
     prove: options.Prove = False,
