@@ -189,5 +189,6 @@ def spread_seed(variable: Any, state: Array) -> None:
         state: That of the first device.
     """
     for number, part in enumerate(_parts(variable)):
-        seed = (int(state[0]) + STRIDE * number) % SEEDS if number else state[0]
-        part.assign(np.array([seed, state[1]]).astype(part.dtype.as_numpy_dtype))
+        seed = (int(state[0]) + STRIDE * number) % SEEDS
+        spread = np.array([seed, *state[1:]], state.dtype)
+        part.assign(spread if number else state)

@@ -213,7 +213,9 @@ class Session:
             self._go_back(error, listener)
             return False
         finally:
-            self.place, work.model = resumption.place, plain
+            self.place = resumption.place
+            if work.strategy:
+                work.model = plain
         if work.strategy and final:
             self._take_over(final, config, stop, writer)
         return True

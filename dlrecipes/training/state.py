@@ -146,8 +146,9 @@ def _value(variable: Any) -> Array:
 def _set(name: str, variable: Any, array: Array) -> None:
     """Set a variable to what `_value` returned, maybe with another number of devices."""
     if distribution.is_per_device(variable):
-        distribution.assign_values(variable, array if _has_axis(variable, array) else array[None])
-    elif _has_axis(variable, array):
+        has_axis = _has_axis(name, variable, array)
+        distribution.assign_values(variable, array if has_axis else array[np.newaxis])
+    elif _has_axis(name, variable, array):
         variable.assign(array.sum(axis=0))
     elif name.startswith("random/"):
         distribution.spread_seed(variable, array)
@@ -156,14 +157,14 @@ def _set(name: str, variable: Any, array: Array) -> None:
         variable.assign(array.view(_value(variable).dtype))
 
 
-def _has_axis(variable: Any, array: Array) -> bool:
-    """Tell whether an array has an axis of devices more than a variable."""
-    return array.ndim == len(variable.shape) + 1
+def _has_axis(name: str, variable: Any, array: Array) -> bool:
+    """Tell whether an array has an axis of devices, as running means of several have."""
+    return name.startswith("metrics/") and array.ndim == len(variable.shape) + 1
 
 
-def _fits(variable: Any, array: Array) -> bool:
+def _fits(name: str, variable: Any, array: Array) -> bool:
     """Tell whether an array is of a variable's form, but for an axis of devices."""
-    shape = array.shape[1:] if _has_axis(variable, array) else array.shape
+    shape = array.shape[1:] if _has_axis(name, variable, array) else array.shape
     return shape == tuple(variable.shape)
 
 
@@ -224,7 +225,7 @@ def restore(
     restored: dict[str, Any] = {}
     for name, variable in _variables(model).items():
         array = arrays.get(name)
-        if array is None or not _fits(variable, array):
+        if array is None or not _fits(name, variable, array):
             continue
         restored[name] = variable
         if done.get(name) is not variable:
@@ -253,7 +254,9 @@ def is_complete(model: Any, arrays: Mapping[str, Array]) -> bool:
     """Tell whether a model has the variables that `capture` returned, and no other."""
     saved = {name: one for name, one in arrays.items() if not name.startswith("callbacks/")}
     there = _variables(model)
-    return saved.keys() == there.keys() and all(_fits(there[name], saved[name]) for name in saved)
+    return saved.keys() == there.keys() and all(
+        _fits(name, there[name], array) for name, array in saved.items()
+    )
 
 
 def require_complete(model: Any, arrays: Mapping[str, Array]) -> None:
