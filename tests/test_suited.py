@@ -14,6 +14,7 @@ from dlrecipes.catalog.find import find_recipe
 from dlrecipes.datasets.examples import Examples, Source
 from dlrecipes.runs.lookup import read_run
 from dlrecipes.tasks.answers.category import CategoryForm
+from dlrecipes.training.diagnosis import FEW_VALUES, MOST_HELD_OUT
 from dlrecipes.training.request import Flags, Request
 from dlrecipes.training.suited import MOST_EPOCHS, suited
 
@@ -50,6 +51,18 @@ def test_length_follows_the_rows(rows: int) -> None:
     assert f"{trained:,} training rows" in choice["why"]
     for name, value in choice["settings"].items():
         assert config[name] == value
+
+
+@pytest.mark.parametrize("rows", [20, 170, 251, 432, 480, 499, 700])
+def test_as_many_rows_validate_as_the_diagnosis_asks_for(rows: int) -> None:
+    data = source(rows)
+    fraction = chosen(find_recipe(REGRESSION), data)[0]["validation_fraction"]
+    _, validation = data.train_and_validation(fraction)
+    assert len(validation) >= FEW_VALUES or fraction == MOST_HELD_OUT
+    assert fraction <= MOST_HELD_OUT
+    masks = replace(data.train, labels=np.zeros((rows, 8, 8), "int64"))
+    of_pixels = chosen(find_recipe(REGRESSION), replace(data, train=masks, answer=None))[0]
+    assert of_pixels["validation_fraction"] <= 0.1, "each pixel is an answer to compare with"
 
 
 def test_what_is_given_by_hand_stays() -> None:

@@ -36,6 +36,8 @@ FAR_START, FAR_NATS = 2.0, 1.5
 inputs or weights out of scale. Among two or three classes, good ones begin at twice that loss."""
 FEW_VALUES = 50
 """Validation rows: with fewer, the 95 % interval of an accuracy of 0.5 is over 28 points wide."""
+MOST_HELD_OUT = 0.3
+"""Share of the training examples that validation gets at most, to have that many."""
 RISEN = 1.25
 """Times the lowest validation loss: the kept one is above it."""
 FORGOTTEN, LEAST_RISEN = 0.5, 1.05
@@ -270,7 +272,8 @@ def _few_validation_rows(seen: Evidence) -> Said:
         "so few rows are mostly noise."
     )
     share = seen.config.get("validation_fraction")
-    return sentence, ["--validation-fraction 0.3"] if share is not None and share < 0.3 else []
+    has_more = share is not None and share < MOST_HELD_OUT
+    return sentence, [f"--validation-fraction {MOST_HELD_OUT:g}"] if has_more else []
 
 
 def _overfitting(seen: Evidence) -> Said:

@@ -16,6 +16,7 @@ from dlrecipes.catalog.facts import Facts
 from dlrecipes.catalog.settings import show_value
 from dlrecipes.datasets.examples import Source
 from dlrecipes.datasets.holding_out import class_counts
+from dlrecipes.training.diagnosis import FEW_VALUES, MOST_HELD_OUT
 from dlrecipes.training.request import Request
 
 MANY_ROWS = 50_000
@@ -25,7 +26,8 @@ EPOCH_STEPS = 20
 """Steps that an epoch has at least, where batches can be made smaller for that."""
 SMALLEST_BATCH = 16
 VALIDATION_ROWS = 1000
-"""Rows that validation has at least, as far as `LARGEST_FRACTION` allows."""
+"""Rows that validation has at least, as far as `LARGEST_FRACTION` allows. So many that a diagnosis
+does not call them too few are held out in any case, as far as `MOST_HELD_OUT` allows."""
 LARGEST_FRACTION = 0.1
 PATIENCE = 0.5
 """Share of the epochs without a lower validation loss after which training stops: at the high rates
@@ -53,7 +55,7 @@ def suited(request: Request, source: Source) -> Request:
     rows = len(source.train)
     if request.facts.own_steps and not request.recipe_data.task.input.is_running_text:
         if "validation_fraction" in free and source.validation is None:
-            config["validation_fraction"] = _held_out(config["validation_fraction"], rows)
+            config["validation_fraction"] = _held_out(config["validation_fraction"], source)
         if source.validation is None:
             rows -= round(rows * config.get("validation_fraction", 0.0))
         config |= _length(request, config, free, rows)
@@ -87,10 +89,19 @@ def shown_choice(chosen: Mapping[str, Any]) -> str:
     return f"Settings that suit your data ({chosen['why']}): {flags}"
 
 
-def _held_out(fraction: float, rows: int) -> float:
-    """Return the share of the rows to validate on: more of few rows."""
-    wanted = min(VALIDATION_ROWS / max(rows, 1), LARGEST_FRACTION)
-    return max(fraction, float(f"{wanted:.2g}"))
+def _held_out(fraction: float, source: Source) -> float:
+    """Return the share of the training examples to validate on: more of few ones.
+
+    Args:
+        fraction: The share that the recipe holds out of its own data.
+        source: The data.
+    """
+    rows = max(len(source.train), 1)
+    wanted = float(f"{min(VALIDATION_ROWS / rows, LARGEST_FRACTION):.2g}")
+    labels = source.train.labels
+    values = 1 if labels is None else max(math.prod(labels.shape[1:]), 1)
+    enough = math.ceil(FEW_VALUES / values / rows * 1000) / 1000  # Rounded, it may be one too few.
+    return max(fraction, wanted, min(enough, MOST_HELD_OUT))
 
 
 def _length(
