@@ -9,9 +9,11 @@ import pytest
 from scipy import stats
 from support import REGRESSION, dlrecipes
 
+from dlrecipes.kit.metric_names import FUNCTIONS, limits_of
 from dlrecipes.runs.lookup import read_run
 from dlrecipes.runs.record import Run
 from dlrecipes.runs.seed_groups import difference_of_means, margin_of_mean
+from dlrecipes.system.words import with_margin
 
 RunOf = Callable[[str], dict[str, Any]]
 BASE, BETTER, ALIKE = (330.0, 334.0, 329.0), (301.0, 304.0, 299.0, 303.0), (333.0, 327.0, 335.0)
@@ -84,3 +86,25 @@ def test_an_unfinished_run_is_left_out_and_single_runs_are_compared_as_before(
     assert single.document["metrics"]["mae"] == [330.0, 334.0]
     mixed = dlrecipes("runs", "compare", "base", "wide-seed0", cwd=folder, code=2).err
     assert "base is a group of several seeds, and wide-seed0 is not." in mixed
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "margin", "shown"),
+    [
+        ("recall", 0.451, 0.8437, "0.4510 (0 to 1)"),
+        ("iou_water", 0.9, 0.2, "0.9000 (0.7000 to 1)"),
+        ("recall", 0.451, 0.1, "0.4510 ± 0.1000"),
+        ("mae", 29.2, 40.0, "29.2 (0 to 69.2)"),
+        ("r2", -0.5, 2.0, "-0.5000 (-2.5000 to 1)"),
+        ("loss", 0.5, 1.0, "0.5000 ± 1.0000"),
+    ],
+)
+def test_an_interval_of_a_mean_ends_where_the_metric_does(
+    metric: str, value: float, margin: float, shown: str
+) -> None:
+    assert with_margin(value, margin, limits_of(metric)) == shown
+
+
+@pytest.mark.parametrize("function", ["classification_metrics", "rare_class_metrics"])
+def test_metrics_of_classes_but_the_loss_are_from_0_to_1(function: str) -> None:
+    assert {name for name in FUNCTIONS[function] if limits_of(name) != (0, 1)} == {"loss"}

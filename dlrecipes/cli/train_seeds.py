@@ -15,6 +15,7 @@ from dlrecipes.cli.report import leave_report
 from dlrecipes.cli.watch import Follow
 from dlrecipes.datasets.published.download import shown_bytes
 from dlrecipes.errors import DlrecipesError, InputError
+from dlrecipes.kit.metric_names import limits_of
 from dlrecipes.runs.record import Run, finite
 from dlrecipes.runs.verdict import BAD
 from dlrecipes.system.words import with_margin
@@ -172,7 +173,7 @@ def _show(runs: Sequence[Run], spread: "Spread", together: "Ensemble") -> None:
         [
             [
                 name,
-                with_margin(spread.mean[name], spread.margin[name]),
+                with_margin(spread.mean[name], spread.margin[name], limits_of(name)),
                 *(
                     output.number(value)
                     for value in (

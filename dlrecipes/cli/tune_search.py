@@ -14,6 +14,7 @@ from dlrecipes.cli import output
 from dlrecipes.cli.display import Display
 from dlrecipes.cli.runs_groups import sentence
 from dlrecipes.errors import DlrecipesError
+from dlrecipes.kit.metric_names import limits_of
 from dlrecipes.system.atomic import write_atomically
 from dlrecipes.system.words import counted, with_margin
 
@@ -201,7 +202,9 @@ class Tuning:
 
         values = group.values(self.metric)
         if values:
-            mean = with_margin(sum(values) / len(values), margin_of_mean(values))
+            mean = with_margin(
+                sum(values) / len(values), margin_of_mean(values), limits_of(self.metric)
+            )
             output.console().print(
                 f"Test {self.metric}, {group.name}, {counted(len(values), 'seed')}: {mean}",
                 markup=False,

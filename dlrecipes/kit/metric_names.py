@@ -1,5 +1,7 @@
 """The names of the test metrics that the functions of the kit return, without running them."""
 
+from math import inf
+
 FUNCTIONS = {
     "classification_metrics": (
         *("loss", "accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc"),
@@ -18,3 +20,17 @@ OF_EACH_CLASS = {"segmentation_metrics": "iou_"}
 """What the names of metrics begin with that a function returns for each class of the data."""
 ERRORS = {"loss", "mae", "mse", "rmse", "perplexity", "bits_per_character", "frechet_distance"}
 """Metrics of which a lower value is a better one."""
+SHARES = {
+    *("accuracy", "balanced_accuracy", "precision", "recall", "f1", "average_precision", "roc_auc"),
+    *("precision_macro", "recall_macro", "f1_macro", "mean_iou", "threshold"),
+}
+"""Metrics from 0 to 1."""
+
+
+def limits_of(name: str) -> tuple[float, float]:
+    """Return the lowest and the highest value that a metric can have; infinite for none."""
+    if name in SHARES or name.startswith(tuple(OF_EACH_CLASS.values())):
+        return 0, 1
+    if name in ERRORS - {"loss"}:
+        return 0, inf
+    return -inf, 1 if name == "r2" else inf

@@ -21,9 +21,28 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def with_margin(value: float, margin: float) -> str:
-    """Return a number with its margin to as many decimals, such as `29.2 ± 5.3`."""
+def with_margin(
+    value: float, margin: float, limits: tuple[float, float] = (-math.inf, math.inf)
+) -> str:
+    """Return a number with its margin to as many decimals, such as `29.2 ± 5.3`.
+
+    Args:
+        value: The number.
+        margin: Half of its interval.
+        limits: The lowest and the highest value that it can have: an interval that goes beyond is
+            cut, such as `0.4510 (0 to 1)`.
+    """
     shown = number(value)
+    low, high = value - margin, value + margin
+    if limits[0] <= value <= limits[1] and (low < limits[0] or high > limits[1]):
+        ends = (
+            f"{limit:g}" if is_beyond else number(end)
+            for end, limit, is_beyond in (
+                (low, limits[0], low < limits[0]),
+                (high, limits[1], high > limits[1]),
+            )
+        )
+        return f"{shown} ({' to '.join(ends)})"
     decimals = len(shown.partition(".")[2])
     return f"{shown} ± {margin:,.{decimals}f}"
 
