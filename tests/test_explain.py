@@ -124,26 +124,33 @@ def test_a_label_that_is_written_into_a_corner_is_found(tmp_path: Path) -> None:
 def test_a_column_that_the_model_was_told_to_ignore_adds_nothing(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     values = random.normal(size=(400, 3)).round(3)
-    rows = [f"{a},{b},{c},{10 * a + b:.3f}" for a, b, c in values]
-    (tmp_path / "table.csv").write_text("\n".join(["a,b,secret,y", *rows]) + "\n")
+    towns = [random.choice(["north", ""]) for _ in values]
+    rows = [
+        f"{a},{b},{c},{town},{10 * a + b + 5 * bool(town):.3f}"
+        for (a, b, c), town in zip(values, towns, strict=True)
+    ]
+    (tmp_path / "table.csv").write_text("\n".join(["a,b,secret,town,y", *rows]) + "\n")
     asked = ("train", REGRESSION, "--data", "table.csv", "--ignore", "secret", "--epochs", "20")
     run = dlrecipes(*asked, "--json", cwd=tmp_path).document
-    (tmp_path / "one.csv").write_text("a,b,secret\n1.5,-0.5,9\n1.5,-0.5,-9\n")
+    (tmp_path / "one.csv").write_text("a,b,secret,town\n1.5,-0.5,9,\n1.5,-0.5,-9,\n")
     first, second = explained(run["path"], "one.csv", cwd=tmp_path)
-    assert [part["name"] for part in first["parts"]] == ["a", "b"]
+    assert [part["name"] for part in first["parts"]] == ["a", "b", "town"]
+    assert first["parts"][2]["value"] == "(missing)"
     assert first["parts"] == second["parts"]
     assert abs(first["parts"][0]["attribution"]) > abs(first["parts"][1]["attribution"])
     asked = ("explain", run["path"], "--global", "--output", "out")
     whole = dlrecipes(*asked, "--json", cwd=tmp_path).document
-    assert [one["name"] for one in whole["columns"]] == ["a", "b", "secret"]
+    assert [one["name"] for one in whole["columns"]] == ["a", "town", "b", "secret"]
     secret = whole["columns"][-1]
     assert (secret["mean"], secret["deviation"], secret["used"]) == (0, 0, False)
     assert whole["columns"][0]["mean"] > whole["columns"][1]["mean"]
     (curve,) = [one["points"] for one in whole["dependence"] if one["column"] == "a"]
-    assert curve[-1]["answer"] > curve[0]["answer"], "y is 10 a + b"
+    assert curve[-1]["answer"] > curve[0]["answer"], "y is 10 a + b, and more in a town"
+    (bars,) = [one["points"] for one in whole["dependence"] if one["column"] == "town"]
+    assert {one["value"] for one in bars} == {"north", "(missing)"}
     assert "secret" in (tmp_path / "out" / "explanation.html").read_text("utf-8")
     with (tmp_path / "table.csv").open("a") as file:
-        file.write("1,1,1,11\n")
+        file.write("1,1,1,,11\n")
     for what in ("one.csv", "--global"):
         refused = dlrecipes("explain", run["path"], what, "--output", "out", cwd=tmp_path, code=2)
         assert "has changed" in refused.err

@@ -11,8 +11,9 @@ import pytest
 from support import MNIST, OFTEN, RECIPES, REGRESSION, SENTIMENT, TEXT, dlrecipes, sample_table
 
 from dlrecipes.kit.scores import first, of_each
-from dlrecipes.runs.groups import MISSING, MOST_GROUPS, OTHERS, by_group, grouped, worst_groups
+from dlrecipes.runs.groups import MOST_GROUPS, OTHERS, by_group, grouped, worst_groups
 from dlrecipes.runs.noise import gap_of, interval_of
+from dlrecipes.tasks.inputs.table import MISSING
 from dlrecipes.tasks.results import Metric
 from dlrecipes.use.rows import worst
 

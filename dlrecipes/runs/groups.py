@@ -12,13 +12,14 @@ from dlrecipes.errors import InputError
 from dlrecipes.kit.scores import Scores
 from dlrecipes.runs.noise import CONFIDENCE, gap_of, interval_of
 from dlrecipes.runs.record import finite
+from dlrecipes.tasks.inputs.table import MISSING
 from dlrecipes.tasks.results import Metric
 
 MOST_GROUPS = 20
 """Values of a column that are groups of their own; the rarer ones are one group."""
 MOST_NUMBERS = 10
 """Different numbers that are groups of their own; of more, quarters are."""
-OTHERS, MISSING = "(others)", "(missing)"
+OTHERS = "(others)"
 FEWEST_ROWS = 20
 """Of a group that is looked at by itself, and of all the others."""
 LOOKED_AT_TWICE = 3

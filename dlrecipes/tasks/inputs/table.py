@@ -39,6 +39,8 @@ from dlrecipes.tasks.trying.widgets import FormWidget
 
 LONGEST_VECTOR = 1000
 """Numbers of one feature of a published data set that become columns of their own."""
+MISSING = "(missing)"
+"""What people see in place of a value that is missing."""
 
 
 class Table(base.Input):
@@ -191,7 +193,7 @@ class Table(base.Input):
     def shown(self, some: Examples, form: Form) -> list[str]:
         """Return the columns of each row, called as the user does, with their values."""
         return [
-            ", ".join(f"{name}={text}" for name, text in row["columns"].items())
+            ", ".join(f"{name}={text or MISSING}" for name, text in row["columns"].items())
             for row in self.on_page(some, form)
         ]
 
@@ -217,6 +219,11 @@ class Table(base.Input):
             for name, statistics in column_statistics(source.train).items()
         ]
         return {"target": source.input.target, "columns": columns}
+
+
+def shown_cell(value: Any) -> str:
+    """Return a value of a row as `cell_text`, and a word for one that is missing."""
+    return cell_text(value) or MISSING
 
 
 def cell_text(value: Any) -> str:

@@ -26,7 +26,7 @@ from dlrecipes.tasks import find_task
 from dlrecipes.tasks.answers.text_generator import SPECIAL_TOKENS
 from dlrecipes.tasks.base import Inputs
 from dlrecipes.tasks.inputs.prose import CONTEXT
-from dlrecipes.tasks.inputs.table import cell_text
+from dlrecipes.tasks.inputs.table import shown_cell
 from dlrecipes.tasks.inputs.text import text_array
 from dlrecipes.tasks.serving import run_serving
 from dlrecipes.training.listener import WorkListener
@@ -323,7 +323,7 @@ class Explained:
         if kind == "columns":
             names = list(alone)
             called = getattr(form_of(self.run).input, "called", {})
-            values = [cell_text(alone[name][0]) for name in names]
+            values = [shown_cell(alone[name][0]) for name in names]
             shown = [called.get(name, name) for name in names]
             return shown, values, None, partial(_mixed, alone, self.others)
         if kind == "words":

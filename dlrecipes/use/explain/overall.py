@@ -19,7 +19,7 @@ from dlrecipes.runs.golden import form_of
 from dlrecipes.runs.record import Run
 from dlrecipes.system.backend import check_device_name, load_tensorflow
 from dlrecipes.tasks import find_task
-from dlrecipes.tasks.inputs.table import cell_text
+from dlrecipes.tasks.inputs.table import shown_cell
 from dlrecipes.tasks.serving import BATCH_SIZE, call_serving, named_features
 from dlrecipes.training.listener import WorkListener
 from dlrecipes.training.request import Changes
@@ -261,5 +261,5 @@ class _Model:
         for value in values:
             same = np.full_like(some[name], value)
             mean = float(self.answers({**some, name: same})[:, number].mean())
-            points.append((value if is_curve else cell_text(value), mean))
+            points.append((value if is_curve else shown_cell(value), mean))
         return Dependence(self.called.get(name, name), is_curve, points)

@@ -80,7 +80,7 @@ class Page {
     if (shown.image) {
       button.append(make('img', { src: shown.image, alt: label }));
     } else if (shown.columns) {
-      button.append(Object.entries(shown.columns).slice(0, 4).map(pair => pair.join(' ')).join(', '));
+      button.append(Object.entries(shown.columns).slice(0, 4).map(([name, value]) => `${name} ${value || '(missing)'}`).join(', '));
     } else if ('seed' in input) {
       button.append(`Seed ${input.seed}`);
     } else {
