@@ -134,3 +134,13 @@ def test_sentences_of_a_kind_differ_in_place_numbers_and_what_was_found() -> Non
         ]
     )
     assert [len(some) for some in kinds.values()] == [2, 1]
+
+
+@pytest.mark.parametrize(("rows", "warned"), [(12, True), (110, False)])
+def test_too_few_test_rows_are_a_warning(rows: int, warned: bool, tmp_path: Path) -> None:
+    lines = [f"{n}.5,{n * n},{3 * n}" for n in range(rows)]
+    (tmp_path / "rows.csv").write_text("\n".join(["x,y,z", *lines]) + "\n")
+    words = ("data", "check", "rows.csv", "--task", REGRESSION, "--json")
+    warnings = dlrecipes(*words, cwd=tmp_path).document["warnings"]
+    assert [one for one in warnings if "test examples cannot tell" in one] == warnings
+    assert bool(warnings) == warned

@@ -10,6 +10,7 @@ from dlrecipes.datasets.duplicates import Repetitions
 from dlrecipes.datasets.examples import Source
 from dlrecipes.datasets.own.files import FileOptions, Report, printable, shortened
 from dlrecipes.errors import InputError
+from dlrecipes.system.words import counted
 from dlrecipes.tasks.base import Task
 from dlrecipes.tasks.reading import Reading, own_source
 
@@ -17,6 +18,9 @@ RARE_SHOWN = 5
 """Rare classes that a warning names."""
 RARE = 0.1
 """A class with less than this share of the examples of the commonest class is called rare."""
+
+FEW_TEST_ROWS = 20
+"""With fewer test examples, the 95 % interval of an accuracy of 0.5 is over 40 points wide."""
 
 
 @dataclass
@@ -101,6 +105,7 @@ def _describe(source: Source, task: Task, findings: Findings) -> None:
         setattr(findings, name, value)
     if not task.input.is_running_text:
         _find_repeated(source, findings)
+        _warn_of_few(source, findings)
     for split, counts in findings.rows_per_class.items():
         commonest = max(counts.values())
         rare = {name: count for name, count in counts.items() if count < RARE * commonest}
@@ -113,6 +118,16 @@ def _describe(source: Source, task: Task, findings: Findings) -> None:
                 f"{split} has few examples of {shown}{more}, beside {commonest:,} of the commonest "
                 "class."
             )
+
+
+def _warn_of_few(source: Source, findings: Findings) -> None:
+    """Add that there are too few test examples to tell how good a model is."""
+    rows, labels = len(source.test), source.test.labels
+    if rows < FEW_TEST_ROWS and (labels is None or labels.ndim == 1):  # A mask has many answers.
+        findings.warnings.append(
+            f"{counted(rows, 'test example')} cannot tell how good a model is: results on fewer "
+            f"than {FEW_TEST_ROWS} are mostly noise."
+        )
 
 
 def _find_repeated(source: Source, findings: Findings) -> None:
