@@ -144,3 +144,15 @@ def test_too_few_test_rows_are_a_warning(rows: int, warned: bool, tmp_path: Path
     warnings = dlrecipes(*words, cwd=tmp_path).document["warnings"]
     assert [one for one in warnings if "test examples cannot tell" in one] == warnings
     assert bool(warnings) == warned
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("regresion-mlp", "regression-mlp"), ("tabular-regresion", "tabular-regression")],
+)
+def test_a_misspelled_recipe_or_task_names_the_closest(
+    typed: str, meant: str, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text("x,y\n1,2\n")
+    refused = dlrecipes("data", "check", "rows.csv", "--task", typed, cwd=tmp_path, code=2)
+    assert f"Did you mean {meant}?" in refused.err

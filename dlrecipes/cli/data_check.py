@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from dlrecipes.cli import options, output
 from dlrecipes.cli.moving import progress_shown
-from dlrecipes.errors import InputError
+from dlrecipes.errors import InputError, nearest
 from dlrecipes.system.words import counted
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def check(
     """
     from dlrecipes.catalog.find import all_recipes
     from dlrecipes.datasets.own.files import FileOptions, existing_path, nearest_path
-    from dlrecipes.tasks import find_task
+    from dlrecipes.tasks import find_task, task_names
     from dlrecipes.tasks.check import look_at
 
     recipes = {facts.name: facts for facts in all_recipes()}
@@ -67,6 +67,12 @@ def check(
         raise InputError(
             "Name the recipe that is to use the data, or its task, with --task.",
             f"The recipes are {', '.join(recipes)}.",
+        )
+    if task not in (*recipes, *task_names()):
+        raise InputError(
+            f"There is no recipe or task {task!r}. The recipes are {', '.join(recipes)}; the tasks "
+            f"are {', '.join(task_names())}.",
+            nearest(task, (*recipes, *task_names())),
         )
     found = find_task(recipes[task].task if task in recipes else task)
     there = existing_path(str(path))
