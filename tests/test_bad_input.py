@@ -278,14 +278,14 @@ INPUTS = [
     case(
         "other data with a misspelled name",
         ("evaluate", TABLE, "--data", "row.csv"),
-        "--data must be auto, full, sample, tfds:NAME or a path that exists. Received: 'row.csv'",
+        "There is no file or folder row.csv: --data must be auto, full, sample, tfds:NAME or a",
         "Did you mean rows.csv?",
         files=table(COLUMNS, ROW),
     ),
     case(
         "misspelled rung",
         ("train", MNIST, "--data", "sampel"),
-        "--data must be auto, full, sample, tfds:NAME or a path that exists. Received: 'sampel'",
+        "There is no file or folder sampel: --data must be auto, full, sample, tfds:NAME or a",
         "Did you mean sample?",
     ),
     case(
@@ -355,7 +355,7 @@ INPUTS = [
     case(
         "other data that is not there",
         ("evaluate", IMAGE, "--data", "nowhere"),
-        "--data must be auto, full, sample, tfds:NAME or a path that exists. Received: 'nowhere'",
+        "There is no file or folder nowhere: --data must be auto, full, sample, tfds:NAME or a",
     ),
     case(
         "other data with classes that the network does not know",
@@ -372,7 +372,7 @@ INPUTS = [
     case(
         "own data that is not there",
         ("train", MNIST, "--data", "nowhere"),
-        "--data must be auto, full, sample, tfds:NAME or a path that exists. Received: 'nowhere'",
+        "There is no file or folder nowhere: --data must be auto, full, sample, tfds:NAME or a",
     ),
     case(
         "own images of one class",

@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 from support import MNIST, OFTEN, RECIPES, REGRESSION, SENTIMENT, TEXT, dlrecipes, sample_table
 
+from dlrecipes.datasets.examples import Examples, Source
+from dlrecipes.datasets.own.files import FileOptions
+from dlrecipes.errors import InputError
 from dlrecipes.kit.scores import first, of_each
 from dlrecipes.runs.groups import MOST_GROUPS, OTHERS, by_group, grouped, worst_groups
 from dlrecipes.runs.noise import gap_of, interval_of
 from dlrecipes.tasks.inputs.table import MISSING
 from dlrecipes.tasks.results import Metric
+from dlrecipes.use.groups import groups_in
 from dlrecipes.use.rows import worst
 
 RunOf = Callable[[str], dict[str, Any]]
@@ -170,6 +174,13 @@ def test_groups_are_values_quarters_of_numbers_and_what_is_rare_or_missing() -> 
     many = grouped([f"town {number % 30}" for number in range(300)] + ["town 1"] * 9)
     assert len(set(many)) == MOST_GROUPS + 1
     assert OTHERS in many
+
+
+def test_groups_of_examples_without_columns_are_refused_for_what_they_are() -> None:
+    images = Examples(np.zeros((4, 2, 2, 1), "uint8"), np.zeros(4, "int64"))
+    source = Source("shapes", "own", "", images, images)
+    with pytest.raises(InputError, match="no columns to group by"):
+        groups_in(source, "class", FileOptions())
 
 
 def test_an_interval_of_a_share_is_honest_where_all_are_right() -> None:

@@ -125,7 +125,7 @@ def show_groups(groups: Sequence[Mapping[str, Any]], column: str, headline: str)
                 {"tie": "may be noise"}.get(group.get("verdict", ""), group.get("verdict", "")),
             ]
         )
-    titles = ["group", "rows", "value", "interval", "gap", "which is"]
+    titles = ["group", "rows", "value", "interval", "gap", "verdict"]
     output.print_table(titles, rows, optional=("gap",))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from dlrecipes.datasets.duplicates import count_leaks
 from dlrecipes.datasets.examples import Examples, Source, Splits
 from dlrecipes.datasets.forms import NOTHING, Form
-from dlrecipes.datasets.own.files import FileOptions, Report, existing_path, nearest_path
+from dlrecipes.datasets.own.files import FileOptions, Report, existing_path, nearest_path, printable
 from dlrecipes.datasets.own.tables import is_table, open_table
 from dlrecipes.datasets.published.disk import Unavailable
 from dlrecipes.datasets.published.download import FetchListener
@@ -169,8 +169,8 @@ def _require_path(text: str) -> Path:
     path = existing_path(text)
     if path is None:
         raise InputError(
-            f"--data must be {', '.join(RUNGS)}, {PUBLISHED}NAME or a path that exists. "
-            f"Received: {text!r}",
+            f"There is no file or folder {printable(text)}: --data must be {', '.join(RUNGS)}, "
+            f"{PUBLISHED}NAME or a path that exists.",
             nearest_path(expanded(text)) or nearest(text, RUNGS),
         )
     return path

@@ -71,10 +71,14 @@ def _features(source: Source, column: str) -> list[Any]:
     """Return the values of a column that the examples have as an input."""
     called = getattr(source.input, "called", {})
     names = {called.get(name, name): name for name in source.test.columns if name != "features"}
+    if not names:
+        raise InputError(
+            f"--by {column}: the test examples have no columns to group by: rows of a table do."
+        )
     if column not in names:
         raise InputError(
             f"--by {column}: the test rows have no such column: they have "
-            f"{', '.join(map(shortened, names)) or 'none'}.",
+            f"{', '.join(map(shortened, names))}.",
             nearest(column, names),
         )
     return list(source.test.columns[names[column]][:])
