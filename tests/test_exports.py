@@ -29,8 +29,10 @@ from support import (
     sample_table,
 )
 
+from dlrecipes.cli.export import _refused
 from dlrecipes.errors import InputError
 from dlrecipes.use.export.proof import read_export
+from dlrecipes.use.export.table import Row
 
 RunOf = Callable[[str], dict[str, Any]]
 Export = Callable[..., Outcome]
@@ -460,3 +462,14 @@ def test_the_examples_of_other_formats_run_in_python_and_are_javascript(
 def test_the_measured_table_has_every_recipe() -> None:
     measured = json.loads((CHECKOUT / "benchmarks" / "exports.json").read_text("utf-8"))
     assert sorted(measured) == sorted(RECIPES)
+
+
+def test_formats_that_lack_the_same_extra_are_refused_in_one_line() -> None:
+    rows = [
+        Row("litert", quantization, refused="litert is missing") for quantization in ("", "int8")
+    ]
+    rows += [Row("keras", ""), Row("onnx", "", refused="onnx is missing")]
+    assert _refused(rows) == {
+        "litert is missing": ["litert", "litert int8"],
+        "onnx is missing": ["onnx"],
+    }

@@ -1,5 +1,6 @@
 """The `export` command. It runs no recipe's code."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
@@ -127,9 +128,8 @@ def _export_all(run: Run, changes: "Changes", display: FetchDisplay, *, as_json:
     titles = [title or table.metric for title in TITLES]
     output.print_table(titles, [_cells(row) for row in table.exports if not row.refused])
     target = output.console()
-    for row in table.exports:
-        if row.refused:
-            target.print(f"No {_named(row)}: {row.refused}", markup=False)
+    for why, names in _refused(table.exports).items():
+        target.print(f"No {', '.join(names)}: {why}", markup=False)
     measured = (
         f"The {table.metric} is that of {counted(table.rows, 'test row')} in each format's own "
         "runtime."
@@ -137,6 +137,15 @@ def _export_all(run: Run, changes: "Changes", display: FetchDisplay, *, as_json:
     drawn = f"There is no {table.metric}: what the model draws has no true answer."
     target.print(measured if table.rows else drawn, markup=False)
     target.print(f"Recorded in {run.folder('exports') / TABLE_FILE}", markup=False)
+
+
+def _refused(rows: Sequence["Row"]) -> dict[str, list[str]]:
+    """Return what could not be exported, by why: an extra that lacks is named once."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.refused:
+            found.setdefault(row.refused, []).append(_named(row))
+    return found
 
 
 def _named(row: "Row") -> str:
