@@ -123,7 +123,9 @@ def _describe(source: Source, task: Task, findings: Findings) -> None:
 def _warn_of_few(source: Source, findings: Findings) -> None:
     """Add that there are too few test examples to tell how good a model is."""
     rows, labels = len(source.test), source.test.labels
-    if rows < FEW_TEST_ROWS and (labels is None or labels.ndim == 1):  # A mask has many answers.
+    if rows < FEW_TEST_ROWS and (
+        labels is None or len(labels.shape) == 1
+    ):  # A mask has many answers.
         findings.warnings.append(
             f"{counted(rows, 'test example')} cannot tell how good a model is: results on fewer "
             f"than {FEW_TEST_ROWS} are mostly noise."
