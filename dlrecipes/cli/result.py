@@ -241,10 +241,13 @@ def against_plain(plain: Mapping[str, Any]) -> str:
         apart += f", 95 % interval {lowest} to {highest}"
     elif found["test"] != "none":
         apart += ", on too few test rows to tell"
+    is_open = found["ahead"] or found["interval"][0] is None
     said = {
         "better": "this network is better",
-        "tie": "this network adds nothing on this data",
-        "worse": "scikit-learn does better on this data",
+        "tie": "the test rows do not show that this network is better"
+        if is_open
+        else "this network adds nothing on this data",
+        "worse": "the baseline does better on this data",
     }[found["verdict"]]
     advice = plain.get("advice", []) if found["verdict"] == "worse" else []
     hint = f". Try {' or '.join(advice)}" if advice else ""

@@ -6,7 +6,7 @@ from dlrecipes.catalog.config_files import ConfigFile, read_config_file
 from dlrecipes.catalog.facts import Facts
 from dlrecipes.catalog.find import find_recipe
 from dlrecipes.catalog.metrics import metrics_of
-from dlrecipes.cli import limits, options, output, train_plan, train_seeds
+from dlrecipes.cli import limits, options, output, sharing, train_plan, train_seeds
 from dlrecipes.cli.arguments import recipe_of_file
 from dlrecipes.cli.display import Display
 from dlrecipes.cli.report import leave_report
@@ -41,6 +41,7 @@ def train(
     seeds: options.Seeds = None,
     jobs: train_seeds.Jobs = 1,
     device: options.DeviceName = "auto",
+    devices: sharing.SeveralDevices = "",
     runs_dir: options.RunsDir = options.RUNS_DIR,
     name: options.RunName = "",
     checkpoint_every: options.CheckpointEvery = "",
@@ -92,6 +93,7 @@ def train(
         ),
         seed=seed,
         device=device,
+        devices=devices,
         runs_dir=runs_dir,
         name=name,
         checkpoint_every=checkpoint_every,

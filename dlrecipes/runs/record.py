@@ -70,6 +70,7 @@ class Run:
             their values, and `why`; empty for none.
         seed: Random seed.
         device: Device that held the weights: `cpu`, `gpu:0`.
+        devices: Devices that shared every batch: `0,1` (GPUs), `cpu:2`; empty for one device.
         data: The data: `requested`, `rung`, `name`, `source`, `fingerprint`, `rows` of each split,
             what is known of its `input` and `answer`, and, of a trial of a search, the share of
             the training rows that is `held_out` to test on.
@@ -126,6 +127,7 @@ class Run:
     chosen: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     device: str = ""
+    devices: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)

@@ -125,7 +125,7 @@ def train_seed(request: Request, seed: int, group: str, listener: Listener) -> R
     if run.status == "finished":
         listener.warn(f"The run {path} is already finished.")
         return run
-    return trainer.resume(run, Changes(device=request.device), listener)
+    return trainer.resume(run, Changes(device=request.device, devices=request.devices), listener)
 
 
 def require_all(failed: Mapping[int, str], count: int) -> None:
