@@ -3,6 +3,7 @@
 import json
 import statistics
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,29 @@ def test_side_by_side_the_bits_are_the_same_and_a_seed_that_fails_is_named(
         assert outcome.err.count(f"seed {run['seed']}  finished  mae") == 1
         beside = {**run, "path": f"runs/failing/{run['run']}"}
         assert same_weights(weights_of(beside, folder), weights_of(run, folder))
+
+
+@pytest.mark.long
+def test_a_stop_reaches_every_process_and_the_same_command_goes_on_to_the_same_bits(
+    trained: Any, folder: Path
+) -> None:
+    words = (*WORDS, "--no-baseline", "--seed", "5", "--seeds", str(COUNT), "--jobs", "2")
+    words = (*words, "--name", "stopped", "--no-report", "--json")
+    runs = [folder / "runs" / REGRESSION / f"stopped-seed{seed}" for seed in (5, 6)]
+    with subprocess.Popen(
+        [COMMAND, *words], cwd=folder, env=environment(), text=True, stdout=subprocess.PIPE
+    ) as process:
+        while not all((run / "run.json").is_file() for run in runs):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.terminate()
+        printed, _ = process.communicate()
+    assert process.returncode == 130
+    assert "Continue all seeds: " in json.loads(printed)["hint"]
+    assert {json.loads((run / "run.json").read_text())["status"] for run in runs} == {"interrupted"}
+    finished = dlrecipes(*words, cwd=folder).document["runs"]
+    for one, other in zip(finished, trained["runs"], strict=True):
+        assert same_weights(weights_of(one, folder), weights_of(other, folder))
 
 
 def test_jobs_need_several_trainings(folder: Path) -> None:

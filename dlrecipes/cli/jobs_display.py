@@ -106,17 +106,21 @@ class JobsDisplay:
     def _draw(self, width: int) -> Text:
         """Return the line of those at work."""
         parts = [
-            Part(f"{self.over} of {self.count} finished", f"{self.over}/{self.count}", weight=2)
+            Part(
+                f"{self.over} of {self.count} finished",
+                f"{self.over}/{self.count} finished",
+                weight=2,
+            )
         ]
         return one_line([*parts, *(self._part(*one) for one in self.at_work.items())], width)
 
     def _part(self, seed: int, now: AtWork) -> Part:
         """Return how far the training of a seed is."""
         if not now.epochs:
-            return Part(f"seed {seed}: starting", f"{seed}: -", weight=1)
+            return Part(f"seed {seed}: starting", "", weight=1)
         if now.epoch == now.epochs:
-            return Part(f"seed {seed}: testing", f"{seed}: test", weight=1)
+            return Part(f"seed {seed}: testing", "", weight=1)
         name = "val_loss" if "val_loss" in now.logs else "loss"
         loss = f", {name} {output.number(now.logs[name])}" if name in now.logs else ""
         done = f"{now.epoch}/{now.epochs}"
-        return Part(f"seed {seed}: epoch {done}{loss}", f"{seed}: {done}", weight=1)
+        return Part(f"seed {seed}: epoch {done}{loss}", f"seed {seed}: {done}", weight=1)
