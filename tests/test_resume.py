@@ -180,6 +180,7 @@ OWN: dict[str, tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]] = {
         (*PRACTICES, "--schedule", "constant", "--optimizer", "sgd"),
     ),
     "adversarial": (MNIST, (), (*PRACTICES, "--adversarial", "16")),
+    "two_devices": (MNIST, (), (*PRACTICES, "--dropout", "0.3", "--devices", "cpu:2")),
     "batches_cut_anew": (
         MNIST,
         (

@@ -358,7 +358,7 @@ GROWTH = """() => {
 
 STOP = """() => {
     new MutationObserver((_, observer) => {
-        const written = document.querySelector('#written').textContent.length;
+        const written = document.querySelector('#written')?.textContent.length ?? 0;
         if (written < 12) return;
         observer.disconnect();
         [...document.querySelectorAll('button')].find(one => one.textContent === 'Stop').click();

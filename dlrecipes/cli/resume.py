@@ -8,12 +8,12 @@ import typer
 
 from dlrecipes.catalog.facts import read_facts
 from dlrecipes.catalog.metrics import metrics_of
-from dlrecipes.cli import limits, options, output
+from dlrecipes.cli import limits, options, output, sharing
 from dlrecipes.cli.display import Display
 from dlrecipes.cli.report import leave_report
 from dlrecipes.cli.result import print_run
 from dlrecipes.cli.watch import Watch, watched
-from dlrecipes.runs.lookup import find_unfinished
+from dlrecipes.runs.lookup import find_unfinished, require_training
 from dlrecipes.runs.record import RECIPE_FILE, Run
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def resume(
     data: options.DataNow = "",
     data_dir: options.DataDir = None,
     device: options.DeviceNow = "",
+    devices: sharing.DevicesNow = "",
     on_nan: options.OnNaNNow = "",
     watch: Watch = False,
     prove: options.Prove = False,
@@ -41,18 +42,18 @@ def resume(
     The result is bit-identical to that of a run without an interruption. Runs the recipe code that
     the run was started with. A finished run is only shown.
     """
-    from dlrecipes.system.backend import check_device_name
-    from dlrecipes.training.request import check_on_nan
+    from dlrecipes.training.request import check_devices, check_on_nan
 
     check_on_nan(on_nan)
     wanted = limits.parse(fail_below, fail_above, fail_on)
-    check_device_name(device or "auto")
+    check_devices(device, devices)
     found = find_unfinished(run, runs_dir)
+    require_training(found)
     from dlrecipes.training import trainer
     from dlrecipes.training.request import Changes
 
     wanted.check_names(metrics_of(read_facts(found.path / RECIPE_FILE)), found.recipe)
-    changes = Changes(device, data, data_dir, on_nan, trust_recipe)
+    changes = Changes(device, data, data_dir, on_nan, trust_recipe, devices=devices)
     if prove:
         _prove(found, changes, as_json=json)
         return

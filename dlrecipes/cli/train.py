@@ -6,13 +6,13 @@ from dlrecipes.catalog.config_files import ConfigFile, read_config_file
 from dlrecipes.catalog.facts import Facts
 from dlrecipes.catalog.find import find_recipe
 from dlrecipes.catalog.metrics import metrics_of
-from dlrecipes.cli import limits, options, output, train_plan, train_seeds
+from dlrecipes.cli import limits, options, output, sharing, train_plan, train_seeds
 from dlrecipes.cli.arguments import recipe_of_file
 from dlrecipes.cli.display import Display
 from dlrecipes.cli.report import leave_report
 from dlrecipes.cli.result import print_run
 from dlrecipes.cli.watch import Watch, watched
-from dlrecipes.runs.lookup import read_run
+from dlrecipes.runs.lookup import read_run, require_training
 from dlrecipes.runs.record import RECIPE_FILE
 
 NO_SETTINGS: Mapping[str, str] = {}
@@ -39,7 +39,9 @@ def train(
     header: options.Header = "",
     seed: options.Seed = None,
     seeds: options.Seeds = None,
+    jobs: train_seeds.Jobs = 1,
     device: options.DeviceName = "auto",
+    devices: sharing.SeveralDevices = "",
     runs_dir: options.RunsDir = options.RUNS_DIR,
     name: options.RunName = "",
     checkpoint_every: options.CheckpointEvery = "",
@@ -64,6 +66,7 @@ def train(
     from dlrecipes.training import trainer
     from dlrecipes.training.request import Flags, Request
 
+    train_seeds.check_jobs(jobs, seeds)
     file = read_config_file(config) if config else None
     facts = chosen_recipe(recipe, file, trust=trust_recipe)
     wanted = limits.parse(fail_below, fail_above, fail_on)
@@ -90,6 +93,7 @@ def train(
         ),
         seed=seed,
         device=device,
+        devices=devices,
         runs_dir=runs_dir,
         name=name,
         checkpoint_every=checkpoint_every,
@@ -105,7 +109,8 @@ def train(
     progress = output.console(stderr=json, in_passing=True)
     with watched(watch, progress) as follow:
         if seeds is not None:
-            train_seeds.train(request, seeds, wanted, follow, as_json=json, quiet=quiet)
+            several = train_seeds.Several(request, seeds, jobs, quiet=quiet, as_json=json)
+            several.train(wanted, follow)
             return
         display = Display(progress, quiet=quiet, follow=follow)
         with output.only_json(json):
@@ -121,5 +126,7 @@ def chosen_recipe(recipe: str | None, file: ConfigFile | None, *, trust: bool) -
 
     facts = find_recipe(recipe) if recipe else recipe_of_file(file)
     if file and file.is_run and facts.path == file.path.with_name(RECIPE_FILE):
-        trusted_recipe(read_run(file.path.parent), trust=trust)
+        run = read_run(file.path.parent)
+        require_training(run)
+        trusted_recipe(run, trust=trust)
     return facts

@@ -70,6 +70,7 @@ class Run:
             their values, and `why`; empty for none.
         seed: Random seed.
         device: Device that held the weights: `cpu`, `gpu:0`.
+        devices: Devices that shared every batch: `0,1` (GPUs), `cpu:2`; empty for one device.
         data: The data: `requested`, `rung`, `name`, `source`, `fingerprint`, `rows` of each split,
             what is known of its `input` and `answer`, and, of a trial of a search, the share of
             the training rows that is `held_out` to test on.
@@ -105,6 +106,8 @@ class Run:
         program_seal: Proof that this user made the serving model, if it is a program.
         checkpoints: When checkpoints are written (`every`) and how many are kept (`keep`).
         on_nan: What to do when the loss becomes NaN: `stop` or `restore`.
+        ensemble: Of an ensemble, its `members`, the one that was the `best` of them on the test
+            rows, and the `comparison` with that one; empty for a run that was trained.
         note: Your note on the run, from `runs note`; empty if there is none.
         events: What happened during training, in order: `what` (`interrupted`, `resumed`,
             `restored`, …), `when`, and where in training (`epoch`, `step`).
@@ -124,6 +127,7 @@ class Run:
     chosen: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     device: str = ""
+    devices: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
@@ -148,6 +152,7 @@ class Run:
     program_seal: str = ""
     checkpoints: dict[str, Any] = field(default_factory=dict)
     on_nan: str = "stop"
+    ensemble: dict[str, Any] = field(default_factory=dict)
     note: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
     schema: int = SCHEMA

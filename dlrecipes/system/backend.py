@@ -2,10 +2,11 @@
 
 import gc
 import os
+import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -162,10 +163,15 @@ class Device:
     Args:
         name: As it is asked for and recorded: `cpu`, `gpu:0`.
         scope: As `tf.device` takes it: `/CPU:0`, `/GPU:0`.
+        several: As several devices are asked for, of which this is the first: `cpu:2`, `0,1`; empty
+            for this one alone.
+        scopes: Those of all of them.
     """
 
     name: str
     scope: str
+    several: str = ""
+    scopes: tuple[str, ...] = ()
 
 
 def check_device_name(name: str) -> None:
@@ -205,6 +211,73 @@ def select_device(name: str) -> Device:
     tf.config.experimental.set_memory_growth(gpus[index], True)
     # Once the other GPUs are hidden, TensorFlow calls the one that is left GPU:0.
     return Device(f"gpu:{index}", "/GPU:0")
+
+
+DEVICES = re.compile(r"all|cpu:[1-9][0-9]?|[1-9][0-9]{0,2}|[0-9]{1,3}(,[0-9]{1,3})+")
+
+
+def check_device_names(names: str) -> None:
+    """Raise InputError unless `names` is what `--devices` takes, or empty."""
+    numbers = names.split(",")
+    if names and (not DEVICES.fullmatch(names) or len(set(numbers)) < len(numbers)):
+        raise InputError(
+            "--devices must be a number of GPUs (2), their numbers (0,1), all, or cpu:N. "
+            f"Received: {names!r}",
+            "One GPU by its number: --device gpu:1",
+        )
+
+
+def select_devices(names: str) -> Device:
+    """Return several devices that share every batch, after hiding the others from TensorFlow.
+
+    Args:
+        names: A number of GPUs, their numbers with commas between, `all`, or `cpu:N`: the processor
+            as if it were N devices, which shows what several GPUs would do.
+
+    Raises:
+        InputError: if they are not there; the message says which are.
+    """
+    check_device_names(names)
+    tf = load_tensorflow()
+    gpus = tf.config.list_physical_devices("GPU")
+    kind, _, count = names.partition(":")
+    if kind == "cpu":
+        _selected.append(names)
+        tf.config.set_visible_devices([], "GPU")
+        processor = tf.config.list_physical_devices("CPU")[0]
+        logical = [tf.config.LogicalDeviceConfiguration()] * int(count)
+        tf.config.set_logical_device_configuration(processor, logical)
+        return _several("cpu", names, [f"/CPU:{number}" for number in range(int(count))])
+    if names == "all":
+        numbers = list(range(len(gpus)))
+    elif "," in names:
+        numbers = [int(number) for number in names.split(",")]
+    else:
+        numbers = list(range(int(names)))
+    if not numbers or max(numbers) >= len(gpus):
+        there = ", ".join(f"gpu:{number}" for number in range(len(gpus))) or "no GPU"
+        raise InputError(
+            f"--devices {names} asks for GPUs that TensorFlow does not see: there is {there}.",
+            "On the processor, as if it were two devices: --devices cpu:2",
+        )
+    _selected.append(names)
+    tf.config.set_visible_devices([gpus[number] for number in numbers], "GPU")
+    for number in numbers:
+        tf.config.experimental.set_memory_growth(gpus[number], True)
+    shown = ",".join(map(str, numbers))
+    return _several(f"gpu:{numbers[0]}", shown, [f"/GPU:{one}" for one in range(len(numbers))])
+
+
+def select(device: str, devices: str) -> Device:
+    """Return several devices, if they were asked for, or the one device that was."""
+    return select_devices(devices) if devices else select_device(device)
+
+
+def _several(name: str, names: str, scopes: Sequence[str]) -> Device:
+    """Return devices by their scopes; a single one is a device like any other."""
+    if len(scopes) == 1:
+        return Device(name, scopes[0])
+    return Device(name, scopes[0], names, tuple(scopes))
 
 
 def hide_gpus() -> None:

@@ -1,8 +1,8 @@
 """Calls of a recipe's functions: errors are shown where they arose, results are checked."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -72,13 +72,29 @@ def load_data(recipe: ModuleType, config: Any, source: Source) -> Data:
     return data
 
 
-def build_model(recipe: ModuleType, config: Any, data: Data, seed: int, device: Device) -> Any:
-    """Return the compiled model, its weights drawn from the seed, on the chosen device."""
+def build_model(
+    recipe: ModuleType,
+    config: Any,
+    data: Data,
+    seed: int,
+    device: Device,
+    scope: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> Any:
+    """Return the compiled model, its weights drawn from the seed, on the chosen device.
+
+    Args:
+        recipe: The recipe's module.
+        config: The recipe's settings.
+        data: The recipe's data.
+        seed: From 0 to 2**32 - 1.
+        device: Where its weights are.
+        scope: Returns the scope of the devices that share it.
+    """
     import keras
 
     set_seed(seed)
     doing = "The model cannot be built"
-    with called(recipe, doing, "build"), load_tensorflow().device(device.scope):
+    with called(recipe, doing, "build"), load_tensorflow().device(device.scope), scope():
         model = recipe.build(config, data)
     wanted = "a compiled keras.Model"
     if not isinstance(model, keras.Model):
@@ -88,7 +104,7 @@ def build_model(recipe: ModuleType, config: Any, data: Data, seed: int, device: 
             f"{wrong_result(recipe, 'build', wanted, model)[:-1]} that is not compiled.",
             "Call model.compile(optimizer=…, loss=…) before you return it.",
         )
-    with called(recipe, doing, "build"), load_tensorflow().device(device.scope):
+    with called(recipe, doing, "build"), load_tensorflow().device(device.scope), scope():
         _make_weights(model, data)
     return model
 

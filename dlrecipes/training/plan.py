@@ -23,7 +23,7 @@ from dlrecipes.errors import Interrupted
 from dlrecipes.runs import record
 from dlrecipes.runs.checkpoints import parse_every
 from dlrecipes.runs.record import Run
-from dlrecipes.system.backend import load_tensorflow, select_device
+from dlrecipes.system.backend import load_tensorflow, select
 from dlrecipes.system.process import peak_memory, seconds_since_start
 from dlrecipes.tasks.opening import full_name, is_ready, open_source
 from dlrecipes.tasks.reading import PUBLISHED_TEST_FRACTION
@@ -286,7 +286,7 @@ def _decode(request: Request, listener: Listener) -> float:
     recipe = request.recipe_data
     if is_ready(recipe, request.data):
         return 0.0
-    select_device(request.device)  # No other can be chosen once TensorFlow has decoded.
+    select(request.device, request.devices)  # None can be chosen once TensorFlow has decoded.
     began = time.perf_counter()
     open_source(recipe, request.data, request.seed, listener)
     return time.perf_counter() - began

@@ -15,7 +15,7 @@ from dlrecipes.runs import checkpoints, record
 from dlrecipes.runs.lookup import check_name
 from dlrecipes.runs.record import Run
 from dlrecipes.runs.trust import trusted_recipe
-from dlrecipes.system.backend import check_device_name
+from dlrecipes.system.backend import check_device_name, check_device_names
 from dlrecipes.tasks import find_task
 from dlrecipes.tasks.opening import DataRequest, RecipeData
 
@@ -35,6 +35,7 @@ class Flags:
         files: Flags that say how the user's own files are to be read, by name.
         seed: `--seed`.
         device: `--device`.
+        devices: `--devices`.
         runs_dir: `--runs-dir`.
         name: `--name`.
         checkpoint_every: `--checkpoint-every`.
@@ -51,6 +52,7 @@ class Flags:
     files: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     device: str = "auto"
+    devices: str = ""
     runs_dir: Path = Path("runs")
     name: str = ""
     checkpoint_every: str = ""
@@ -72,6 +74,7 @@ class Changes:
         trust_recipe: Whether to run the recipe of a run from elsewhere.
         allow_changed: Whether to take a recipe or data that are not what they were.
         runs_dir: The folder of all runs, for a run that is trained again; None for the run's own.
+        devices: Several devices to train on; empty for those it was trained on.
     """
 
     device: str = ""
@@ -81,6 +84,7 @@ class Changes:
     trust_recipe: bool = False
     allow_changed: bool = False
     runs_dir: Path | None = None
+    devices: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class Request:
         data: The data to train on.
         seed: From 0 to 2**32 - 1.
         device: `auto`, `cpu`, `gpu` or `gpu:N`.
+        devices: Several that share every batch, as `select_devices` takes them; empty for one.
         runs_dir: The folder of all runs.
         name: Name of the run; empty for the time.
         fingerprint: That of the data expected, where a run is trained again; empty for any.
@@ -119,6 +124,7 @@ class Request:
     data: DataRequest = field(default_factory=DataRequest)
     seed: int = 0
     device: str = "auto"
+    devices: str = ""
     runs_dir: Path = Path("runs")
     name: str = ""
     fingerprint: str = ""
@@ -162,6 +168,7 @@ class Request:
             ),
             seed=seed,
             device=flags.device,
+            devices=flags.devices,
             runs_dir=flags.runs_dir,
             name=flags.name,
             fingerprint="" if flags.data else given.fingerprint,
@@ -196,6 +203,7 @@ class Request:
             seed=run.seed,
             # Some variables may be beside a network on a GPU: then this says "cpu, gpu:0".
             device=changes.device or run.device.split(", ")[-1],
+            devices=changes.devices or ("" if changes.device else run.devices),
             runs_dir=changes.runs_dir or run.path.parent.parent,
             checkpoint_every=run.checkpoints["every"],
             keep_checkpoints=run.checkpoints["keep"],
@@ -234,7 +242,7 @@ def _check(flags: Flags, file: ConfigFile | None) -> None:
             f"{file.path} is the record of a run and sets everything: --preset would do nothing.",
             "Give one of the two.",
         )
-    check_device_name(flags.device)
+    check_devices(flags.device, flags.devices)
     check_on_nan(flags.on_nan)
     checkpoints.parse_every(flags.checkpoint_every or checkpoints.EVERY)
     if not 1 <= flags.keep_checkpoints <= 1000:
@@ -243,6 +251,17 @@ def _check(flags: Flags, file: ConfigFile | None) -> None:
         )
     if flags.name:
         check_name(flags.name, [known.name for known in all_recipes()])
+
+
+def check_devices(device: str, devices: str) -> None:
+    """Raise InputError unless `--device` or `--devices` can be used, and only one was given."""
+    check_device_name(device or "auto")
+    check_device_names(devices)
+    if devices and device not in ("", "auto"):
+        raise InputError(
+            f"--device {device} asks for one device and --devices {devices} for several.",
+            "Give one of the two.",
+        )
 
 
 def check_on_nan(value: str) -> None:

@@ -146,9 +146,13 @@ class Resumption(keras.callbacks.Callback):
 
         def first(iterator: Any) -> Any:
             model.train_function, self.is_ready = train, True
-            state.build(model, iterator.element_spec)
+            # Of several devices each gets its share of such a batch.
+            spec = (
+                self.work.data.train.element_spec if self.work.strategy else iterator.element_spec
+            )
+            state.build(model, spec)
             if start:
-                self._restore_rest(start, iterator.element_spec)
+                self._restore_rest(start, spec)
             return train(iterator)
 
         model.train_function = first

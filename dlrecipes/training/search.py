@@ -371,7 +371,9 @@ def _run(path: Path, request: Request, listener: Listener, tried: Trial) -> Run:
     run = read_run(path)
     if run.status == "finished":
         return run
-    return trainer.resume(run, Changes(device=request.device), listener, tried)
+    return trainer.resume(
+        run, Changes(device=request.device, devices=request.devices), listener, tried
+    )
 
 
 def _tell(study: Any, trial: Any, result: _Result) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
@@ -10,7 +10,7 @@ from dlrecipes.catalog.find import all_recipes
 from dlrecipes.datasets.examples import Data
 from dlrecipes.errors import DlrecipesError, Interrupted
 from dlrecipes.runs import checkpoints, record
-from dlrecipes.runs.checkpoints import CheckpointWriter
+from dlrecipes.runs.checkpoints import Checkpoint, CheckpointWriter
 from dlrecipes.runs.golden import write_golden
 from dlrecipes.runs.record import Run
 from dlrecipes.runs.trust import seal
@@ -102,17 +102,11 @@ class Session:
             stop_after = trial.begin(self.work)
             self.work.data = trial.watch(self.work.data)
         try:
-            folder = self.run.folder(record.CHECKPOINTS)
             with (
                 stop_on_signals(stop_after) as stop,
                 load_tensorflow().device(self.work.device.scope),
             ):
-                if not (self.work.start or self.trial):
-                    self.run.first_loss = loss_before_training(self.work)
-                with CheckpointWriter(folder, self.run.checkpoints["keep"]) as writer:
-                    self._fit(listener, writer, stop)
-                    self.doing = "Testing failed"
-                    self._test()
+                self._train(listener, stop)
                 self.doing = "Saving the model failed"
                 self._save()
                 self.doing = "Comparing with the plain baseline failed"
@@ -165,6 +159,16 @@ class Session:
         with suppress(OSError):
             run.save()
 
+    def _train(self, listener: Listener, stop: StopRequest) -> None:
+        """Fit the network, and test it."""
+        if not (self.work.start or self.trial):
+            self.run.first_loss = loss_before_training(self.work)
+        folder = self.run.folder(record.CHECKPOINTS)
+        with CheckpointWriter(folder, self.run.checkpoints["keep"]) as writer:
+            self._fit(listener, writer, stop)
+            self.doing = "Testing failed"
+            self._test()
+
     def _fit(self, listener: Listener, writer: CheckpointWriter, stop: StopRequest) -> None:
         """Train the network; after a loss that is not a number, again from further back."""
         stop.can_wait = True
@@ -188,18 +192,24 @@ class Session:
         from dlrecipes.training.resumption import AlreadyTrained, Resumption
 
         work, run = self.work, self.run
+        config, plain = slower(work.config, self.scale), work.model
+        if work.strategy:
+            work.model = self._shared_model(config)
         resumption = Resumption(run, work, stop, writer, self.scale)
         callbacks = run_callbacks(run, listener, resumption)
         callbacks += self.trial.callbacks() if self.trial else ()
         resumption.own = {id(callback) for callback in callbacks}
-        config = slower(work.config, self.scale)
+        final = work.start
         try:
-            history = work.recipe.train(work.model, work.data, config, callbacks=callbacks)
+            with self._devices():
+                history = work.recipe.train(work.model, work.data, config, callbacks=callbacks)
             resumption.require_trained()
             if not hasattr(history, "history"):
                 wanted = "the History that model.fit returns"
                 listener.warn(wrong_result(work.recipe, "train", wanted, history))
-            writer.write(resumption.checkpoint(trained=True))
+            with self._devices():
+                final = resumption.checkpoint(trained=True)
+            writer.write(final)
         except AlreadyTrained:
             pass
         except DivergedError as error:
@@ -208,7 +218,47 @@ class Session:
             return False
         finally:
             self.place = resumption.place
+            if work.strategy:
+                work.model = plain
+        if work.strategy and final:
+            self._take_over(final, config, stop, writer)
         return True
+
+    def _devices(self) -> AbstractContextManager[None]:
+        """Return the scope of the devices that share every batch; of one device, none."""
+        if not self.work.strategy:
+            return nullcontext()
+        from dlrecipes.training.distribution import scope_of
+
+        return scope_of(self.work.strategy)
+
+    def _shared_model(self, config: Any) -> Any:
+        """Return the network as several devices train it."""
+        from dlrecipes.training.distribution import synchronize
+        from dlrecipes.training.state import optimizers, spread_seeds
+
+        work = self.work
+        model = build_model(
+            work.recipe, config, work.data, self.run.seed, work.device, self._devices
+        )
+        with self._devices():
+            synchronize(model, optimizers(model).values())
+            spread_seeds(model)
+        return model
+
+    def _take_over(
+        self, trained: Checkpoint, config: Any, stop: StopRequest, writer: CheckpointWriter
+    ) -> None:
+        """Give the network of one device what several have trained: it is tested and saved."""
+        from dlrecipes.training.resumption import AlreadyTrained, Resumption
+
+        work = self.work
+        before, work.start = work.start, trained
+        resumption = Resumption(self.run, work, stop, writer, self.scale)
+        resumption.own = {id(resumption)}
+        with suppress(AlreadyTrained):
+            work.recipe.train(work.model, work.data, config, callbacks=[resumption])
+        work.start = before
 
     def _go_back(self, error: DivergedError, listener: Listener) -> None:
         """Go back to the last good checkpoint with a lower learning rate, if that was asked for."""

@@ -22,6 +22,7 @@ from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_g
 
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.runs.checkpoints import Array
+from dlrecipes.training import distribution
 
 PROBE_SIZE = 2
 """Length of each axis of a probe batch that may have any length."""
@@ -132,9 +133,39 @@ def _variables(model: Any) -> dict[str, Any]:
 
 
 def _value(variable: Any) -> Array:
-    """Return a copy of the value of a variable, Keras's or TensorFlow's."""
-    array: Array = keras.ops.convert_to_numpy(getattr(variable, "value", variable))
+    """Return a copy of the value of a variable, Keras's or TensorFlow's.
+
+    Of one that each of several devices has a value of its own of: all of them, (devices, …).
+    """
+    if distribution.is_per_device(variable):
+        return distribution.values_of(variable)
+    array: Array = keras.ops.convert_to_numpy(distribution.first_of(variable))
     return array
+
+
+def _set(name: str, variable: Any, array: Array) -> None:
+    """Set a variable to what `_value` returned, maybe with another number of devices."""
+    if distribution.is_per_device(variable):
+        has_axis = _has_axis(name, variable, array)
+        distribution.assign_values(variable, array if has_axis else array[np.newaxis])
+    elif _has_axis(name, variable, array):
+        variable.assign(array.sum(axis=0))
+    elif name.startswith("random/"):
+        distribution.spread_seed(variable, array)
+    else:
+        # NumPy's files know no bfloat16, but keep its bits.
+        variable.assign(array.view(_value(variable).dtype))
+
+
+def _has_axis(name: str, variable: Any, array: Array) -> bool:
+    """Tell whether an array has an axis of devices, as running means of several have."""
+    return name.startswith("metrics/") and array.ndim == len(variable.shape) + 1
+
+
+def _fits(name: str, variable: Any, array: Array) -> bool:
+    """Tell whether an array is of a variable's form, but for an axis of devices."""
+    shape = array.shape[1:] if _has_axis(name, variable, array) else array.shape
+    return shape == tuple(variable.shape)
 
 
 def build(model: Any, spec: Any) -> None:
@@ -194,12 +225,11 @@ def restore(
     restored: dict[str, Any] = {}
     for name, variable in _variables(model).items():
         array = arrays.get(name)
-        if array is None or tuple(variable.shape) != array.shape:
+        if array is None or not _fits(name, variable, array):
             continue
         restored[name] = variable
         if done.get(name) is not variable:
-            # NumPy's files know no bfloat16, but keep its bits.
-            variable.assign(array.view(_value(variable).dtype))
+            _set(name, variable, array)
     return restored
 
 
@@ -213,10 +243,20 @@ def changed(restored: Mapping[str, Any], arrays: Mapping[str, Array]) -> list[tu
     ]
 
 
+def spread_seeds(model: Any) -> None:
+    """Give each of several devices random numbers of its own: Keras gives all the same."""
+    for name, variable in _variables(model).items():
+        if name.startswith("random/"):
+            distribution.spread_seed(variable, _value(variable))
+
+
 def is_complete(model: Any, arrays: Mapping[str, Array]) -> bool:
     """Tell whether a model has the variables that `capture` returned, and no other."""
-    saved = {name: a.shape for name, a in arrays.items() if not name.startswith("callbacks/")}
-    return saved == {name: tuple(one.shape) for name, one in _variables(model).items()}
+    saved = {name: one for name, one in arrays.items() if not name.startswith("callbacks/")}
+    there = _variables(model)
+    return saved.keys() == there.keys() and all(
+        _fits(name, there[name], array) for name, array in saved.items()
+    )
 
 
 def require_complete(model: Any, arrays: Mapping[str, Array]) -> None:

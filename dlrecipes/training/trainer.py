@@ -11,7 +11,7 @@ from dlrecipes.datasets.examples import Source
 from dlrecipes.errors import InputError
 from dlrecipes.runs import checkpoints, record
 from dlrecipes.runs.checkpoints import Checkpoint
-from dlrecipes.runs.lookup import new_folder, read_run
+from dlrecipes.runs.lookup import new_folder, read_run, require_training
 from dlrecipes.runs.provenance import (
     describe_machine,
     differences,
@@ -24,7 +24,7 @@ from dlrecipes.runs.trust import seal
 from dlrecipes.runs.verdict import expectation
 from dlrecipes.system import locks
 from dlrecipes.system.atomic import remove_abandoned, write_atomically
-from dlrecipes.system.backend import placement, select_device
+from dlrecipes.system.backend import placement, select
 from dlrecipes.system.clock import Clock
 from dlrecipes.tasks.opening import DataRequest, open_source, settle
 from dlrecipes.training.calls import build_model, check_serving, count_parameters, load_data
@@ -75,7 +75,7 @@ def train(request: Request, listener: Listener, trial: Trial | None = None) -> R
         listener.warn(difference)
     if not trial and (few := _few_steps(work)):
         listener.warn(few)
-    run, lock = _begin_run(work)
+    run, lock = begin_run(work)
     return Session(run, lock, work).complete(listener, trial)
 
 
@@ -122,7 +122,7 @@ def prepare(
         with clock.part("load"):
             source = open_source(wanted, found, request.seed, listener)
     with clock.part("start"):
-        device = select_device(request.device)
+        device = select(request.device, request.devices)
         recipe = import_recipe(facts.path)
     with ExitStack() as failing:
         with clock.part("load"):
@@ -142,10 +142,15 @@ def prepare(
             check_serving(recipe, wanted.task, source, data, model)
         failing.pop_all()
     task = wanted.task
-    return Work(request, task, recipe, config, source, data, model, device, clock, start, rival)
+    work = Work(request, task, recipe, config, source, data, model, device, clock, start, rival)
+    if device.scopes:
+        from dlrecipes.training.distribution import strategy_of
+
+        work.strategy = strategy_of(device.scopes)
+    return work
 
 
-def _begin_run(work: Work) -> tuple[Run, IO[str]]:
+def begin_run(work: Work) -> tuple[Run, IO[str]]:
     """Return a new run, its folder made and its record written, and its lock."""
     request, source = work.request, work.source
     facts, wanted = request.facts, request.data
@@ -169,6 +174,7 @@ def _begin_run(work: Work) -> tuple[Run, IO[str]]:
             chosen=dict(request.chosen),
             seed=request.seed,
             device=placement(work.model, work.device),
+            devices=work.device.several,
             data={
                 **stamp,
                 "input": work.data.input.document(),
@@ -236,6 +242,7 @@ def resume(run: Run, options: Changes, listener: Listener, trial: Trial | None =
 
 def _prepare_again(run: Run, options: Changes, listener: Listener) -> Work:
     """Return the network and the data of a run, and where to go on."""
+    require_training(run)
     if run.status == "finished":
         raise InputError(f"The run {run.path} is finished.")
     request = Request.from_run(run, options)
@@ -246,6 +253,10 @@ def _prepare_again(run: Run, options: Changes, listener: Listener) -> Work:
     clock = Clock(start.seconds if start else {}, listener)
     found = settle(request.recipe_data, request.data, listener)
     work = prepare(request, found, clock, listener, start)
+    if run.devices != work.device.several:
+        was, now = (names or "one" for names in (run.devices, work.device.several))
+        listener.warn(f"devices was {was} and is {now}: the result may differ in its last digits.")
+        run.devices = work.device.several
     for difference in differences(run, here(work.device.name)):
         listener.warn(f"{difference}: the result may differ in its last digits.")
     require_same_data(run, work.source)
@@ -260,6 +271,7 @@ def reproduce(run: Run, changes: Changes, listener: Listener) -> Run:
         Interrupted: if the user stopped it.
         DlrecipesError: if training failed.
     """
+    require_training(run)
     request = replace(
         Request.from_run(run, changes),
         fingerprint=run.data["fingerprint"],

@@ -30,6 +30,7 @@ class Work:
         clock: Measures the parts of the session.
         start: The checkpoint to go on from; None to begin.
         rival: The plain baseline that is fitted beside the training; None for none.
+        strategy: TensorFlow's for several devices; None for one.
     """
 
     request: Request
@@ -43,6 +44,7 @@ class Work:
     clock: Clock
     start: Checkpoint | None = None
     rival: Rival | None = None
+    strategy: Any = None
 
     def serving(self) -> Any:
         """Return the model as it is used: a functional model from raw inputs to the answer."""

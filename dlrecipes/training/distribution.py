@@ -1,0 +1,194 @@
+"""Several devices that train one network: each takes its share of every batch.
+
+TensorFlow's own strategies do the work. What Keras 3 does wrongly under them is set right here, so
+that a recipe stays as it is: shares of a batch that differ in size count by their rows, gradients
+are clipped after they are summed, batch normalization sees the whole batch, and each device draws
+random numbers of its own.
+
+Import after `dlrecipes.system.backend.load_tensorflow`, which starts TensorFlow quietly.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Keras divides a loss by the number of devices, which is right for shares of one size alone.
+from keras.src.losses import loss as keras_loss
+
+from dlrecipes.datasets.pipelines import with_fixed_pipeline
+from dlrecipes.runs.checkpoints import Array
+
+STRIDE = 0x9E3779B9
+"""Between the seeds of two devices: 2**32 over the golden ratio, which keeps them far apart."""
+SEEDS = 2**31
+
+
+def share(batch: Any, number: Any, count: int) -> Any:
+    """Return the rows of a batch that one of several devices takes: each row to one of them.
+
+    Of fewer rows than devices some stand twice, so that no device is without.
+
+    Args:
+        batch: Tensors with as many rows each, in a nest as `tf.nest` has it.
+        number: Of the device, from 0.
+        count: How many devices there are.
+    """
+    size = tf.cast(tf.shape(tf.nest.flatten(batch)[0])[0], "int64")
+    start = number * size // count
+    end = tf.maximum((number + 1) * size // count, start + 1)
+    return tf.nest.map_structure(lambda tensor: tensor[start:end], batch)
+
+
+def shares(batches: Any, first: int, here: int, count: int) -> Any:
+    """Return a pipeline with the shares of `here` devices of each batch, one after the other.
+
+    Args:
+        batches: A `tf.data.Dataset` of batches.
+        first: Number of the first of the devices, from 0.
+        here: How many devices read this pipeline.
+        count: How many devices there are in all.
+    """
+
+    def split(*batch: Any) -> Any:
+        whole = batch if len(batch) > 1 else batch[0]
+        numbers = tf.data.Dataset.range(first, first + here)
+        return numbers.map(lambda number: share(whole, number, count))
+
+    return with_fixed_pipeline(batches.flat_map(split))
+
+
+class Devices(tf.distribute.MirroredStrategy):
+    """TensorFlow's strategy for the devices of one machine, with shares of the batches as above."""
+
+    def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:
+        """Return a pipeline of batches that every device takes its share of."""
+        count = self.num_replicas_in_sync
+        return self.distribute_datasets_from_function(
+            lambda context: shares(dataset, 0, count, count), options
+        )
+
+
+@cache
+def strategy_of(scopes: tuple[str, ...]) -> Devices:
+    """Return the strategy for devices, which is the same for all trainings of a process.
+
+    Args:
+        scopes: Each as `tf.device` takes it.
+    """
+    return Devices(list(scopes))
+
+
+@contextmanager
+def scope_of(strategy: Any) -> Iterator[None]:
+    """Give the block a strategy to build and train in, with losses that no one divides."""
+    names = ("scale_loss_for_distribution", "unscale_loss_for_distribution")
+    kept = {name: getattr(keras_loss, name) for name in names}
+    for name in names:
+        setattr(keras_loss, name, lambda value: value)
+    try:
+        with strategy.scope():
+            yield
+    finally:
+        for name, function in kept.items():
+            setattr(keras_loss, name, function)
+
+
+def synchronize(model: Any, optimizers: Any) -> None:
+    """Have a model that was built in a strategy's scope train as on one device with whole batches.
+
+    Args:
+        model: The compiled model.
+        optimizers: All of its optimizers.
+    """
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+    # It takes the mean of the devices' shares, which differ in size. Resumption builds the model.
+    model._maybe_symbolic_build = lambda **options: None
+    # Its loop over several steps cannot be traced with batches of several devices.
+    model.steps_per_execution = 1
+    rows = threading.local()  # Each device's step is traced in a thread of its own.
+    train_step = model.train_step
+
+    def counted_step(data: Any) -> Any:
+        rows.count = tf.shape(tf.nest.flatten(data)[0])[0]
+        return train_step(data)
+
+    model.train_step = counted_step
+    for optimizer in optimizers:
+        _sum_first(optimizer, lambda: rows.count)
+
+
+def _sum_first(optimizer: Any, rows: Callable[[], Any]) -> None:
+    """Have an optimizer clip the gradients of the whole batch, not those of each share."""
+    clip = optimizer._clip_gradients
+    optimizer._clip_gradients = lambda gradients: clip(_mean_gradients(gradients, rows()))
+    optimizer._all_reduce_sum_gradients = lambda pairs: pairs
+
+
+def _mean_gradients(gradients: Any, rows: Any) -> list[Any]:
+    """Return the gradients of the mean over a batch, from those over this device's share."""
+    context = tf.distribute.get_replica_context()
+    if context is None:  # A model is built in its scope, where there is no share.
+        return list(gradients)
+    total = context.all_reduce(tf.distribute.ReduceOp.SUM, rows)
+    part = tf.cast(rows, "float64") / tf.cast(total, "float64")
+    weighted = [
+        tf.convert_to_tensor(gradient) * tf.cast(part, gradient.dtype) for gradient in gradients
+    ]
+    summed: list[Any] = context.all_reduce(tf.distribute.ReduceOp.SUM, weighted)
+    return summed
+
+
+def is_per_device(variable: Any) -> bool:
+    """Tell whether each device has a value of its own of a Keras variable: a running metric."""
+    held = getattr(variable, "_value", variable)
+    return (
+        isinstance(held, tf.distribute.DistributedValues)
+        and held.synchronization == tf.VariableSynchronization.ON_READ
+    )
+
+
+def _parts(variable: Any) -> Any:
+    """Return the variables, one a device, that are behind a variable, Keras's or TensorFlow's."""
+    held = getattr(variable, "_value", variable)
+    return tf.distribute.get_strategy().experimental_local_results(held)
+
+
+def first_of(variable: Any) -> Any:
+    """Return what is behind a variable, Keras's or TensorFlow's, on the first of its devices."""
+    held = getattr(variable, "_value", variable)
+    return held.values[0] if isinstance(held, tf.distribute.DistributedValues) else held
+
+
+def values_of(variable: Any) -> Array:
+    """Return the values that the devices have of a variable, (devices, …)."""
+    return np.stack([part.numpy() for part in _parts(variable)])
+
+
+def assign_values(variable: Any, values: Array) -> None:
+    """Set what `values_of` returned; of another number of devices, each gets the same part."""
+    parts = _parts(variable)
+    if len(values) != len(parts):
+        values = np.stack([values.sum(axis=0) / len(parts)] * len(parts))
+    for part, value in zip(parts, values, strict=True):
+        part.assign(value.astype(part.dtype.as_numpy_dtype))
+
+
+def spread_seed(variable: Any, state: Array) -> None:
+    """Set the state of a random generator: each device draws numbers of its own.
+
+    Args:
+        variable: The state, [seed, counter].
+        state: That of the first device.
+    """
+    for number, part in enumerate(_parts(variable)):
+        seed = (int(state[0]) + STRIDE * number) % SEEDS
+        spread = np.array([seed, *state[1:]], state.dtype)
+        part.assign(spread if number else state)
