@@ -33,6 +33,25 @@ from dlrecipes.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 
+KILLED_AFTER_THE_FIRST = """
+import os
+import sys
+from dlrecipes.cli import main
+from dlrecipes.use import explain as use
+
+explain = use.explain
+
+
+def first_alone(*words):
+    yield next(explain(*words))
+    os._exit(7)
+
+
+use.explain = first_alone
+main(sys.argv[1:])
+"""
+"""What is not written yet is lost."""
+
 
 def explained(path: str, *inputs: str | Path, cwd: Path) -> list[dict[str, Any]]:
     """Return what `explain --json` prints of each input; its parts add up."""
@@ -57,12 +76,16 @@ def test_columns_add_up_to_the_answer_less_the_expectation(run_of: RunOf, tmp_pa
     first, second = explained(run, "rows.csv", cwd=tmp_path)
     assert [part["name"] for part in first["parts"]] == [*rows]
     assert first["kind"] == "columns"
-    asked = dlrecipes("predict", run, "rows.csv", "--json", cwd=tmp_path).document["predictions"]
-    values = [one["value"] for one in asked]
+    predicted = dlrecipes("predict", run, "rows.csv", "--json", cwd=tmp_path).document
+    values = [one["value"] for one in predicted["predictions"]]
     assert [first["value"], second["value"]] == pytest.approx(values, rel=1e-5)
     assert first["expectation"] == second["expectation"]
     said = dlrecipes("explain", run, "rows.csv", "--output", "out", cwd=tmp_path).out
     assert "carat" in said
+    asked = ("explain", run, "rows.csv", "--output", "first")
+    killed = run_python(KILLED_AFTER_THE_FIRST, *asked, cwd=tmp_path, code=7)
+    assert "carat" in killed.out, "each row is printed when it is explained"
+    assert "Using run" in killed.err
 
 
 @pytest.mark.explain

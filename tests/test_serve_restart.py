@@ -181,6 +181,8 @@ def test_a_grpc_port_that_is_taken_is_not_shared(toys: Path) -> None:
         port = str(taken.getsockname()[1])
         words = ("serve", "half_plus", "--port", "0", "--grpc-port", port)
         assert "Choose another --grpc-port." in dlrecipes(*words, cwd=toys, code=2).error
+        error = dlrecipes("serve", "nowhere", "--port", port, cwd=toys, code=2).error
+        assert "Choose another --port." in error, "the port is tried before the model is"
 
 
 @pytest.mark.parametrize(
@@ -193,4 +195,6 @@ def test_a_grpc_port_that_is_taken_is_not_shared(toys: Path) -> None:
     ],
 )
 def test_mistakes_end_with_a_hint(toys: Path, words: tuple[str, ...], message: str) -> None:
-    assert message in dlrecipes(*words, cwd=toys, code=2).error
+    ports = ("--port", "0", "--grpc-port", "0")  # Other tests may run beside this one.
+    command, *rest = words
+    assert message in dlrecipes(command, *ports, *rest, cwd=toys, code=2).error

@@ -1,6 +1,7 @@
 """The `explain` command. It runs no recipe's code."""
 
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -93,6 +94,7 @@ def explain(
         show_attack(found, inputs or [], changes, target, json=json)
         return
     display = FetchDisplay(quiet=False)
+    print_run_in_use(found, run, runs_dir)
     if overall:
         with output.only_json(json):
             whole = use.explain_overall(found, changes, display)
@@ -100,15 +102,19 @@ def explain(
         if json:
             output.print_json({"run": found.run, "path": str(path), **whole.document()})
             return
-        print_run_in_use(found, run, runs_dir)
         if isinstance(whole, use.OverallWords):
             _show_overall_words(whole)
         else:
             _show_overall(whole)
         output.console().print(f"\nWrote {path}", markup=False)
         return
+    explained: list[Explanation] = []
     with output.only_json(json):
-        explained = list(use.explain(found, inputs or [], changes, display))
+        for one in use.explain(found, inputs or [], changes, display):
+            explained.append(one)
+            if not json:
+                _show(one)
+                sys.stdout.flush()  # Each takes seconds: also a pipe gets it when it is there.
     path = write_page(found, explained, target)
     if json:
         output.print_json(
@@ -119,9 +125,6 @@ def explain(
             }
         )
         return
-    print_run_in_use(found, run, runs_dir)
-    for one in explained:
-        _show(one)
     output.console().print(f"\nWrote {path}", markup=False)
 
 

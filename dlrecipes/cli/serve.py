@@ -94,21 +94,22 @@ def serve(
     Needs FastAPI and uvicorn: pip install 'dlrecipes[serve]'
     """
     require_extra()
-    places = found_places(models, runs_dir, trust=trust_recipe)
-    names = [place.name for place in places]
     from dlrecipes.use.serve.limits import MEGABYTE, Limits
     from dlrecipes.use.serve.server import Served, listening, run
 
     limits = Limits(max_batch, max_wait_ms / 1000, max_body_mb * MEGABYTE, max_queue, rate, timeout)
-    served = Served(
-        places,
-        dict(_label(text, names) for text in label or ()),
-        limits,
-        f"{_in_address(host)}:{grpc_port}" if grpc_port else None,
-    )
+    # Before a run is exported, which takes long.
     with listening(host, port) as opened:
         if grpc_port:  # gRPC would share a port with another server, without a word.
             listening(host, grpc_port, "--grpc-port").close()
+        places = found_places(models, runs_dir, trust=trust_recipe)
+        names = [place.name for place in places]
+        served = Served(
+            places,
+            dict(_label(text, names) for text in label or ()),
+            limits,
+            f"{_in_address(host)}:{grpc_port}" if grpc_port else None,
+        )
         _print_addresses(names, _in_address(host), opened.getsockname()[1], grpc_port)
         run(served, opened, workers)
 
