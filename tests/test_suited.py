@@ -12,9 +12,9 @@ from support import REGRESSION, SENTIMENT, dlrecipes, sample_table
 from dlrecipes.catalog.facts import Facts
 from dlrecipes.catalog.find import find_recipe
 from dlrecipes.datasets.examples import Examples, Source
+from dlrecipes.datasets.holding_out import FEW_VALUES, MOST_HELD_OUT
 from dlrecipes.runs.lookup import read_run
 from dlrecipes.tasks.answers.category import CategoryForm
-from dlrecipes.training.diagnosis import FEW_VALUES, MOST_HELD_OUT
 from dlrecipes.training.request import Flags, Request
 from dlrecipes.training.suited import MOST_EPOCHS, suited
 
@@ -128,7 +128,7 @@ def test_the_choice_is_said_recorded_and_kept(tmp_path: Path) -> None:
     assert settings == {name: run["config"][name] for name in settings}
     assert settings.keys() >= {"epochs", "batch_size", "early_stopping", "validation_fraction"}
     assert f"--epochs {run['config']['epochs']}" in outcome.err
-    assert "216 training rows" in outcome.err
+    assert "190 training rows" in outcome.err
     assert run["status"] == "finished"
     again = dlrecipes("reproduce", run["path"], "--json", cwd=tmp_path).document
     assert read_run(tmp_path / again["path"]).chosen == run["chosen"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dlrecipes.datasets.holding_out import FEW_VALUES, MOST_HELD_OUT
 from dlrecipes.datasets.storage import Array
 from dlrecipes.training import advice
 from dlrecipes.training.evidence import Evidence, evidence_of
@@ -34,10 +35,6 @@ UNMOVED = 0.9
 FAR_START, FAR_NATS = 2.0, 1.5
 """Times the loss of guessing, and of classes nats above it: a network that begins above both has
 inputs or weights out of scale. Among two or three classes, good ones begin at twice that loss."""
-FEW_VALUES = 50
-"""Validation rows: with fewer, the 95 % interval of an accuracy of 0.5 is over 28 points wide."""
-MOST_HELD_OUT = 0.3
-"""Share of the training examples that validation gets at most, to have that many."""
 RISEN = 1.25
 """Times the lowest validation loss: the kept one is above it."""
 FORGOTTEN, LEAST_RISEN = 0.5, 1.05

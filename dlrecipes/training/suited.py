@@ -15,8 +15,7 @@ import numpy as np
 from dlrecipes.catalog.facts import Facts
 from dlrecipes.catalog.settings import show_value
 from dlrecipes.datasets.examples import Source
-from dlrecipes.datasets.holding_out import class_counts
-from dlrecipes.training.diagnosis import FEW_VALUES, MOST_HELD_OUT
+from dlrecipes.datasets.holding_out import FEW_VALUES, MOST_HELD_OUT, class_counts
 from dlrecipes.training.request import Request
 
 MANY_ROWS = 50_000
