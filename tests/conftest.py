@@ -31,8 +31,10 @@ from support import (
 # data/ until they are installed.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != CHECKOUT]
 
-# A shell that runs tests in the background has them ignore Ctrl-C, and so all that they start.
+# A shell that runs tests in the background has them ignore Ctrl-C, and `nohup` has them ignore that
+# their terminal is closed; and so would all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Seals of runs are made with a key in the user's configuration: tests have one of their own, which
 # the processes that pytest-xdist starts inherit.

@@ -268,8 +268,8 @@ def _few_validation_rows(seen: Evidence) -> Said:
         f"The {rows} validation rows are too few to tell whether the network overfits: results on "
         "so few rows are mostly noise."
     )
-    share = seen.config.get("validation_fraction")
-    has_more = share is not None and share < MOST_HELD_OUT
+    share = seen.config.get("validation_fraction") or 1.0
+    has_more = rows * MOST_HELD_OUT / share >= FEW_VALUES
     return sentence, [f"--validation-fraction {MOST_HELD_OUT:g}"] if has_more else []
 
 

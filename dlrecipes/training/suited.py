@@ -25,8 +25,8 @@ EPOCH_STEPS = 20
 """Steps that an epoch has at least, where batches can be made smaller for that."""
 SMALLEST_BATCH = 16
 VALIDATION_ROWS = 1000
-"""Rows that validation has at least, as far as `LARGEST_FRACTION` allows. So many that a diagnosis
-does not call them too few are held out in any case, as far as `MOST_HELD_OUT` allows."""
+"""Rows that validation has at least, as far as `LARGEST_FRACTION` allows; and so many that a
+diagnosis does not call them too few, if `MOST_HELD_OUT` is enough for that."""
 LARGEST_FRACTION = 0.1
 PATIENCE = 0.5
 """Share of the epochs without a lower validation loss after which training stops: at the high rates
@@ -100,7 +100,7 @@ def _held_out(fraction: float, source: Source) -> float:
     labels = source.train.labels
     values = 1 if labels is None else max(math.prod(labels.shape[1:]), 1)
     enough = math.ceil(FEW_VALUES / values / rows * 1000) / 1000  # Rounded, it may be one too few.
-    return max(fraction, wanted, min(enough, MOST_HELD_OUT))
+    return max(fraction, wanted, enough if enough <= MOST_HELD_OUT else 0.0)
 
 
 def _length(
