@@ -78,9 +78,10 @@ class Signature:
         for name, array in arrays.items():
             form = self.inputs[name]
             if not form.fits(array.shape):
+                hint = ". Put each value into a list" if form.fits((*array.shape, 1)) else ""
                 raise Refused(
                     f"The input {name} must have the shape {_written(form.shape)}. "
-                    f"Received: {_written(array.shape)}"
+                    f"Received: {_written(array.shape)}{hint}"
                 )
         rows = {len(arrays[name]) for name, form in self.inputs.items() if form.has_rows}
         if self.has_rows and len(rows) != 1:

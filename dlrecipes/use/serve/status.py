@@ -19,7 +19,9 @@ def states(models: Models, name: str) -> dict[int, str]:
     failed = {number: why for (model, number), why in models.failed.items() if model == name}
     found = failed | dict.fromkeys(models.versions.get(name, {}), "")
     if not found:
-        raise Refused(f"Could not find any versions of model {shortened(name)}", 404)
+        served = ", ".join(models.names())
+        why = f"Could not find any versions of model {shortened(name)}. Served: {served}"
+        raise Refused(why, 404)
     return dict(sorted(found.items(), reverse=True))
 
 
