@@ -294,7 +294,7 @@ def test_examples_whose_data_is_gone_are_said_to_be_missing(tmp_path: Path) -> N
     (tmp_path / "texts.csv").unlink()
     dlrecipes("report", "first", "other", cwd=tmp_path)
     html = page.read_text(encoding="utf-8")
-    assert "Some examples cannot be shown: --data must be" in html
+    assert "Some examples cannot be shown: There is no file or folder" in html
     assert html.count('<figure class="card">') == 0
 
 
