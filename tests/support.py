@@ -267,6 +267,16 @@ def write_image_folders(folder: Path, images: Array, labels: Iterable[object]) -
         write_image(folder / str(label) / f"{number:04}.png", pixels)
 
 
+def write_sums(folder: Path) -> Path:
+    """Write a table of sums, rows.csv, and alone the last rows, which are tested on, test.csv."""
+    numbers = np.random.default_rng(0).normal(size=(160, 3))
+    rows = [f"{a:.4f},{b:.4f},{c:.4f},{a + 2 * b - c:.4f}" for a, b, c in numbers]
+    named = [f"{row},{'test' if n >= 120 else 'train'}" for n, row in enumerate(rows)]
+    (folder / "rows.csv").write_text("\n".join(["a,b,c,y,split", *named]) + "\n")
+    (folder / "test.csv").write_text("\n".join(["a,b,c,y", *rows[120:]]) + "\n")
+    return folder
+
+
 def mount(folder: Path, options: str) -> bool:
     """Mount a file system in memory on a folder, and tell whether that could be done."""
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]

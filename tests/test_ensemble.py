@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import REGRESSION, dlrecipes
+from support import REGRESSION, dlrecipes, write_sums
 from test_docs import check_keys
 
 from dlrecipes.runs.lookup import read_run
@@ -27,13 +27,7 @@ WRONG: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a table, the last rows of which are tested on."""
-    path = tmp_path_factory.mktemp("ensemble")
-    numbers = np.random.default_rng(0).normal(size=(160, 3))
-    rows = [f"{a:.4f},{b:.4f},{c:.4f},{a + 2 * b - c:.4f}" for a, b, c in numbers]
-    named = [f"{row},{'test' if n >= 120 else 'train'}" for n, row in enumerate(rows)]
-    (path / "rows.csv").write_text("\n".join(["a,b,c,y,split", *named]) + "\n")
-    (path / "test.csv").write_text("\n".join(["a,b,c,y", *rows[120:]]) + "\n")
-    return path
+    return write_sums(tmp_path_factory.mktemp("ensemble"))
 
 
 def values_of(run: str, folder: Path) -> Any:

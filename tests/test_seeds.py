@@ -19,6 +19,7 @@ from support import (
     recipe_source,
     same_weights,
     weights_of,
+    write_sums,
 )
 
 COUNT = 3
@@ -27,13 +28,7 @@ COUNT = 3
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a table, the last rows of which are tested on, and those alone."""
-    path = tmp_path_factory.mktemp("seeds")
-    numbers = np.random.default_rng(0).normal(size=(160, 3))
-    rows = [f"{a:.4f},{b:.4f},{c:.4f},{a + 2 * b - c:.4f}" for a, b, c in numbers]
-    named = [f"{row},{'test' if n >= 120 else 'train'}" for n, row in enumerate(rows)]
-    (path / "rows.csv").write_text("\n".join(["a,b,c,y,split", *named]) + "\n")
-    (path / "test.csv").write_text("\n".join(["a,b,c,y", *rows[120:]]) + "\n")
-    return path
+    return write_sums(tmp_path_factory.mktemp("seeds"))
 
 
 WORDS = ("train", REGRESSION, "--data", "rows.csv", "--target", "y", "--epochs", "4")
