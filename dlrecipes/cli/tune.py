@@ -155,7 +155,12 @@ def tune(
         no_report=True,
     )
     request = Request.from_flags(facts, typed, file)
-    searched = tuple(one for one in facts.settings if space or one.name not in request.given)
+    # Around what a preset or a file says, where one does.
+    searched = tuple(
+        replace(one, default=request.config[one.name])
+        for one in facts.settings
+        if space or one.name not in request.given
+    )
     plan = search.Plan(
         name=name or f"tune-{datetime.now(UTC):%Y%m%d-%H%M%S}",
         request=replace(request, name=""),

@@ -9,8 +9,9 @@ import math
 import random
 import socket
 import time
+import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,8 +38,17 @@ MOST_SEEDS = 2**32
 """Of NumPy, with which Optuna draws."""
 DIGITS = 4
 """Of a number that is tried."""
-PLACE, RUN, REASON = "place", "run", "reason"
-"""What is noted of a trial: the machine and folder it is trained in, its run, and why it failed."""
+PLACE, RUN, REASON, PRUNED = "place", "run", "reason", "pruned"
+"""What is noted of a trial: the machine and folder it is trained in, its run, why it failed, and
+after how many epochs it was stopped."""
+STORAGES = (
+    "Give a file in a folder that there is, or the URL of a database, such as sqlite:///FILE or "
+    "postgresql://USER@HOST/NAME."
+)
+FEWEST_EXPLAINED = 10
+"""Trials trained to their end: with fewer, shares of their differences are chance."""
+BEGUN = "begun"
+"""What the process that began a trial knows it by."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +131,11 @@ def open_study(plan: Plan) -> Any:
         InputError: if it cannot be written, or was made to search something else.
     """
     optuna = require_optuna()
+    _check_storage(plan.storage)
     plan.folder.mkdir(parents=True, exist_ok=True)
     asked = _asked(plan)
     try:
-        with _storage(optuna, plan.journal) as storage:
+        with _storage(optuna, plan) as storage:
             study = optuna.create_study(
                 storage=storage,
                 study_name=plan.name,
@@ -136,7 +147,7 @@ def open_study(plan: Plan) -> Any:
         if isinstance(error, DlrecipesError):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"--storage {plan.journal} cannot be used: {reason}") from error
+        raise InputError(f"--storage {plan.journal} cannot be used: {reason}", STORAGES) from error
     known = study.user_attrs.get("asked")
     if known is None:
         study.set_user_attr("asked", asked)
@@ -148,20 +159,42 @@ def open_study(plan: Plan) -> Any:
     return study
 
 
-@contextmanager
-def _storage(optuna: Any, place: str) -> Iterator[Any]:
-    """Give the block the storage at a URL, or in a file, whose study it alone may make."""
-    if "://" in place:
-        yield optuna.storages.get_storage(place)
+def _check_storage(place: str) -> None:
+    """Raise InputError if a file is asked for that cannot be, before anything is written."""
+    path = Path(place)
+    if not place or "://" in place:
         return
+    if path.is_dir():
+        raise InputError(f"--storage {place} is a folder.", STORAGES)
+    if not path.parent.is_dir():
+        raise InputError(f"--storage: there is no folder {path.parent}.", STORAGES)
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(1) not in (b"", b"{"):
+                raise InputError(
+                    f"--storage {place} is another file: no search wrote it.", STORAGES
+                )
+
+
+@contextmanager
+def _storage(optuna: Any, plan: Plan) -> Iterator[Any]:
+    """Give the block the storage of a search, whose study it alone may make.
+
+    Two that make a study at one time would each make one, or fail.
+    """
     from filelock import FileLock
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-    # Two that make a study at one time would each make one. Optuna's own lock is PLACE.lock: it
-    # would wait half a minute for a file of that name to go.
-    with FileLock(f"{place}.making"):
-        backend = JournalFileBackend(place, lock_obj=JournalFileOpenLock(place))
-        yield optuna.storages.JournalStorage(backend)
+    place = plan.journal
+    is_database = "://" in place
+    file = plan.folder / plan.name if is_database else Path(place)
+    # Optuna's own lock is FILE.lock: it would wait half a minute for a file of that name to go.
+    with FileLock(file.with_name(f".{file.name}.making")):
+        if is_database:
+            yield optuna.storages.get_storage(place)
+        else:
+            backend = JournalFileBackend(place, lock_obj=JournalFileOpenLock(place))
+            yield optuna.storages.JournalStorage(backend)
 
 
 def _asked(plan: Plan) -> dict[str, Any]:
@@ -184,31 +217,27 @@ def _pruner(optuna: Any, plan: Plan) -> Any:
     if plan.pruner == "hyperband":
         return optuna.pruners.HyperbandPruner(max_resource=epochs)
     if plan.pruner == "halving":
-        # After a quarter and a half of the epochs: what is best after the first few is often not
-        # so in the end. Of the trials so far, the better half goes on.
+        # After a quarter and a half of the epochs (`Prune` asks no later): what is best after the
+        # first few is often not so in the end. Of the trials so far, the better half goes on.
         first = max(epochs // 4, 1)
         return optuna.pruners.SuccessiveHalvingPruner(min_resource=first, reduction_factor=2)
     return optuna.pruners.NopPruner()
 
 
 def _sampler(optuna: Any, plan: Plan, number: int) -> Any:
-    """Return what chooses the values of a trial.
+    """Return what chooses the values of a trial but the first.
 
-    The first trial has the settings that there are without a search, so that what is found is no
-    worse. Each other has a seed of its own, so that several processes do not repeat each other.
+    Each has a seed of its own, so that several processes do not repeat each other.
     """
     seed = (plan.request.seed * 100_003 + number) % MOST_SEEDS
     rest = optuna.samplers.RandomSampler(seed=seed)
-    if number == 0:
-        return optuna.samplers.PartialFixedSampler(_defaults(plan), rest)
     if plan.sampler == "grid":
         return optuna.samplers.PartialFixedSampler(_points(plan)[number - 1], rest)
     return rest if plan.sampler == "random" else optuna.samplers.TPESampler(seed=seed)
 
 
-def _defaults(plan: Plan) -> dict[str, Any]:
-    """Return the values without a search, of the settings whose own are among those searched."""
-    config = plan.request.config
+def _searched(plan: Plan, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those values of a training's settings that are among the values searched."""
     return {
         one.name: show_value(config[one.name]) if one.choices else config[one.name]
         for one in plan.space
@@ -226,7 +255,7 @@ def _points(plan: Plan) -> list[dict[str, Any]]:
                 "Search fewer settings, or fewer values of each: --space NAME=VALUE|VALUE",
             )
         points.append(point)
-    first = _defaults(plan)
+    first = _searched(plan, plan.request.config)
     points = [point for point in points if point != first]
     random.Random(plan.request.seed).shuffle(points)
     return points
@@ -251,27 +280,42 @@ def search(plan: Plan, study: Any, listener: SearchListener) -> None:
     """
     optuna = require_optuna()
     end, wanted = time.monotonic() + plan.hours * 3600, trials_of(plan)
-    for number, identity in _unfinished(optuna, study, plan):
-        _work(study, plan, optuna.trial.Trial(study, identity), number, listener)
+    for found in _unfinished(optuna, study, plan, wanted):
+        _work(study, plan, optuna.trial.Trial(study, found._trial_id), listener)
     while time.monotonic() < end and len(study.get_trials(deepcopy=False)) < wanted:
-        trial = study.ask()
+        trial = _begun(optuna, study, plan)
         if trial.number >= wanted:  # Another process began the last one at this moment.
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            return
-        _work(study, plan, trial, trial.number, listener)
+            return  # It is trained once more trials are wanted.
+        _work(study, plan, trial, listener)
 
 
-def _unfinished(optuna: Any, study: Any, plan: Plan) -> list[tuple[int, int]]:
-    """Return the number and identity of trials that a process here began, and did not end."""
+def _begun(optuna: Any, study: Any, plan: Plan) -> Any:
+    """Begin a trial and return it: its place is known from the first moment, or it could be lost.
+
+    `study.ask` would begin it without, and a process that is killed then could not note it.
+    """
+    token = uuid.uuid4().hex
+    study.add_trial(
+        optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING, user_attrs={PLACE: plan.place, BEGUN: token}
+        )
+    )
+    found = study.get_trials(deepcopy=False)
+    mine = next(one for one in reversed(found) if one.user_attrs.get(BEGUN) == token)
+    return optuna.trial.Trial(study, mine._trial_id)
+
+
+def _unfinished(optuna: Any, study: Any, plan: Plan, wanted: int) -> list[Any]:
+    """Return those of the trials wanted that a process here began, and did not end."""
     running = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])
-    # A process that was killed at once has noted nothing: in a file of this folder, it is ours.
-    unknown = "" if plan.storage else plan.place
-    here = [trial for trial in running if trial.user_attrs.get(PLACE, unknown) == plan.place]
-    return [(trial.number, trial._trial_id) for trial in here]
+    return [
+        one for one in running if one.user_attrs.get(PLACE) == plan.place and one.number < wanted
+    ]
 
 
-def _work(study: Any, plan: Plan, trial: Any, number: int, listener: SearchListener) -> None:
+def _work(study: Any, plan: Plan, trial: Any, listener: SearchListener) -> None:
     """Train a trial, and tell the study how good it is; do nothing if another process does so."""
+    number = trial.number
     name = f"{plan.name}-trial{number}"
     file = plan.folder / f".{name}.lock"
     try:
@@ -283,9 +327,7 @@ def _work(study: Any, plan: Plan, trial: Any, number: int, listener: SearchListe
     with lock:
         if study.trials[number].state.is_finished():  # since it was found unfinished
             return
-        trial.set_user_attr(PLACE, plan.place)
         trial.set_user_attr(RUN, name)
-        study.sampler = _sampler(require_optuna(), plan, number)
         request = _request(plan, trial, name)
         _tell(study, trial, _trained(plan, trial, request, listener.trial_begins(number)))
     file.unlink(missing_ok=True)
@@ -294,8 +336,15 @@ def _work(study: Any, plan: Plan, trial: Any, number: int, listener: SearchListe
 
 
 def _request(plan: Plan, trial: Any, name: str) -> Request:
-    """Return the training of a trial, with values that the study's sampler chooses."""
-    values = {one.name: _typed(_suggested(one, trial)) for one in plan.space}
+    """Return the training of a trial, with values that a sampler chooses.
+
+    The first has the settings that there are without a search, those that suit a user's data among
+    them, so that what is found is no worse.
+    """
+    values = {}
+    if trial.number:
+        trial.study.sampler = _sampler(require_optuna(), plan, trial.number)
+        values = {one.name: _typed(_suggested(one, trial)) for one in plan.space}
     return replace(
         plan.request.with_settings(values),
         name=name,
@@ -313,6 +362,18 @@ def _suggested(dimension: Dimension, trial: Any) -> Any:
     if dimension.is_whole:
         return trial.suggest_int(name, int(low), int(high), log=dimension.log)
     return trial.suggest_float(name, low, high, log=dimension.log)
+
+
+def _note_first(plan: Plan, trial: Any, config: Mapping[str, Any]) -> None:
+    """Note the settings that the first trial had, as far as they are among the values searched."""
+    optuna = require_optuna()
+    values = _searched(plan, config)
+    trial.study.sampler = optuna.samplers.PartialFixedSampler(
+        values, optuna.samplers.RandomSampler()
+    )
+    for one in plan.space:
+        if one.name in values:
+            _suggested(one, trial)
 
 
 def _typed(value: Any) -> str:
@@ -342,14 +403,11 @@ def _trained(plan: Plan, trial: Any, request: Request, listener: Listener) -> _R
         InputError: if the first trial cannot be trained as asked: then no other can.
         Interrupted: if the user stopped it.
     """
-    pruning: list[Any] = []
 
     def callbacks() -> Sequence[Any]:
         from dlrecipes.training.pruning import Prune
 
-        reported = set(trial.study.trials[trial.number].intermediate_values)
-        pruning.append(Prune(trial, reported, higher_is_better=plan.higher_is_better))
-        return pruning[-1:]
+        return [Prune(trial, find_task(request.facts.task).headline)]
 
     tried = Trial(begin=lambda work: 0, watch=lambda data: data, callbacks=callbacks)
     try:
@@ -360,7 +418,9 @@ def _trained(plan: Plan, trial: Any, request: Request, listener: Listener) -> _R
         if isinstance(error, InputError) and trial.number == 0:
             raise
         return _Result(reason=error.message)
-    has_pruned = any(one.has_pruned for one in pruning)
+    if not trial.number:
+        _note_first(plan, trial, run.config)
+    has_pruned = PRUNED in trial.user_attrs
     return _Result(run.metrics.get(run.headline), has_pruned, "its test has no headline metric")
 
 
@@ -391,14 +451,19 @@ def _tell(study: Any, trial: Any, result: _Result) -> None:
 def importance_of(study: Any) -> dict[str, float]:
     """Return the share of the differences between trials that each setting explains.
 
-    By functional analysis of variance (Hutter, Hoos and Leyton-Brown 2014); empty where there are
-    too few trials, or all are alike.
+    By functional analysis of variance (Hutter, Hoos and Leyton-Brown 2014) of the trials that were
+    trained to their end; empty where there are too few of them, or all are alike.
     """
     optuna = require_optuna()
+    ended = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
+    names = list(dict.fromkeys(name for one in ended for name in one.params))
+    values = [one.value for one in ended if len(one.params) == len(names)]
+    if len(values) < FEWEST_EXPLAINED or len(set(values)) < 2:
+        return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     try:
-        found = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    except (RuntimeError, ValueError):
+        found = optuna.importance.get_param_importances(study, evaluator=evaluator, params=names)
+    except RuntimeError:  # The settings explain nothing.
         return {}
     return {name: float(value) for name, value in found.items() if math.isfinite(value)}
 
