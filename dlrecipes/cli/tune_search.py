@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dlrecipes.catalog.facts import Facts
     from dlrecipes.runs.seed_groups import Group
     from dlrecipes.training.listener import Listener
-    from dlrecipes.training.search import Plan
+    from dlrecipes.training.study import Plan
 
 SHOWN = 10
 """Of the best trials."""
@@ -43,12 +43,14 @@ class Tuning:
     """
 
     def __init__(self, plan: "Plan", seeds: int, *, quiet: bool, as_json: bool) -> None:
-        from dlrecipes.training import search
+        from dlrecipes.training.study import open_study
 
         self.plan, self.seeds, self.as_json = plan, seeds, as_json
         screen = output.console(stderr=as_json, in_passing=True)
         self.display = SearchDisplay(screen, quiet=quiet)
-        self.study = search.open_study(plan)
+        self.study = open_study(plan)
+        self.shown = set[int]()
+        """Numbers of the trials that have a row already."""
 
     def complete(self, jobs: int, *, join: bool) -> dict[str, Any]:
         """Search, show what was found, and test it; return the JSON document.
@@ -60,9 +62,11 @@ class Tuning:
         from dlrecipes.training import search
 
         self._show_plan()
+        self._show_ended()
         try:
             with _others(self.plan.name, jobs - 1):
                 search.search(self.plan, self.study, self)
+            self._show_ended()
             if join:
                 return self._document({})
             self._show()
@@ -79,13 +83,26 @@ class Tuning:
         return self.display.training(f"trial {number} (of {self.plan.trials})")
 
     def trial_ends(self, number: int) -> None:
-        """Show how good a trial was, and the best so far."""
-        trial, best = self._trials()[number], self._ranked()[:1]
-        shown = f"best {output.number(best[0].value)} (trial {best[0].number})" if best else ""
-        is_best = bool(best) and best[0].number == number
-        self.display.trial(
-            number, self._result(trial), shown, self._values(trial) if is_best else {}
-        )
+        """Show how good a trial was, and those that other processes have ended since."""
+        self.display.clear()
+        self._show_ended()
+
+    def _show_ended(self) -> None:
+        """Show a row of each trial that has ended and has none, and the best result until then."""
+        ended = [one for one in self._trials() if one.state.is_finished()]
+        for trial in sorted(ended, key=lambda one: one.datetime_complete):
+            if trial.number in self.shown:
+                continue
+            self.shown.add(trial.number)
+            until = [
+                one for one in self._ranked() if one.datetime_complete <= trial.datetime_complete
+            ]
+            best = (
+                f"best {output.number(until[0].value)} (trial {until[0].number})" if until else ""
+            )
+            is_best = until[:1] == [trial]
+            values = self._values(trial) if is_best else {}
+            self.display.trial(trial.number, self._result(trial), best, values)
 
     @property
     def metric(self) -> str:
@@ -104,7 +121,7 @@ class Tuning:
 
     def _result(self, trial: Any) -> str:
         """Return how a trial ended."""
-        from dlrecipes.training.search import PRUNED, REASON
+        from dlrecipes.training.study import PRUNED, REASON
 
         if trial.state.name == "COMPLETE":
             return f"{self.metric} {output.number(trial.value)}"
@@ -114,7 +131,7 @@ class Tuning:
 
     def _values(self, trial: Any) -> dict[str, str]:
         """Return the settings of a trial, each as it is typed."""
-        from dlrecipes.training.search import values_of
+        from dlrecipes.training.study import values_of
 
         return values_of(self.plan, trial)
 
@@ -173,7 +190,7 @@ class Tuning:
 
     def _importance(self) -> dict[str, float]:
         """Return which share of the differences each setting explains."""
-        from dlrecipes.training.search import importance_of
+        from dlrecipes.training.study import importance_of
 
         return importance_of(self.study)
 
@@ -275,7 +292,7 @@ class Tuning:
 
     def _trial_document(self, trial: Any) -> dict[str, Any]:
         """Return a trial as JSON."""
-        from dlrecipes.training.search import RUN
+        from dlrecipes.training.study import RUN
 
         return {
             "trial": trial.number,
@@ -314,14 +331,28 @@ def _command(name: str) -> str:
 
 @contextmanager
 def _others(name: str, count: int) -> Iterator[None]:
-    """Have other processes work on the search as long as the block does, and until they end."""
+    """Have other processes work on the search as long as the block does, and until they end.
+
+    Ctrl-C is for this process, which then asks the others to stop.
+    """
     flags = ("--name", name, "--jobs", "1", "--join", "--quiet")
     command = [sys.executable, "-P", "-m", "dlrecipes", *sys.argv[1:], *flags]
-    others = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(count)]
+    nowhere = subprocess.DEVNULL
+    others = [
+        subprocess.Popen(
+            command, stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True
+        )
+        for _ in range(count)
+    ]
     try:
         yield
-        for other in others:
-            other.wait()
+        failed = [code for other in others if (code := other.wait())]
     finally:
         for other in others:
             other.terminate()
+        for other in others:
+            other.wait()
+    if failed:
+        output.print_warning(
+            f"{len(failed)} of {count} further processes of --jobs ended with code {failed[0]}."
+        )

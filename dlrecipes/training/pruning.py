@@ -10,7 +10,7 @@ import keras
 
 from dlrecipes.tasks.results import Metric
 from dlrecipes.training.logs import Logs
-from dlrecipes.training.search import PRUNED
+from dlrecipes.training.study import PRUNED
 
 LAST_SHARE = 0.5
 """No trial stops later than after this share of its epochs: that would save little time, and lose
