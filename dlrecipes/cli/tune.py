@@ -53,7 +53,8 @@ Pruner = Annotated[
     typer.Option(
         "--pruner",
         metavar="halving|hyperband|none",
-        help="Which trials stop early, by their validation loss: successive halving or Hyperband.",
+        help="Which trials stop early, as others are better on validation data: successive halving "
+        "or Hyperband.",
     ),
 ]
 Storage = Annotated[

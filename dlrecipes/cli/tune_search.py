@@ -110,9 +110,12 @@ class Tuning:
         return str(self.plan.request.recipe_data.task.headline.name)
 
     def _trials(self) -> list[Any]:
-        """Return the trials of this search: one more may have been begun at one moment."""
-        found: list[Any] = self.study.trials[: self.plan.trials]
-        return found
+        """Return the trials, but those that were begun at one moment with the last one wanted."""
+        return [
+            one
+            for one in self.study.trials
+            if one.number < self.plan.trials or one.state.is_finished()
+        ]
 
     def _ranked(self) -> list[Any]:
         """Return the trials that were trained to their end, the best first."""
@@ -181,7 +184,7 @@ class Tuning:
             f"{states[name]} {words}" for name, words in ended.items() if states[name]
         )
         missing = self.plan.trials - len(self._trials())
-        more = f" Not begun: {missing}." if missing else ""
+        more = f" Not begun: {missing}." if missing > 0 else ""
         return f"{counted(len(self._trials()), 'trial')}: {shown}.{more}"
 
     def _why_none(self) -> str:
@@ -205,9 +208,10 @@ class Tuning:
                 "There is nothing to test."
             )
             return {"config": str(path), "comparison": {}}
-        found = self._comparison(best) if self.seeds else {}
         if not self.as_json:
             output.console().print(f"The best settings: {path}", markup=False)
+        found = self._comparison(best) if self.seeds else {}
+        if not self.as_json:
             output.print_next(f"dlrecipes train --config {shlex.quote(str(path))}")
         return {"config": str(path), "comparison": found}
 

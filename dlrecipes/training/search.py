@@ -5,6 +5,7 @@ a trial holds its lock, which ends with the process: so a trial whose process wa
 by whoever works on the search next, and resumed from its checkpoint.
 """
 
+import math
 import os
 import socket
 import time
@@ -241,7 +242,7 @@ def _run(path: Path, request: Request, listener: Listener, tried: Trial) -> Run:
 def _tell(study: Any, trial: Any, result: _Result) -> None:
     """Tell the study how a trial ended."""
     states = require_optuna().trial.TrialState
-    if result.value is None:
+    if result.value is None or not math.isfinite(result.value):
         trial.set_user_attr(REASON, result.reason)
         study.tell(trial, state=states.FAIL)
     elif result.has_pruned:
