@@ -89,6 +89,28 @@ def test_columns_add_up_to_the_answer_less_the_expectation(run_of: RunOf, tmp_pa
 
 
 @pytest.mark.explain
+def test_a_bad_row_is_an_entry_with_its_error_and_the_others_are_explained(
+    run_of: RunOf, tmp_path: Path
+) -> None:
+    rows = sample_table("diamonds.csv", "test").head(2).drop(columns="price").astype({"carat": str})
+    rows.loc[rows.index[0], "carat"] = "heavy"
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    asked = ("explain", run_of(REGRESSION)["path"], "rows.csv", "--output", "out")
+    outcome = dlrecipes(*asked, "--json", cwd=tmp_path, code=1)
+    check_keys("explain", outcome.document)
+    bad, good = outcome.document["explanations"]
+    assert (bad["input"], bad["line"], good["input"]) == ("rows.csv:2", 2, "rows.csv:3")
+    assert bad["error"].startswith("rows.csv, line 2: carat is 'heavy'")
+    assert outcome.error.endswith("Error: 1 input could not be used.\n")
+    assert "is &#39;heavy&#39;" in (tmp_path / "out" / "explanation.html").read_text("utf-8")
+    rows.head(1).to_csv(tmp_path / "rows.csv", index=False)
+    for command in ("explain", "predict"):
+        refused = dlrecipes(command, *asked[1:3], cwd=tmp_path, code=2).err
+        assert "Numbers are such as -1234.5" in refused
+        assert "--" not in refused, "no flag changes what a trained model takes"
+
+
+@pytest.mark.explain
 @pytest.mark.long
 def test_words_that_speak_for_the_answer_are_found(run_of: RunOf, tmp_path: Path) -> None:
     text = "<b>A wonderful</b> film, and a wonderful story."
