@@ -18,6 +18,7 @@ from support import (
     sample_table,
     write_image,
 )
+from terminal import in_terminal
 from test_docs import check_keys
 
 from dlrecipes.use.explain.parts import bare_word, cells_of, hidden_cells, joined, words_of
@@ -89,11 +90,12 @@ def test_columns_add_up_to_the_answer_less_the_expectation(run_of: RunOf, tmp_pa
 
 
 @pytest.mark.explain
+@pytest.mark.long
 def test_a_bad_row_is_an_entry_with_its_error_and_the_others_are_explained(
     run_of: RunOf, tmp_path: Path
 ) -> None:
     rows = sample_table("diamonds.csv", "test").head(2).drop(columns="price").astype({"carat": str})
-    rows.loc[rows.index[0], "carat"] = "heavy"
+    rows.loc[0, "carat"] = "heavy"
     rows.to_csv(tmp_path / "rows.csv", index=False)
     asked = ("explain", run_of(REGRESSION)["path"], "rows.csv", "--output", "out")
     outcome = dlrecipes(*asked, "--json", cwd=tmp_path, code=1)
@@ -103,11 +105,9 @@ def test_a_bad_row_is_an_entry_with_its_error_and_the_others_are_explained(
     assert bad["error"].startswith("rows.csv, line 2: carat is 'heavy'")
     assert outcome.error.endswith("Error: 1 input could not be used.\n")
     assert "is &#39;heavy&#39;" in (tmp_path / "out" / "explanation.html").read_text("utf-8")
-    rows.head(1).to_csv(tmp_path / "rows.csv", index=False)
-    for command in ("explain", "predict"):
-        refused = dlrecipes(command, *asked[1:3], cwd=tmp_path, code=2).err
-        assert "Numbers are such as -1234.5" in refused
-        assert "--" not in refused, "no flag changes what a trained model takes"
+    (tmp_path / "rows.csv").write_text((tmp_path / "rows.csv").read_text().replace(",", ";"))
+    said = dlrecipes(*asked, "--separator", ";", cwd=tmp_path, code=1).out
+    assert "\nrows.csv, line 2: carat is 'heavy'" in said, "it is said once where the row is"
 
 
 @pytest.mark.explain
@@ -214,6 +214,19 @@ def test_what_a_model_relies_on_is_measured_for_its_positive_class(
     assert whole["answer"] == "bad"
     # Half of the test rows are looked at; for "good", it would be above 0.9.
     assert whole["value"] == pytest.approx(run["metrics"]["average_precision"], abs=0.1)
+    lines = in_terminal(*asked[:-1], cwd=tmp_path).lines
+    for one in whole["dependence"]:
+        (head,) = (
+            place
+            for place, line in enumerate(lines)
+            if line.split()[:1] == [one["column"]] and line.endswith("probability of bad")
+        )
+        assert 1 < lines[head:].index("") <= 6, "a few values, one below the other"
+    rows = sample_table("lending_club.csv", "test").head(30).drop(columns="loan_status")
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    said = dlrecipes("predict", run["path"], "rows.csv", cwd=tmp_path).out
+    threshold = run["metrics"]["threshold"]
+    assert f"The answer is bad from a probability of {100 * threshold:.3g}% on" in said
 
 
 @pytest.mark.explain

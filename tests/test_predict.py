@@ -73,6 +73,17 @@ def test_the_human_view_has_the_errors_in_their_place_and_below(
     assert lines[8].startswith("  bad.csv, line 5: ")
 
 
+def test_the_hint_of_a_bad_row_names_no_flag_as_none_changes_what_the_model_takes(
+    tables: Path, run_of: RunOf
+) -> None:
+    head, *_, bad = (tables / "bad.csv").read_text().splitlines()[:4]
+    (tables / "one.csv").write_text(f"{head}\n{bad}\n")
+    refused = dlrecipes("predict", run_of(REGRESSION)["path"], "one.csv", cwd=tables, code=2)
+    assert "one.csv, line 2: carat is 'heavy'" in refused.err
+    assert "Numbers are such as -1234.5" in refused.err
+    assert "--" not in refused.err
+
+
 def test_strict_stops_at_the_first_that_is_bad_with_no_answers(tables: Path, run_of: RunOf) -> None:
     run = run_of(REGRESSION)["path"]
     for words in (["rows.csv", "bad.csv"], ["bad.csv", "rows.csv", "--output-format", "csv"]):

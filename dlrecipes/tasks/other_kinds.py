@@ -13,7 +13,7 @@ from dlrecipes.datasets.own.cells import as_texts
 from dlrecipes.datasets.own.files import FileOptions, Report, files_below, folder_entries
 from dlrecipes.datasets.own.images import IMAGE_SUFFIXES
 from dlrecipes.datasets.own.masks import folders_of_masks
-from dlrecipes.datasets.own.tables import Table, is_delimited, is_table, open_table
+from dlrecipes.datasets.own.tables import is_delimited, is_table, open_table
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import TASKS
 from dlrecipes.tasks.base import Task
@@ -36,6 +36,7 @@ UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff"
 """Letters of scripts that put no spaces between words."""
 SENTENCE = re.compile(rf"\W*([^\W\d_]\S*\s+){{4,}}[^\W\d_]|.*[{UNSPACED}]{{6}}")
 """Five words or more, or six letters without spaces between words."""
+NUMBER = re.compile(r"\s*[-+]?[\d.,]+\s*")
 WORDS = re.compile(rf".*[^\W\d_]{{2}}\W+[^\W\d_]|.*[{UNSPACED}]{{3}}")
 """Two words or more: what may be a text."""
 
@@ -91,11 +92,14 @@ def _is_read(task: Task, held: Held, reading: Reading) -> bool:
         return True
     if held.kind != TABLE or task.answer.name == "continuation":
         return False
-    if task.input.wanted(reading.options).what in reading.report.chosen:
+    wanted = task.input.wanted(reading.options)
+    if wanted.name or wanted.what in reading.report.chosen:
         return True
-    table = _table(reading.path, reading.options)
-    fits = WORDS.match if task.input.name == "text" else _is_image
-    return table is not None and _has_cells(table, fits)
+    columns = _columns(reading.path, reading.options)
+    if task.input.name != "text":
+        return any(_are_mostly(cells, _is_image) for cells in columns)
+    numeric = sum(_are_mostly(cells, NUMBER.fullmatch) for cells in columns)
+    return numeric < len(columns) / 2 or any(_are_mostly(cells, WORDS.match) for cells in columns)
 
 
 def _held_by(path: Path, options: FileOptions) -> Held | None:
@@ -106,7 +110,7 @@ def _held_by(path: Path, options: FileOptions) -> Held | None:
     if path.is_dir():
         return _in_folder(path)
     if is_table(path) or is_delimited(path, options):
-        return _of_table(path, options)
+        return _of_table(_columns(path, options))
     if path.suffix.lower() == ".txt" and _is_prose(path):
         return Held(TEXTS, "is a text", ("text-generation",))
     return None
@@ -127,26 +131,22 @@ def _in_folder(folder: Path) -> Held | None:
     return None
 
 
-def _of_table(path: Path, options: FileOptions) -> Held:
-    """Return what a table holds."""
-    table = _table(path, options)
-    if table is not None and _has_cells(table, SENTENCE.match):
+def _of_table(columns: Sequence[Sequence[str]]) -> Held | None:
+    """Return what a table holds: texts, or other columns; None if it cannot be read."""
+    if any(_are_mostly(cells, SENTENCE.match) for cells in columns):
         return Held(TABLE, "is a table of texts", ("text-classification",))
-    return Held(TABLE, "is a table", ("tabular-classification", "tabular-regression"))
+    tabular = ("tabular-classification", "tabular-regression")
+    return Held(TABLE, "is a table", tabular) if columns else None
 
 
-def _table(path: Path, options: FileOptions) -> Table | None:
-    """Return the table in a file; None if its columns cannot be told."""
-    return open_table(path, options, Report())
-
-
-def _has_cells(table: Table, is_wanted: Callable[[str], object]) -> bool:
-    """Tell whether most cells of a column of a table are of a kind."""
-    chunk = next(table.chunks(), None)
-    if chunk is None:
-        return False
-    columns = ([*as_texts(chunk.cells[name])][:LINES] for name in table.names)
-    return any(_are_mostly(cells, is_wanted) for cells in columns)
+def _columns(path: Path, options: FileOptions) -> list[list[str]]:
+    """Return the first cells of each column of a table; none if it cannot be read."""
+    report = Report()
+    table = open_table(path, options, report)
+    chunk = next(table.chunks(report), None) if table else None
+    if table is None or chunk is None or report.count:
+        return []
+    return [[*as_texts(chunk.cells[name])][:LINES] for name in table.names]
 
 
 def _is_prose(path: Path) -> bool:

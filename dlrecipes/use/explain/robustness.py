@@ -88,7 +88,7 @@ def attack(
                 yield one
             else:
                 inputs, place = one
-                yield _attacked(victim, inputs.names[place], np.asarray(inputs.features[place]))
+                yield _attacked(victim, inputs.names[place], np.asarray(inputs.features)[place])
 
 
 def _attacked(victim: Victim, name: str, picture: Array) -> Attacked:
