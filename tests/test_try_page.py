@@ -220,12 +220,16 @@ def test_a_drawing_is_answered_as_it_grows_and_as_predict_answers_its_file(
 def test_the_keyboard_draws(tab: Tab) -> None:
     tab.open(MNIST)
     tab.page.locator("canvas").focus()
-    for key in ("ArrowUp",) * 8 + (" ",) + ("ArrowDown",) * 16 + (" ", "ArrowRight"):
-        tab.page.keyboard.press(key)
-    tab.page.locator("#label").wait_for()
-    tab.settle()
-    seen = tab.page.locator("img.pixels").evaluate(INK)
-    assert seen["height"] > 2 * seen["width"] > 0, "a line from above to below"
+    for keys, least in (
+        ((*["ArrowUp"] * 8, " "), 0.5),  # a dot
+        ((*["ArrowDown"] * 16, " ", "ArrowRight"), 2),  # a line from above to below
+    ):
+        for key in keys:
+            tab.page.keyboard.press(key)
+        tab.page.locator("#label").wait_for()
+        tab.settle()
+        seen = tab.page.locator("img.pixels").evaluate(INK)
+        assert seen["height"] > least * seen["width"] > 0, keys
 
 
 def test_of_two_models_that_are_chosen_one_after_the_other_the_last_is_shown(tab: Tab) -> None:
