@@ -12,9 +12,10 @@ from dlrecipes.catalog.find import all_recipes
 from dlrecipes.datasets.duplicates import Repetitions, count_leaks
 from dlrecipes.datasets.examples import Examples, Source
 from dlrecipes.datasets.forms import Form
-from dlrecipes.datasets.own.files import FileOptions
+from dlrecipes.datasets.own.files import FileOptions, Report
 from dlrecipes.tasks import find_task
 from dlrecipes.tasks.check import by_kind, look_at
+from dlrecipes.tasks.reading import Reading
 
 SCREEN = 40
 
@@ -203,3 +204,19 @@ def test_a_damaged_table_is_told_of_as_it_is(tmp_path: Path) -> None:
     said = dlrecipes("data", "check", "notes.csv", "--task", SENTIMENT, cwd=tmp_path, code=2).out
     assert "reads" not in said
     assert "notes.csv, line 2: label must not be empty." in said
+
+
+def test_a_column_has_one_name_for_what_it_holds_and_a_size_says_its_order(tmp_path: Path) -> None:
+    rows = "".join(f"{'ab'[n % 2]},{n},2024-01-0{1 + n % 9},{n * n}\n" for n in range(20))
+    (tmp_path / "flats.csv").write_text(f"town,size,built,price\n{rows}")
+    task, report = find_task("tabular-regression"), Report()
+    task.read(Reading(tmp_path / "flats.csv", report=report))
+    shown = {name: kind for name, kind, _ in report.columns if name != "price"}
+    found = look_at(tmp_path / "flats.csv", task, FileOptions(), {})
+    assert shown == {one["name"]: one["kind"] for one in found.columns}
+    assert shown == {"town": "categories", "size": "numbers", "built": "dates"}
+    for number in range(8):
+        pixels = np.full((30, 20), number, "uint8")
+        write_image(tmp_path / "photos" / "ab"[number % 2] / f"{number}.png", pixels)
+    said = dlrecipes("data", "check", "photos", "--task", MNIST, cwd=tmp_path).out
+    assert "Images: 30x20 pixels (height x width), grey." in said

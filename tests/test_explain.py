@@ -222,7 +222,7 @@ def test_what_a_model_relies_on_is_measured_for_its_positive_class(
             if line.split()[:1] == [one["column"]] and line.endswith("probability of bad")
         )
         assert 1 < lines[head:].index("") <= 6, "a few values, one below the other"
-    rows = sample_table("lending_club.csv", "test").head(30).drop(columns="loan_status")
+    rows = sample_table("lending_club.csv", "test").head(30)
     rows.to_csv(tmp_path / "rows.csv", index=False)
     said = dlrecipes("predict", run["path"], "rows.csv", cwd=tmp_path).out
     threshold = run["metrics"]["threshold"]

@@ -104,6 +104,8 @@ def explain(
         quoting=quoting,
         header=header,
     )
+    if files and not inputs:
+        raise InputError(f"--{min(files)} has no effect without inputs: the run's data is known.")
     asked = Asked(inputs or [], reading=given_reading(found, invert), files=files)
     changes = Changes(device=device, data_dir=data_dir, trust_recipe=trust_recipe)
     target = folder or found.folder(EXPLANATIONS)
