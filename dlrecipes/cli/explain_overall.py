@@ -62,8 +62,8 @@ def _show_columns(overall: "Overall") -> None:
         [
             [
                 shortened(printable(one.name)) + ("" if one.used else " (ignored)"),
-                f"{one.mean:,.{decimals}f}",
-                f"{one.deviation:,.{decimals}f}",
+                grouped(one.mean, decimals),
+                grouped(one.deviation, decimals),
                 ("#" if one.mean > 0 else "-") * round(BAR * abs(one.mean) / strongest),
             ]
             for one in overall.columns

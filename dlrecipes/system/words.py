@@ -30,6 +30,7 @@ def number(value: float | None, decimals: int | None = None) -> str:
 
 def grouped(value: float, decimals: int) -> str:
     """Return a number with so many decimals, its thousands apart from five digits on."""
+    value = round(value, decimals) + 0.0  # Nothing is shown as -0.0.
     return f"{value:,.{decimals}f}" if abs(value) >= SEPARATED else f"{value:.{decimals}f}"
 
 
