@@ -5,7 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -20,7 +20,7 @@ from dlrecipes.cli.tune_display import SearchDisplay
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.kit.metric_names import limits_of
 from dlrecipes.system.atomic import write_atomically
-from dlrecipes.system.words import counted, with_margin
+from dlrecipes.system.words import alike, counted, with_margin
 
 if TYPE_CHECKING:
     from dlrecipes.catalog.facts import Facts
@@ -97,12 +97,11 @@ class Tuning:
             until = [
                 one for one in self._ranked() if one.datetime_complete <= trial.datetime_complete
             ]
-            best = (
-                f"best {output.number(until[0].value)} (trial {until[0].number})" if until else ""
-            )
+            shown = alike(*(one.value for one in (trial, *until[:1])))
+            best = f"best {shown(until[0].value)} (trial {until[0].number})" if until else ""
             is_best = until[:1] == [trial]
             values = self._values(trial) if is_best else {}
-            self.display.trial(trial.number, self._result(trial), best, values)
+            self.display.trial(trial.number, self._result(trial, shown), best, values)
 
     @property
     def metric(self) -> str:
@@ -122,12 +121,12 @@ class Tuning:
         found = [one for one in self._trials() if one.state.name == "COMPLETE"]
         return sorted(found, key=lambda one: one.value, reverse=self.plan.higher_is_better)
 
-    def _result(self, trial: Any) -> str:
+    def _result(self, trial: Any, shown: Callable[[float | None], str] = output.number) -> str:
         """Return how a trial ended."""
         from dlrecipes.training.study import PRUNED, REASON
 
         if trial.state.name == "COMPLETE":
-            return f"{self.metric} {output.number(trial.value)}"
+            return f"{self.metric} {shown(trial.value)}"
         if trial.state.name == "PRUNED":
             return f"stopped after {counted(trial.user_attrs[PRUNED], 'epoch')}"
         return f"failed: {trial.user_attrs.get(REASON, 'unknown')}"
@@ -158,8 +157,9 @@ class Tuning:
         if self.as_json:
             return
         target.print()
+        shown = alike(*(one.value for one in ranked[:SHOWN]))
         rows = [
-            [str(one.number), output.number(one.value), _in_a_line(self._values(one))]
+            [str(one.number), shown(one.value), _in_a_line(self._values(one))]
             for one in ranked[:SHOWN]
         ]
         output.print_table(["trial", f"validation {self.metric}", "settings"], rows)
