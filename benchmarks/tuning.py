@@ -36,8 +36,9 @@ SMALL = (
 )
 """Seconds a trial: what is looked at is the search, not the network."""
 KILLS = 10
-LONGEST = 20.0
-"""Seconds after which a search is killed at the latest: its start takes about a third of that."""
+LONGEST = 10.0
+"""Seconds after its first words on a trial that a search is killed at the latest: a few trials."""
+POLL = 0.01
 
 
 def command(folder: Path, name: str, *words: str) -> list[str]:
@@ -83,7 +84,10 @@ def kills(folder: Path) -> dict[str, Any]:
     """Kill a search again and again; return what is left in the end, and of one not killed."""
     chance, left = random.Random(0), []
     for _ in range(KILLS):
+        kept = notes(folder, "killed")
         victim = subprocess.Popen(command(folder, "killed", *SMALL), stdout=subprocess.DEVNULL)
+        while notes(folder, "killed") < kept + 2 and victim.poll() is None:
+            time.sleep(POLL)  # It starts: its first note is on the search, not on a trial.
         time.sleep(chance.uniform(0, LONGEST))
         victim.kill()
         victim.wait()
@@ -99,6 +103,11 @@ def kills(folder: Path) -> dict[str, Any]:
             for trial, other in zip(found["trials"], whole["trials"], strict=True)
         ),
     }
+
+
+def notes(folder: Path, name: str) -> int:
+    """Return how much a search has noted so far."""
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob(f"*/{name}.journal"))
 
 
 def together(folder: Path) -> dict[str, Any]:
@@ -160,6 +169,7 @@ def table(document: dict[str, Any]) -> str:
     if not {"kills", "together"} <= document.keys():
         return "\n".join(lines)
     killed, shared = document["kills"], document["together"]
+    machine = document["machine"]["machine"]
     return "\n".join(
         [
             *lines,
@@ -171,19 +181,22 @@ def table(document: dict[str, Any]) -> str:
             f"processes on one journal did {shared['each'][0]} and {shared['each'][1]} of "
             f"{shared['trials']} trials: {shared['different']} different settings, "
             f"{shared['finished_runs']} finished runs of {shared['runs']}.",
+            "",
+            f"Measured on {machine['system']}, {machine['processor']}, {machine['cores']} cores, "
+            "beside other work.",
         ]
     )
 
 
 def _row(recipe: str, found: dict[str, Any]) -> str:
     """Return the row of a search."""
-    tested = ", ".join(f"{statistics.mean(found['tested'][one]):.4g}" for one in found["tested"])
+    tested = ", ".join(f"{statistics.mean(found['tested'][one]):#.4g}" for one in found["tested"])
     low, high = found["comparison"]["interval"]
     verdict = found["comparison"]["verdict"]
     cells = [
         f"`{' '.join([recipe, *RECIPES[recipe]])}`",
         found["metric"],
-        f"{found['default']:.4g}, {found['best']['value']:.4g}",
+        f"{found['default']:#.4g}, {found['best']['value']:#.4g}",
         tested,
         f"{found['comparison']['difference']:+.2g} ({low:+.2g} to {high:+.2g}): "
         f"{'within noise' if verdict == 'tie' else verdict}",

@@ -192,6 +192,12 @@ def test_every_recipe_has_settings_to_search_and_its_own_values_are_among_them()
         assert outside == [], name
 
 
+def test_a_search_is_around_what_suits_a_users_own_data(folder: Path) -> None:
+    words = ("--data", "rows.csv", "--trials", "1", "--hours", "1e-9", "--name", "s")
+    shown = dlrecipes("tune", REGRESSION, *words, cwd=folder, code=1).out
+    assert "  batch_size=8|16|32|64\n" in shown, "and not around 256, for 128 rows"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

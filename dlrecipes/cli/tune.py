@@ -173,6 +173,7 @@ def tune(
         request=replace(request, name=""),
         space=read_space(_free(request, suiting, space), space or ()),
         trials=trials,
+        epochs=int(suiting.get("epochs", 1)),
         hours=math.inf if hours is None else hours,
         sampler=sampler,
         pruner=pruner,

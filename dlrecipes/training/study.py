@@ -42,6 +42,7 @@ class Plan:
         request: The training with the settings that stay.
         space: The settings that are searched.
         trials: How many trials it has in all.
+        epochs: Epochs of a trial, unless they are searched.
         hours: After how many hours this process begins no other trial; infinite for never.
         sampler: One of `SAMPLERS`.
         pruner: One of `PRUNERS`.
@@ -52,6 +53,7 @@ class Plan:
     request: Request
     space: Sequence[Dimension]
     trials: int
+    epochs: int = 1
     hours: float = math.inf
     sampler: str = "tpe"
     pruner: str = "halving"
@@ -185,7 +187,7 @@ def _asked(plan: Plan) -> dict[str, Any]:
 
 def _pruner(optuna: Any, plan: Plan) -> Any:
     """Return Optuna's pruner of that name."""
-    epochs = max(int(plan.request.config.get("epochs", 1)), 2)
+    epochs = max(plan.epochs, 2)
     if plan.pruner == "hyperband":
         return optuna.pruners.HyperbandPruner(max_resource=epochs)
     if plan.pruner == "halving":
