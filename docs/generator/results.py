@@ -19,6 +19,7 @@ import public_sets
 import seeing
 import serving
 import text_generation
+import tuning
 
 from generator.paths import BENCHMARKS, ROOT
 
@@ -80,6 +81,7 @@ PLACES: dict[str, Callable[[], str]] = {
     "interval coverage": lambda: interval_coverage.table(_read("interval_coverage")),
     "serving": lambda: serving.table(_read("serving")),
     "seeing": lambda: seeing.table(_read("seeing")),
+    "tuning": lambda: tuning.table(_read("tuning")),
     "chaos": lambda: chaos.table(_read("chaos")),
     "offline": lambda: offline.table(_read("offline")),
     "checkpoint cost": lambda: checkpoint_cost.summary(_read("checkpoint_cost")),
