@@ -175,7 +175,8 @@ def table(document: dict[str, Any]) -> str:
             *lines,
             "",
             f"A search of {killed['trials']} trials was killed {killed['kills']} times with "
-            f"`kill -9` and continued: {killed['different']} different settings, "
+            f"`kill -9` and continued, {killed['runs_after'][-1]} trials having begun by the last "
+            f"kill: {killed['different']} different settings, "
             f"{killed['finished_runs']} finished runs of {killed['runs']}, and {killed['same']} "
             "trials with the settings and the result of a search that was not killed. Two "
             f"processes on one journal did {shared['each'][0]} and {shared['each'][1]} of "
