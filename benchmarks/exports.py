@@ -69,7 +69,8 @@ def _named(one: dict[str, Any]) -> str:
 
 def _line(recipe: str, found: dict[str, Any], one: dict[str, Any]) -> str:
     """Return the line of an export."""
-    metric = "-" if one["metric"] is None else f"{found['metric']} {one['metric']:.4g}"
+    is_drawn = one["metric"] is None
+    metric = "none: it draws" if is_drawn else f"{found['metric']} {one['metric']:.4g}"
     times = [f"{one['latency_ms'][size]:.3g}" for size in ("1", "32")]
     size, difference = f"{one['bytes'] / 1e6:.2f}", f"{one['max_abs_difference']:.1e}"
     return f"| {' | '.join([f'`{recipe}`', _named(one), size, difference, metric, *times])} |"

@@ -1,6 +1,8 @@
 """Measure whether the interval of a mean over seeds holds what it says.
 
-    python benchmarks/interval_coverage.py --runs-dir FOLDER     # half an hour; continues there
+    python benchmarks/interval_coverage.py --runs-dir FOLDER [--first-seed 0]
+
+It takes half an hour, and goes on where it was in FOLDER.
 
 Twenty trainings that differ in their seeds alone give the mean that is to be covered. Twenty times,
 five trainings with seeds that no other has give a mean and its 95 % interval, as `train --seeds 5`
@@ -11,7 +13,8 @@ it holds 0. As the mean of twenty is itself uncertain, an interval of a mean is 
 2.776 x sqrt(0.8). Where all repetitions are compared with the same twenty, they miss together if
 those twenty are unlucky; so each five seeds are also compared with the twenty after them. Twenty
 repetitions tell little, so five and twenty are also drawn many times from all of the trainings,
-without a seed in both. `python docs/generate.py` then puts the result into the documentation.
+without a seed in both. Another `--first-seed` measures all of it anew, as a series beside those
+that are there. `python docs/generate.py` then puts the result into the documentation.
 """
 
 import argparse
@@ -34,16 +37,18 @@ FEW, MANY, REPETITIONS = 5, 20, 20
 DRAWN = 20_000
 
 
-def measure(runs_dir: Path, repetitions: int) -> dict[str, Any]:
+def measure(runs_dir: Path, repetitions: int, first: int) -> dict[str, Any]:
     """Return how often the intervals cover the mean of other seeds.
 
     Args:
         runs_dir: The folder of the runs: those that are in it already are not trained again.
         repetitions: How many groups of five seeds are trained.
+        first: The first seed.
     """
     facts = find_recipe(RECIPE)
     flags = Flags(
         settings={"epochs": EPOCHS},
+        seed=first,
         data="sample",
         runs_dir=runs_dir,
         no_baseline=True,
@@ -66,6 +71,7 @@ def measure(runs_dir: Path, repetitions: int) -> dict[str, Any]:
         groups.append({"mean": mean, "margin": margin, "covers": covers, "welch": low <= 0 <= high})
     return {
         "command": f"dlrecipes train {RECIPE} --data sample --epochs {EPOCHS} --seed N",
+        "first": first,
         "metric": metric,
         "values": values,
         "mean": float(np.mean(others)),
@@ -97,41 +103,44 @@ def drawn_coverage(values: list[float]) -> dict[str, float]:
 
 
 def table(document: dict[str, Any]) -> str:
-    """Return the result as a sentence and a table."""
-    groups, after, count = document["groups"], document["after"], len(document["values"])
-    apart = (document["mean"] - np.mean(document["values"])) / (
-        np.std(document["values"], ddof=1) / np.sqrt(MANY)
-    )
-    said = (
-        f"{count} trainings by `{document['command']}`, N from 0 on: the mean "
-        f"{document['metric']} of the first {MANY} is {document['mean']:,.1f}, and the others are "
-        f"{len(groups)} groups of {FEW}."
-    )
-    if len(groups) < REPETITIONS:
-        said += f" That is fewer than the {REPETITIONS} that are planned, and too few to tell."
-    said += (
-        f" The mean of those {MANY} is {abs(apart):.1f} standard errors "
-        f"{'above' if apart > 0 else 'below'} that of all {count}, and all repetitions in the "
-        "first column share it."
-    )
+    """Return the series as sentences and a table."""
+    every = document["series"]
     shown = {
         "The interval of the mean of 5 holds the mean of 20 others": ("covers", "drawn_covers"),
         "Welch's interval of the difference of the two means holds 0": ("welch", "drawn_welch"),
     }
     rows = [
-        f"| {what} | {_count(groups, key)} | {_count(after, key)} "
-        f"| {document[drawn]:.1%} of {DRAWN:,} |"
+        f"| {one['first']} to {one['first'] + len(one['values']) - 1} | {what} "
+        f"| {_count(one['groups'], key)} | {_count(one['after'], key)} "
+        f"| {one[drawn]:.1%} of {DRAWN:,} |"
+        for one in every
         for what, (key, drawn) in shown.items()
     ]
     return "\n".join(
         [
-            said,
+            *(_said(one) for one in every),
             "",
-            f"| | the first {MANY} | the {MANY} after each {FEW} | drawn from all |",
-            "|---|---|---|---|",
+            f"| seeds | | the first {MANY} | the {MANY} after each {FEW} | drawn from all |",
+            "|---|---|---|---|---|",
             *rows,
         ]
     )
+
+
+def _said(series: dict[str, Any]) -> str:
+    """Return what a series is, in sentences."""
+    groups, values, first = series["groups"], series["values"], series["first"]
+    error = np.std(values, ddof=1) / np.sqrt(MANY)
+    apart = (series["mean"] - np.mean(values)) / error
+    said = (
+        f"{len(values)} trainings by `{series['command']}`, N from {first} on: the mean "
+        f"{series['metric']} of the first {MANY} is {series['mean']:,.1f}, "
+        f"{abs(apart):.1f} standard errors {'above' if apart > 0 else 'below'} that of all, and "
+        f"the others are {len(groups)} groups of {FEW}."
+    )
+    if len(groups) < REPETITIONS:
+        said += f" That is fewer than the {REPETITIONS} that are planned, and too few to tell."
+    return said
 
 
 def _count(repetitions: list[dict[str, Any]], key: str) -> str:
@@ -144,8 +153,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure how often intervals over seeds cover.")
     parser.add_argument("--runs-dir", type=Path, required=True, help="where the runs are kept")
     parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="groups of five seeds")
+    parser.add_argument("--first-seed", type=int, default=0, help="the first seed of the series")
     arguments = parser.parse_args()
-    document = measure(arguments.runs_dir, arguments.repetitions)
+    first = arguments.first_seed
+    known = json.loads(RESULT.read_text("utf-8"))["series"] if RESULT.exists() else []
+    measured = measure(arguments.runs_dir, arguments.repetitions, first)
+    document = {"series": [*(one for one in known if one["first"] != first), measured]}
     RESULT.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     print(table(document))
 

@@ -1,10 +1,10 @@
 """Load a server of mnist-cnn with wrk, and compare: batching off, LitServe, the model in a loop.
 
-    python benchmarks/serving.py EXPORT [--seconds 30] [--connections 64]
+    python benchmarks/serving.py EXPORT [--rounds 3] [--seconds 30] [--connections 64]
 
 EXPORT is a SavedModel of mnist-cnn: `dlrecipes export mnist-cnn`. Needs wrk, and `pip install
-litserve`. Each server is measured alone, one after the other, on loopback; the load generator runs
-on the same cores. The result is printed as JSON.
+litserve`. Each server is measured alone, in turn with the others, on loopback; the load generator
+runs on the same cores. What each round measured is written to `serving.json`.
 """
 
 import argparse
@@ -12,6 +12,8 @@ import json
 import os
 import re
 import signal
+import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,8 +29,10 @@ from typing import Any
 import numpy as np
 import psutil
 
-ROWS = (1, 32)
+RESULT = Path(__file__).with_suffix(".json")
+ROWS = ("1", "32")
 """Images in a request."""
+LOOP = "the model in a loop, no server"
 SERVERS = {
     "dlrecipes serve": ["--max-batch", "32"],
     "dlrecipes serve --max-batch 1": ["--max-batch", "1"],
@@ -63,10 +67,10 @@ class Digits(litserve.LitAPI):
         return {"predictions": output.tolist()}
 
 
-litserve.LitServer(
-    Digits(max_batch_size=32, batch_timeout=0.002, api_path="/v1/models/digits:predict"),
-    accelerator="cpu",
-).run(port=int(sys.argv[2]), generate_client_file=False, log_level="error")
+if __name__ == "__main__":
+    digits = Digits(max_batch_size=32, batch_timeout=0.002, api_path="/v1/models/digits:predict")
+    server = litserve.LitServer(digits, accelerator="cpu", fast_queue=True)
+    server.run(port=int(sys.argv[2]), generate_client_file=False, log_level="error")
 """
 SCRIPT = """
 wrk.method = "POST"
@@ -80,6 +84,9 @@ file:close()
 @contextmanager
 def server(command: list[str]) -> Iterator[psutil.Process]:
     """Give the block a server that answers."""
+    with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", PORT))  # Another server there would be measured instead.
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(600):
@@ -89,10 +96,18 @@ def server(command: list[str]) -> Iterator[psutil.Process]:
                     urllib.request.urlopen(f"http://127.0.0.1:{PORT}/v1/models/digits", timeout=60)
                 break
             time.sleep(0.2)
+        else:
+            sys.exit(f"this server did not start: {command}")
         yield psutil.Process(process.pid)
     finally:
+        children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        for one in [process, *children]:  # LitServe leaves its processes behind.
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.wait(20)
 
 
 def usage(process: psutil.Process) -> tuple[float, float]:
@@ -136,7 +151,7 @@ def load(script: Path, seconds: int, connections: int) -> dict[str, Any]:
     }
 
 
-def measure(command: list[str], scripts: dict[int, Path], asked: argparse.Namespace) -> Any:
+def measure(command: list[str], scripts: dict[str, Path], asked: argparse.Namespace) -> Any:
     """Return what a server does with requests of each size."""
     found = {}
     with server(command) as process:
@@ -147,10 +162,10 @@ def measure(command: list[str], scripts: dict[int, Path], asked: argparse.Namesp
             after = usage(process)
             found[rows] = {
                 **said,
-                "images_per_second": said["requests_per_second"] * rows,
+                "images_per_second": said["requests_per_second"] * int(rows),
                 "cpu_microseconds_per_image": (after[0] - before[0])
-                / said["requests"]
-                / rows
+                / max(said["requests"], 1)
+                / int(rows)
                 * 1e6,
                 "memory_mb": after[1],
                 "memory_growth_mb": after[1] - before[1],
@@ -186,7 +201,7 @@ def in_process(export: Path, seconds: int) -> Any:
     """Return how fast the SavedModel is in a loop, without a server."""
     words = [sys.executable, "-c", IN_PROCESS, str(export), str(seconds)]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    return {int(rows): one for rows, one in json.loads(said).items()}
+    return json.loads(said)
 
 
 def commands(export: Path, folder: Path) -> dict[str, list[str]]:
@@ -203,42 +218,72 @@ def commands(export: Path, folder: Path) -> dict[str, list[str]]:
     return found
 
 
-def scripts_for(folder: Path) -> dict[int, Path]:
+def scripts_for(folder: Path) -> dict[str, Path]:
     """Write the requests, of real digits, and return the script of wrk for each size."""
     with np.load(Path(__file__).parent.parent / "data" / "mnist.npz") as arrays:
         images = arrays["x_test"][..., None]
     found = {}
     for rows in ROWS:
         body = folder / f"{rows}.json"
-        body.write_text(json.dumps({"instances": images[:rows].tolist()}))
+        body.write_text(json.dumps({"instances": images[: int(rows)].tolist()}))
         found[rows] = folder / f"{rows}.lua"
         found[rows].write_text(SCRIPT.format(body=body))
     return found
 
 
+def table(document: dict[str, Any]) -> str:
+    """Return the table in Markdown: medians over the rounds."""
+    rounds = document["rounds"]
+    lines = [
+        "| images in a request | server | images/s | of the loop | p50 | p99 | failed | memory |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for rows in ROWS:
+        for name in rounds[0]:
+            found = [one[name][rows] for one in rounds]
+            middle = {key: statistics.median(one[key] for one in found) for key in found[0]}
+            of_loop = statistics.median(
+                one[name][rows]["images_per_second"] / one[LOOP][rows]["images_per_second"]
+                for one in rounds
+            )
+            cells = [rows, name, f"{middle['images_per_second']:,.0f}", f"{of_loop:.2f}"]
+            if name == LOOP:
+                cells += [""] * 4
+            else:
+                failed, growth = (
+                    sum(one["failed"] for one in found),
+                    middle["memory_growth_mb"],
+                )
+                cells += [f"{middle[key]:,.0f} ms" for key in ("p50_ms", "p99_ms")]
+                cells += [f"{failed:,}", f"{middle['memory_mb']:,.0f} MB ({growth:+.0f})"]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Measure, and print the document."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure, and write the result."""
+    parser = argparse.ArgumentParser(description="Load a server of mnist-cnn, and compare.")
     parser.add_argument("export", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--connections", type=int, default=64)
     asked = parser.parse_args()
     export = asked.export.resolve()
+    document: dict[str, Any] = {
+        "cores": os.cpu_count(),
+        "seconds": asked.seconds,
+        "connections": asked.connections,
+        "rounds": [],
+    }
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        scripts = scripts_for(folder)
-        document = {
-            "cores": os.cpu_count(),
-            "load_average": os.getloadavg()[0],
-            "seconds": asked.seconds,
-            "connections": asked.connections,
-            "in process": in_process(export, min(asked.seconds, 10)),
-            **{
-                called: measure(command, scripts, asked)
-                for called, command in commands(export, folder).items()
-            },
-        }
-    print(json.dumps(document, indent=2))
+        scripts = scripts_for(Path(name))
+        for _ in range(asked.rounds):
+            found = {LOOP: in_process(export, min(asked.seconds, 10))}
+            for called, command in commands(export, Path(name)).items():
+                found[called] = measure(command, scripts, asked)
+            document["rounds"].append(found)
+            RESULT.write_text(json.dumps(document, indent=1) + "\n")
+    print(table(document))
 
 
 if __name__ == "__main__":

@@ -8,13 +8,16 @@ turn in each of these ways, once to be traced and then as often as is asked. Wri
 """
 
 import argparse
+import http.client
 import json
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +44,30 @@ def command(*words: str, folder: Path) -> dict[str, Any]:
     return document
 
 
-def writers(folder: Path) -> tuple[dict[str, Write], Any]:
-    """Return the ways to write the text, by name, and what must be kept meanwhile."""
+@contextmanager
+def served(exported: Path) -> Iterator[Write]:
+    """Give the block what has the text streamed by `dlrecipes serve`, over HTTP."""
+    words = ("serve", f"writer={exported}", "--port", "0", "--grpc-port", "0")
+    command = [sys.executable, "-P", "-m", "dlrecipes", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = re.compile(r"http://127\.0\.0\.1:(\d+)/")
+        port = int(next(filter(None, map(address.search, process.stdout)))[1])
+        body = json.dumps({"prompt": PROMPT, "length": CHARACTERS})
+
+        def write() -> str:
+            with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+                connection.request("POST", "/v1/models/writer:generate", body)
+                events = connection.getresponse().read().decode().split("\n\n")
+            data = [json.loads(one.removeprefix("data: ")) for one in events[:-2]]
+            return PROMPT + "".join(data)
+
+        yield write
+        process.terminate()
+
+
+def writers(folder: Path) -> tuple[dict[str, Write], Path, Any]:
+    """Return the ways to write the text, by name, the export, and what must be kept meanwhile."""
     flags = ("--data", "sample", "--epochs", "1", "--no-baseline", "--no-report")
     path = command("train", "text-generation-lstm", *flags, folder=folder)["path"]
     exported = command("export", path, folder=folder)["path"]
@@ -70,15 +95,30 @@ def writers(folder: Path) -> tuple[dict[str, Write], Any]:
         return lambda inputs: loaded.signatures[name](**inputs)
 
     window, state = text_generator(again, characters), text_generator(serving, characters)
-    return {
+    ways = {
         "100 characters read again for each": whole(window.generate),
         "`predict`": whole(state.generate),
         "an export's `generate`": whole(signature("generate")),
-        "`predict`, a character at a time": streamed(state.start, state.step),
-        "an export's `generate_step`": streamed(
+        "the parts of `predict`, streamed": streamed(state.start, state.step),
+        "an export's `generate_step`, streamed": streamed(
             signature("generate_start"), signature("generate_step")
         ),
-    }, loaded
+    }
+    return ways, folder / exported, loaded
+
+
+def measured(
+    ways: dict[str, Write], repetitions: int
+) -> tuple[dict[str, str], dict[str, list[float]]]:
+    """Return what each way writes, and how many seconds it takes each time after the first."""
+    texts = {name: write() for name, write in ways.items()}
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(repetitions):
+        for name, write in ways.items():
+            started = time.perf_counter()
+            assert write() == texts[name]
+            times[name].append(time.perf_counter() - started)
+    return texts, times
 
 
 def table(times: dict[str, list[float]]) -> str:
@@ -99,14 +139,10 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=7)
     repetitions = parser.parse_args().repetitions
     with tempfile.TemporaryDirectory() as folder:
-        ways, _loaded = writers(Path(folder))
-        texts = {name: write() for name, write in ways.items()}
-        times: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(repetitions):
-            for name, write in ways.items():
-                started = time.perf_counter()
-                assert write() == texts[name]
-                times[name].append(time.perf_counter() - started)
+        ways, exported, _loaded = writers(Path(folder))
+        with served(exported) as write:
+            ways["`serve`, streamed over HTTP"] = write
+            texts, times = measured(ways, repetitions)
     # The first reads the last 100 characters alone: its text may differ after 100.
     assert len(set(list(texts.values())[1:])) == 1
     RESULT.write_text(json.dumps(times, indent=1) + "\n")

@@ -47,6 +47,11 @@ EXTRAS = {
     "ruff": ("ruff",),
 }
 """The modules that tests need, by their marker."""
+PROGRAMS = {
+    "clients": ("bash", "curl", "node"),
+    "containers": ("hadolint", "check-jsonschema"),
+}
+"""The programs that tests need, by their marker."""
 collect_ignore = [] if find_spec("orjson") else ["test_serve_parts.py"]
 """It imports the parts of the server, which need the extra `serve`."""
 
@@ -68,9 +73,10 @@ def _lacking() -> dict[str, str]:
         lacking["explain"] = "shap is not installed"
     if find_spec("art") is None:
         lacking["robust"] = "the Adversarial Robustness Toolbox is not installed"
-    for marker, modules in EXTRAS.items():
-        if missing := [name for name in modules if find_spec(name) is None]:
-            lacking[marker] = f"{', '.join(missing)} is not installed"
+    for needed, find in ((EXTRAS, find_spec), (PROGRAMS, shutil.which)):
+        for marker, names in needed.items():
+            if missing := [name for name in names if find(name) is None]:
+                lacking[marker] = f"{', '.join(missing)} is not installed"
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         lacking["user"] = "only root can become another user, with setpriv"
     return lacking

@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from serving import Server, served
 from support import (
     CHECKOUT,
     MNIST,
@@ -20,6 +21,7 @@ from support import (
     SENTIMENT,
     TEXT,
     Outcome,
+    changed,
     dlrecipes,
     mnist_test_images,
     run_process,
@@ -329,8 +331,8 @@ def test_verify_proves_a_copy_without_the_run_and_notices_a_change(
         arrays = dict(golden)
     arrays["serving_default/output/probabilities"] += 0.2
     np.savez(copy / "golden.npz", **arrays)
-    changed = dlrecipes("verify", copy, cwd=tmp_path, code=1)
-    assert "The answers differ by up to 2.0e-01" in changed.err
+    differing = dlrecipes("verify", copy, cwd=tmp_path, code=1)
+    assert "The answers differ by up to 2.0e-01" in differing.err
     (copy / "export.json").unlink()
     assert "is no export" in dlrecipes("verify", copy, cwd=tmp_path, code=2).err
 
@@ -383,10 +385,76 @@ def test_an_export_says_what_goes_in_and_what_comes_out(export: Export) -> None:
     assert "serving_bytes" in said["signatures"]
     assert "Creative Commons" in said["data"]["licence"]
     assert (folder / "classes.txt").read_text("utf-8").split() == list("0123456789")
+
+
+EXAMPLES = {
+    MNIST: '"label": "',
+    "land-unet": '"mask": [[',
+    REGRESSION: '"predictions": [',
+    SENTIMENT: '"label": "',
+    TEXT: '"outputs": ["She was',
+}
+"""What the examples of these recipes' exports answer."""
+
+
+def examples(folder: Path, language: str) -> list[str]:
+    """Return the examples in a language of an export's README."""
     page = (folder / "README.md").read_text("utf-8")
-    (python, *_) = (part.partition("```")[0] for part in page.split("```python\n")[1:])
+    return [part.partition("```")[0] for part in page.split(f"```{language}\n")[1:]]
+
+
+@pytest.fixture(scope="module")
+def server(export: Export) -> Iterator[Server]:
+    """Return a server of those exports."""
+    folders = {recipe: export(recipe, "saved-model").document["path"] for recipe in EXAMPLES}
+    with served(*(f"{recipe}={folder}" for recipe, folder in folders.items())) as started:
+        yield started
+
+
+@pytest.mark.clients
+@pytest.mark.serve
+@pytest.mark.formats
+@pytest.mark.long
+@pytest.mark.parametrize("recipe", EXAMPLES)
+def test_the_examples_of_a_readme_run(
+    recipe: str, export: Export, server: Server, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(export(recipe, "saved-model").document["path"], folder)
+    draw((300, 200), "RGB", (250, 240, 230), (20, 30, 60)).save(folder / "picture.png")
+    # Later examples use the names of the first.
+    python = "\n".join(examples(folder, "python"))
     printed = run_process([sys.executable, "-c", python], cwd=folder).out
-    assert "probabilities" in printed
+    assert printed.count("probabilities" if recipe != REGRESSION else "value") >= 2
+    (curl,), (script,) = examples(folder, "sh"), examples(folder, "js")
+    here = f"http://127.0.0.1:{server.port}/"
+    asked = changed(curl, "http://127.0.0.1:8501/", here)
+    answer = json.dumps(json.loads(run_process(["bash", "-ec", asked], cwd=folder).out))
+    assert EXAMPLES[recipe] in answer
+    (folder / "example.mjs").write_text(changed(script, "http://127.0.0.1:8501/", here))
+    shown = run_process(["node", "example.mjs"], cwd=folder).out
+    assert shown.strip() not in ("", "undefined")
+    if recipe == TEXT:
+        assert json.loads(answer)["outputs"][0] in printed
+
+
+@pytest.mark.clients
+@pytest.mark.formats
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("recipe", "format_name"),
+    [(MNIST, "litert"), (MNIST, "onnx"), (REGRESSION, "litert"), (SENTIMENT, "onnx")],
+)
+def test_the_examples_of_other_formats_run_in_python_and_are_javascript(
+    recipe: str, format_name: str, export: Export, tmp_path: Path
+) -> None:
+    folder = Path(export(recipe, format_name).document["path"])
+    python = "\n".join(examples(folder, "python"))
+    printed = run_process([sys.executable, "-c", python], cwd=folder).out
+    assert ("value" if recipe == REGRESSION else "probabilities") in printed
+    (script,) = examples(folder, "js")
+    (tmp_path / "example.mjs").write_text(script)
+    run_process(["node", "--check", "example.mjs"], cwd=tmp_path)
 
 
 def test_the_measured_table_has_every_recipe() -> None:

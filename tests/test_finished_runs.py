@@ -398,9 +398,9 @@ start, step = (loaded.signatures[name] for name in ("generate_start", "generate_
 options = {"temperature": tf.constant(0.8), "seed": tf.constant(5)}
 state = start(prompt=tf.constant(["The meaning of life is"]))
 assert set(state) == {"probabilities", "state_0", "state_1"}
-for number in range(20):
-    state = step(**state, **options, step=tf.constant(number))
-    sys.stdout.buffer.write(state.pop("character").numpy()[0])
+for number in range(0, 20, 5):
+    state = step(**state, **options, step=tf.constant(number), length=tf.constant(5))
+    sys.stdout.buffer.write(state.pop("characters").numpy()[0])
 """
 
 

@@ -114,13 +114,13 @@ def assert_same(one: Run, other: Run) -> None:
 
 
 @pytest.mark.long
-def test_ten_kills_at_all_moments_over_all_recipes_end_the_same_to_the_bit() -> None:
+def test_eight_kills_at_all_moments_over_all_recipes_end_the_same_to_the_bit() -> None:
     script = CHECKOUT / "benchmarks" / "chaos.py"
     outcome = run_process(
-        [sys.executable, script, "--kills", "10", "--check"], cwd=CHECKOUT, code=None
+        [sys.executable, script, "--kills", "8", "--check"], cwd=CHECKOUT, code=None
     )
     assert outcome.code == 0, outcome.out + outcome.err
-    assert "10 trainings and exports were killed with `kill -9`" in outcome.out
+    assert "8 trainings and exports were killed with `kill -9`" in outcome.out
     assert "10 could be resumed, and 10 ended bit-identical" in outcome.out
 
 

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
-from support import COMMAND, REGRESSION, dlrecipes, environment, same_weights, weights_of
+from support import (
+    COMMAND,
+    REGRESSION,
+    changed,
+    dlrecipes,
+    environment,
+    recipe_source,
+    same_weights,
+    weights_of,
+)
 
 COUNT = 3
 
@@ -118,3 +127,24 @@ def test_a_number_of_seeds_that_makes_no_sense_is_refused(count: str, folder: Pa
 def test_the_last_seed_must_be_one(folder: Path) -> None:
     words = (*WORDS, "--seeds", "2", "--seed", str(2**32 - 1))
     assert "--seed must be at most 4294967294" in dlrecipes(*words, cwd=folder, code=2).err
+
+
+@pytest.mark.long
+def test_side_by_side_the_bits_are_the_same_and_a_seed_that_fails_is_named(
+    trained: Any, folder: Path
+) -> None:
+    begin = '    """Fit the network and return Keras\'s history."""\n'
+    fail = "    import numpy\n    assert numpy.random.get_state()[1][0] != 6, 'none of six'\n"
+    (folder / "failing.py").write_text(changed(recipe_source(REGRESSION), begin, begin + fail))
+    words = ("train", "./failing.py", *WORDS[2:], "--seed", "5", "--seeds", str(COUNT))
+    outcome = dlrecipes(*words, "--jobs", "2", "--name", "g", "--json", cwd=folder, code=1)
+    assert "1 of 3 seeds failed. Seed 6: " in outcome.document["error"]
+    assert "none of six" in outcome.document["error"]
+    for run in (trained["runs"][0], trained["runs"][2]):
+        assert outcome.err.count(f"seed {run['seed']}  finished  mae") == 1
+        beside = {**run, "path": f"runs/failing/{run['run']}"}
+        assert same_weights(weights_of(beside, folder), weights_of(run, folder))
+
+
+def test_jobs_need_several_trainings(folder: Path) -> None:
+    assert "--seeds 5 --jobs 2" in dlrecipes(*WORDS, "--jobs", "2", cwd=folder, code=2).err

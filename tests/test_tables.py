@@ -614,6 +614,18 @@ def test_a_column_that_names_the_row_is_left_out_and_said(name: str, tmp_path: P
     assert list(read_own(TASK, path, ignore=f'"{name}"').input.kinds) == ["size"]
 
 
+def test_a_target_of_words_is_shown_as_classes(tmp_path: Path) -> None:
+    from dlrecipes.datasets.own.files import FileOptions, Report
+    from dlrecipes.tasks import find_task
+    from dlrecipes.tasks.reading import Reading
+
+    paid = ["yes" if n % 3 else "no" for n in range(2 * ROWS)]
+    path = write(tmp_path / "mine.csv", "size,paid", SORTED, paid)
+    report = Report()
+    find_task("tabular-classification").read(Reading(path, FileOptions(), report))
+    assert report.columns[-1] == ("paid", "classes (target)", "no, yes")
+
+
 def test_columns_are_what_the_user_says(tmp_path: Path) -> None:
     path = write(
         tmp_path / "mine.csv",

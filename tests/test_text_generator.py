@@ -8,6 +8,7 @@ import pytest
 
 from dlrecipes.kit.vocabulary import next_character
 from dlrecipes.system.backend import load_tensorflow
+from dlrecipes.tasks.answers import text_generator as of_text
 from dlrecipes.tasks.answers.text_generator import (
     PROBABILITIES,
     RecurrentMemory,
@@ -150,5 +151,22 @@ def test_an_export_refuses_to_write_without_end(count: int, length: int) -> None
     generate = generator.endpoints()["generate"]
     few = generate(asked("a", length=3))["text"]
     assert few == generator.generate(asked("a", length=3))["text"]
-    with pytest.raises(tf.errors.InvalidArgumentError, match="length is at most 10,000"):
-        generate(asked(*["a"] * count, length=length))
+    many = asked(*["a"] * count, length=length)
+    begun = {**generator.start({"prompt": many.pop("prompt")}), "step": tf.constant(0)}
+    for write, inputs in (
+        (generate, asked(*["a"] * count, length=length)),
+        (generator.endpoints()["generate_step"], {**many, **begun}),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="length is at most 10,000"):
+            write(inputs)
+
+
+def test_a_quick_network_writes_more_at_once_and_a_slow_one_a_character_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator = text_generator(serving_of("lstm"), ["", "[UNK]", *ALPHABET])
+    options = PredictOptions(length=30, seed=1)
+    for quick, sizes in ((1e9, [1, 2, 4, 8, 8, 7]), (0, [1] * 30)):
+        monkeypatch.setattr(of_text, "QUICK", quick)
+        written = list(stream(generator.start, generator.step, "bad", options))
+        assert [len(part) for part in written] == sizes

@@ -32,6 +32,7 @@ COMMANDS = {
     "tune": Command("tune", "tune", "dlrecipes tune mnist-cnn --data sample --trials 20"),
     "resume": Command("resume", "resume", "dlrecipes resume mnist-cnn"),
     "reproduce": Command("reproduce", "reproduce", "dlrecipes reproduce mnist-cnn"),
+    "ensemble": Command("ensemble", "ensemble", "dlrecipes ensemble first second third"),
     "evaluate": Command("evaluate", "evaluate", "dlrecipes evaluate mnist-cnn"),
     "predict": Command("predict", "predict", "dlrecipes predict mnist-cnn digit.png"),
     "explain": Command("explain", "explain", "dlrecipes explain mnist-cnn digit.png"),

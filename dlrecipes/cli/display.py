@@ -19,6 +19,7 @@ from dlrecipes.system.progress import watch
 PHASES = {
     "load": ("Loading the data", "Loaded the data"),
     "start": ("Starting TensorFlow", "Started TensorFlow"),
+    "members": ("Loading the members", "Loaded the members"),
     "build": ("Building the model", "Built the model"),
     "trace": ("Tracing the first step", "Traced the first step"),
     "time training": ("Timing the training", ""),

@@ -7,7 +7,13 @@ from rich.text import Text
 
 from dlrecipes.cli import limits, options, output, tested_rows
 from dlrecipes.cli.display import FetchDisplay
-from dlrecipes.cli.result import compared, show_unknown_words, shown_comparison, shown_verdict
+from dlrecipes.cli.result import (
+    compared,
+    show_best_member,
+    show_unknown_words,
+    shown_comparison,
+    shown_verdict,
+)
 from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import find_run
 from dlrecipes.runs.record import Run, finite, shown_data
@@ -133,6 +139,8 @@ def _show(run: Run, tested: "Evaluation") -> None:
     output.print_details(tested.details)
     target.print()
     target.print(_verdict(run, tested))
+    if tested.data["fingerprint"] == run.data["fingerprint"]:
+        show_best_member(run)
     show_unknown_words(tested.details)
 
 

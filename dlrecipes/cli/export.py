@@ -130,12 +130,12 @@ def _export_all(run: Run, changes: "Changes", display: FetchDisplay, *, as_json:
     for row in table.exports:
         if row.refused:
             target.print(f"No {_named(row)}: {row.refused}", markup=False)
-    if table.rows:
-        target.print(
-            f"The {table.metric} is that of {counted(table.rows, 'test row')} in each format's own "
-            "runtime.",
-            markup=False,
-        )
+    measured = (
+        f"The {table.metric} is that of {counted(table.rows, 'test row')} in each format's own "
+        "runtime."
+    )
+    drawn = f"There is no {table.metric}: what the model draws has no true answer."
+    target.print(measured if table.rows else drawn, markup=False)
     target.print(f"Recorded in {run.folder('exports') / TABLE_FILE}", markup=False)
 
 

@@ -92,6 +92,34 @@ def show_unknown_words(details: Mapping[str, Any]) -> None:
         )
 
 
+def show_best_member(run: Run) -> None:
+    """Say of an ensemble whether it is better than its best member, or whether that is noise."""
+    if run.ensemble:
+        from dlrecipes.runs.pairs import sentence  # It imports NumPy, which a list can spare.
+
+        best = run.ensemble["best"]
+        output.console().print(
+            f"Best member on these test examples: {best}. "
+            f"{sentence(run.ensemble['comparison'], best, run.run)}",
+            markup=False,
+        )
+
+
+def show_members(run: Run) -> None:
+    """Print the members of an ensemble."""
+    output.print_table(
+        ["member", "seed", run.headline],
+        [
+            [
+                f"{one['recipe']}/{one['run']}",
+                str(one["seed"]),
+                output.number(one["metrics"].get(run.headline)),
+            ]
+            for one in run.ensemble["members"]
+        ],
+    )
+
+
 def show_result(run: Run) -> None:
     """Print the test metrics of a finished run, the verdict, and where it is."""
     target = output.console()
@@ -99,6 +127,7 @@ def show_result(run: Run) -> None:
         "Test", [f"{name} {output.number(value)}" for name, value in run.metrics.items()]
     )
     target.print(Text("Verdict: ").append_text(shown_verdict(run)))
+    show_best_member(run)
     show_unknown_words(run.details)
     show_diagnosis(run)
     seconds = run.seconds
@@ -212,10 +241,13 @@ def against_plain(plain: Mapping[str, Any]) -> str:
         apart += f", 95 % interval {lowest} to {highest}"
     elif found["test"] != "none":
         apart += ", on too few test rows to tell"
+    is_open = found["ahead"] or found["interval"][0] is None
     said = {
         "better": "this network is better",
-        "tie": "this network adds nothing on this data",
-        "worse": "scikit-learn does better on this data",
+        "tie": "the test rows do not show that this network is better"
+        if is_open
+        else "this network adds nothing on this data",
+        "worse": "the baseline does better on this data",
     }[found["verdict"]]
     advice = plain.get("advice", []) if found["verdict"] == "worse" else []
     hint = f". Try {' or '.join(advice)}" if advice else ""

@@ -13,7 +13,7 @@ from dlrecipes.cli.display import Display
 from dlrecipes.cli.report import leave_report
 from dlrecipes.cli.result import print_run
 from dlrecipes.cli.watch import Watch, watched
-from dlrecipes.runs.lookup import find_unfinished
+from dlrecipes.runs.lookup import find_unfinished, require_training
 from dlrecipes.runs.record import RECIPE_FILE, Run
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def resume(
     wanted = limits.parse(fail_below, fail_above, fail_on)
     check_devices(device, devices)
     found = find_unfinished(run, runs_dir)
+    require_training(found)
     from dlrecipes.training import trainer
     from dlrecipes.training.request import Changes
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from dlrecipes.catalog.settings import show_value
 from dlrecipes.cli import options, output
-from dlrecipes.cli.result import show_diagnosis, shown_verdict
+from dlrecipes.cli.result import show_best_member, show_diagnosis, show_members, shown_verdict
 from dlrecipes.cli.runs_note import note
 from dlrecipes.cli.runs_prune import prune
 from dlrecipes.cli.runs_rm import remove
@@ -167,8 +167,12 @@ def show(
         target.print(found.error, markup=False)
     if found.metrics:
         target.print(Text("Verdict: ").append_text(shown_verdict(found)))
+        show_best_member(found)
         show_diagnosis(found)
     target.print()
+    if found.ensemble:
+        show_members(found)
+        target.print()
     output.print_table(["property", "value"], [list(item) for item in _properties(found).items()])
     target.print()
     output.print_table(

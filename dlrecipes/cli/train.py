@@ -12,7 +12,7 @@ from dlrecipes.cli.display import Display
 from dlrecipes.cli.report import leave_report
 from dlrecipes.cli.result import print_run
 from dlrecipes.cli.watch import Watch, watched
-from dlrecipes.runs.lookup import read_run
+from dlrecipes.runs.lookup import read_run, require_training
 from dlrecipes.runs.record import RECIPE_FILE
 
 NO_SETTINGS: Mapping[str, str] = {}
@@ -39,6 +39,7 @@ def train(
     header: options.Header = "",
     seed: options.Seed = None,
     seeds: options.Seeds = None,
+    jobs: train_seeds.Jobs = 1,
     device: options.DeviceName = "auto",
     devices: sharing.SeveralDevices = "",
     workers: sharing.WorkerCount = None,
@@ -73,6 +74,7 @@ def train(
     if workers is not None:
         train_workers.launch(workers)
     world = find_world(rank, world_size, coordinator)
+    train_seeds.check_jobs(jobs, seeds)
     file = read_config_file(config) if config else None
     facts = chosen_recipe(recipe, file, trust=trust_recipe)
     wanted = limits.parse(fail_below, fail_above, fail_on)
@@ -118,7 +120,8 @@ def train(
     progress = output.console(stderr=json, in_passing=True)
     with watched(watch, progress) as follow:
         if seeds is not None:
-            train_seeds.train(request, seeds, wanted, follow, as_json=json, quiet=quiet)
+            several = train_seeds.Several(request, seeds, jobs, quiet=quiet, as_json=json)
+            several.train(wanted, follow)
             return
         display = Display(progress, quiet=quiet, follow=follow)
         with output.only_json(json):
@@ -134,5 +137,7 @@ def chosen_recipe(recipe: str | None, file: ConfigFile | None, *, trust: bool) -
 
     facts = find_recipe(recipe) if recipe else recipe_of_file(file)
     if file and file.is_run and facts.path == file.path.with_name(RECIPE_FILE):
-        trusted_recipe(read_run(file.path.parent), trust=trust)
+        run = read_run(file.path.parent)
+        require_training(run)
+        trusted_recipe(run, trust=trust)
     return facts

@@ -12,11 +12,10 @@ from dlrecipes.catalog.config_files import read_config_file
 from dlrecipes.catalog.space import read_space
 from dlrecipes.cli import options, output
 from dlrecipes.cli.train import NO_SETTINGS, chosen_recipe
+from dlrecipes.cli.train_seeds import Jobs, check_jobs
 from dlrecipes.cli.tune_search import Tuning
 from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import check_name
-
-MOST_JOBS = 64
 
 Space = Annotated[
     list[str] | None,
@@ -61,7 +60,6 @@ Storage = Annotated[
         show_default="NAME.journal, beside the recipe's runs",
     ),
 ]
-Jobs = Annotated[int, typer.Option("--jobs", help="Processes to run on this machine.")]
 Join = Annotated[
     bool,
     typer.Option(
@@ -123,7 +121,8 @@ def tune(
     from dlrecipes.training.request import Flags, Request
     from dlrecipes.training.seeds import check_seeds
 
-    _check_numbers(trials, hours, jobs)
+    _check_numbers(trials, hours)
+    check_jobs(jobs, trials)
     _check_one_of("--sampler", sampler, search.SAMPLERS)
     _check_one_of("--pruner", pruner, search.PRUNERS)
     file = read_config_file(config) if config else None
@@ -176,14 +175,12 @@ def tune(
         output.print_json(found)
 
 
-def _check_numbers(trials: int, hours: float | None, jobs: int) -> None:
+def _check_numbers(trials: int, hours: float | None) -> None:
     """Raise InputError unless these numbers can be used."""
     if trials < 1:
         raise InputError(f"--trials must be at least 1. Received: {trials}")
     if hours is not None and not 0 < hours < math.inf:
         raise InputError(f"--hours must be above 0. Received: {hours:g}")
-    if not 1 <= jobs <= MOST_JOBS:
-        raise InputError(f"--jobs must be from 1 to {MOST_JOBS}. Received: {jobs}")
 
 
 def _check_one_of(flag: str, value: str, known: Sequence[str]) -> None:

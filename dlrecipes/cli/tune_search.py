@@ -182,7 +182,7 @@ class Tuning:
             ("best", request.with_settings(values_of(self.plan, best))),
         ):
             name = f"{self.plan.name}-{label}"
-            runs = list(train_seeds(one, self.seeds, name, self._seed_display))
+            runs = train_seeds(one, self.seeds, name, self._seed_display)
             groups.append(Group(name, runs, []))
         found = compared_groups(*groups)
         if not self.as_json:

@@ -195,6 +195,16 @@ def find_run(text: str, runs_dir: Path, *, finished: bool = True) -> Run:
     return run
 
 
+def require_training(run: Run) -> None:
+    """Raise InputError if a run was put together of others, and there is no training of it."""
+    if run.ensemble:
+        raise InputError(
+            f"The run {run.run} is an ensemble: it was put together of trained runs, and there is "
+            "no training of its own.",
+            "Make another one: dlrecipes ensemble RUN RUN",
+        )
+
+
 def find_unfinished(text: str, runs_dir: Path) -> Run:
     """Return the run to resume that a RUN argument names.
 

@@ -188,13 +188,15 @@ def _mcnemar(first: Array, second: Array) -> Difference:
 
     Only examples that one is right about and the other is not tell them apart. If the two are
     equally good, each is as likely to be right about these: the exact binomial interval of the
-    first's share of them (Clopper and Pearson 1934) holds one half.
+    first's share of them (Clopper and Pearson 1934) holds one half. Where there are none, the
+    interval is how many there may be of all others: all of them may be in favour of either.
     """
     wins, losses = int((first > second).sum()), int((first < second).sum())
     apart, share = wins + losses, (wins + losses) / len(first)
-    if not apart:
-        return Difference(0.0, (0.0, 0.0), MCNEMAR)
     tail = (1 - CONFIDENCE) / 2
+    if not apart:
+        most = 1 - tail ** (1 / len(first))
+        return Difference(0.0, (-most, most), MCNEMAR)
     lowest = 0.0 if wins == 0 else _solved(lambda p: _upper_tail(wins, apart, p), tail)
     highest = 1.0 if losses == 0 else 1 - _solved(lambda p: _upper_tail(losses, apart, p), tail)
     ends = ((2 * lowest - 1) * share, (2 * highest - 1) * share)

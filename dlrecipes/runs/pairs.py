@@ -77,7 +77,11 @@ def in_words(found: Mapping[str, Any], one: Run, other: Run) -> str:
         one: The first run.
         other: The second run.
     """
-    first, second = names(one, other)
+    return sentence(found, *names(one, other))
+
+
+def sentence(found: Mapping[str, Any], first: str, second: str) -> str:
+    """Return the same of two runs that are called so."""
     if "why_none" in found:
         return f"It is unknown whether the difference is more than noise: {found['why_none']}."
     lowest, highest = found["interval"]

@@ -106,6 +106,8 @@ class Run:
         program_seal: Proof that this user made the serving model, if it is a program.
         checkpoints: When checkpoints are written (`every`) and how many are kept (`keep`).
         on_nan: What to do when the loss becomes NaN: `stop` or `restore`.
+        ensemble: Of an ensemble, its `members`, the one that was the `best` of them on the test
+            rows, and the `comparison` with that one; empty for a run that was trained.
         note: Your note on the run, from `runs note`; empty if there is none.
         events: What happened during training, in order: `what` (`interrupted`, `resumed`,
             `restored`, …), `when`, and where in training (`epoch`, `step`).
@@ -150,6 +152,7 @@ class Run:
     program_seal: str = ""
     checkpoints: dict[str, Any] = field(default_factory=dict)
     on_nan: str = "stop"
+    ensemble: dict[str, Any] = field(default_factory=dict)
     note: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
     schema: int = SCHEMA

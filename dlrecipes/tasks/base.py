@@ -259,6 +259,7 @@ class Answer(ABC):
         has_snapshots: Whether it can show what a model makes while it is trained.
         can_be_averaged: Whether the mean of what several models say is an answer, too.
         has_truth: Whether each test example has an answer to compare with: `examine`.
+        target_kind: What a target in a table is, for people; empty for the kind of its column.
         display: How the page to try a model shows an answer.
     """
 
@@ -269,6 +270,7 @@ class Answer(ABC):
     has_snapshots: ClassVar[bool] = False
     can_be_averaged: ClassVar[bool] = True
     has_truth: ClassVar[bool] = False
+    target_kind: ClassVar[str] = ""
     display: ClassVar[Display] = TableDisplay()
 
     @abstractmethod

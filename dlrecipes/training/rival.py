@@ -144,6 +144,7 @@ class Rival:
                 "network": value,
                 "baseline": baseline,
                 "difference": difference.difference,
+                "ahead": difference.difference * (1 if headline.higher_is_better else -1) > 0,
                 "interval": [None, None] if known is None else list(difference.interval),
                 "test": difference.test,
                 "verdict": difference.verdict(higher_is_better=headline.higher_is_better),

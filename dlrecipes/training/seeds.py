@@ -1,17 +1,18 @@
 """Train the same with several seeds: how much of a result is luck."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from dlrecipes.errors import DlrecipesError, InputError
+from dlrecipes.errors import DlrecipesError, InputError, Interrupted
 from dlrecipes.runs.lookup import check_name, read_run
 from dlrecipes.runs.record import RUN_FILE, Run, finite
 from dlrecipes.runs.seed_groups import margin_of_mean
 from dlrecipes.system.backend import forget
+from dlrecipes.system.words import counted
 from dlrecipes.training import trainer
 from dlrecipes.training.listener import Listener
 from dlrecipes.training.request import MAX_SEED, Changes, Request
@@ -73,11 +74,10 @@ def check_seeds(request: Request, count: int) -> None:
 
 def train_seeds(
     request: Request, count: int, group: str, listener: Callable[[], Listener]
-) -> Iterator[Run]:
-    """Train with seeds one after another, and yield each run once it is finished.
+) -> list[Run]:
+    """Train with seeds one after another, and return the runs.
 
-    A run of the group that is there already is taken if it is finished, and resumed if it is not:
-    so a group that was interrupted is continued.
+    Where one fails, the others are trained all the same.
 
     Args:
         request: What is to be trained, with the first seed.
@@ -87,24 +87,57 @@ def train_seeds(
 
     Raises:
         InputError: if a run of that name was trained otherwise.
+        Interrupted: if the user or the system stopped it.
+        DlrecipesError: if one or more failed, once the others are trained.
     """
+    runs, failed = [], {}
     for seed in range(request.seed, request.seed + count):
-        one = replace(request, seed=seed, name=f"{group}-seed{seed}")
-        path = request.runs_dir / request.facts.name / one.name
-        if not (path / RUN_FILE).is_file():
-            yield trainer.train(one, listener())
-        else:
-            run = read_run(path)
-            _require_same(run, one)
-            if run.status == "running":
-                raise InputError(f"The run {path} is being trained.", "Wait until it is finished.")
-            if run.status == "finished":
-                listener().warn(f"The run {path} is already finished.")
-                yield run
-            else:
-                changes = Changes(device=request.device, devices=request.devices)
-                yield trainer.resume(run, changes, listener())
+        try:
+            runs.append(train_seed(request, seed, group, listener()))
+        except (InputError, Interrupted):
+            raise
+        except DlrecipesError as error:
+            failed[seed] = error.message
+            listener().warn(f"Seed {seed} failed: {error.message}")
         forget()
+    require_all(failed, count)
+    return runs
+
+
+def train_seed(request: Request, seed: int, group: str, listener: Listener) -> Run:
+    """Train with one seed of several, and return the finished run.
+
+    A run of the group that is there already is taken if it is finished, and resumed if it is not:
+    so a group that was interrupted is continued.
+
+    Raises:
+        InputError: if a run of that name was trained otherwise, or is being trained.
+        DlrecipesError: as `trainer.train` raises it.
+    """
+    one = replace(request, seed=seed, name=f"{group}-seed{seed}")
+    path = request.runs_dir / request.facts.name / one.name
+    if not (path / RUN_FILE).is_file():
+        return trainer.train(one, listener)
+    run = read_run(path)
+    _require_same(run, one)
+    if run.status == "running":
+        raise InputError(f"The run {path} is being trained.", "Wait until it is finished.")
+    if run.status == "finished":
+        listener.warn(f"The run {path} is already finished.")
+        return run
+    return trainer.resume(run, Changes(device=request.device, devices=request.devices), listener)
+
+
+def require_all(failed: Mapping[int, str], count: int) -> None:
+    """Raise DlrecipesError if a training failed.
+
+    Args:
+        failed: Why, of each seed that failed.
+        count: Number of seeds.
+    """
+    if failed:
+        reasons = " ".join(f"Seed {seed}: {failed[seed]}" for seed in sorted(failed))
+        raise DlrecipesError(f"{len(failed)} of {counted(count, 'seed')} failed. {reasons}")
 
 
 def _require_same(run: Run, request: Request) -> None:

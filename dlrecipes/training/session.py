@@ -103,22 +103,14 @@ class Session:
             stop_after = trial.begin(self.work)
             self.work.data = trial.watch(self.work.data)
         try:
-            folder = self.run.folder(record.CHECKPOINTS)
             with (
                 stop_on_signals(stop_after) as stop,
                 load_tensorflow().device(self.work.device.scope),
             ):
-                if not (self.work.start or self.trial):
-                    self.run.first_loss = loss_before_training(self.work)
-                with CheckpointWriter(folder, self.run.checkpoints["keep"]) as writer:
-                    if meeting := self.work.meeting:
-                        meeting.watch(self._lost)
-                    self._fit(listener, writer, stop)
-                    if meeting and not meeting.world.is_chief:
-                        meeting.leave_after_chief()
-                        return self.run
-                    self.doing = "Testing failed"
-                    self._test()
+                self._train(listener, stop)
+                if (meeting := self.work.meeting) and not meeting.world.is_chief:
+                    meeting.leave_after_chief()
+                    return self.run
                 self.doing = "Saving the model failed"
                 self._save()
                 self.doing = "Comparing with the plain baseline failed"
@@ -191,6 +183,20 @@ class Session:
         # On a full disk "running" may have to stand there: without the lock, it is read as killed.
         with suppress(OSError):
             run.save()
+
+    def _train(self, listener: Listener, stop: StopRequest) -> None:
+        """Fit the network, and test it."""
+        if not (self.work.start or self.trial):
+            self.run.first_loss = loss_before_training(self.work)
+        folder = self.run.folder(record.CHECKPOINTS)
+        with CheckpointWriter(folder, self.run.checkpoints["keep"]) as writer:
+            if meeting := self.work.meeting:
+                meeting.watch(self._lost)
+            self._fit(listener, writer, stop)
+            if meeting and not meeting.world.is_chief:
+                return
+            self.doing = "Testing failed"
+            self._test()
 
     def _fit(self, listener: Listener, writer: CheckpointWriter, stop: StopRequest) -> None:
         """Train the network; after a loss that is not a number, again from further back."""

@@ -13,7 +13,7 @@ from dlrecipes.datasets.examples import Source
 from dlrecipes.errors import InputError
 from dlrecipes.runs import checkpoints, record
 from dlrecipes.runs.checkpoints import Checkpoint
-from dlrecipes.runs.lookup import new_folder, read_run
+from dlrecipes.runs.lookup import new_folder, read_run, require_training
 from dlrecipes.runs.provenance import (
     describe_machine,
     differences,
@@ -78,7 +78,7 @@ def train(request: Request, listener: Listener, trial: Trial | None = None) -> R
         listener.warn(difference)
     if not trial and (few := _few_steps(work)):
         listener.warn(few)
-    run, lock = _begin_run(work)
+    run, lock = begin_run(work)
     return Session(run, lock, work).complete(listener, trial)
 
 
@@ -176,7 +176,7 @@ def _join(request: Request) -> tuple[Meeting | None, Any]:
         return meeting, Workers(meeting.addresses, request.world.rank)
 
 
-def _begin_run(work: Work) -> tuple[Run, IO[str]]:
+def begin_run(work: Work) -> tuple[Run, IO[str]]:
     """Return a new run, its folder made and its record written, and its lock."""
     request, source = work.request, work.source
     facts, wanted = request.facts, request.data
@@ -268,6 +268,7 @@ def resume(run: Run, options: Changes, listener: Listener, trial: Trial | None =
 
 def _prepare_again(run: Run, options: Changes, listener: Listener) -> Work:
     """Return the network and the data of a run, and where to go on."""
+    require_training(run)
     if run.status == "finished":
         raise InputError(f"The run {run.path} is finished.")
     request = Request.from_run(run, options)
@@ -296,6 +297,7 @@ def reproduce(run: Run, changes: Changes, listener: Listener) -> Run:
         Interrupted: if the user stopped it.
         DlrecipesError: if training failed.
     """
+    require_training(run)
     request = replace(
         Request.from_run(run, changes),
         fingerprint=run.data["fingerprint"],

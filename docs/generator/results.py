@@ -17,6 +17,7 @@ import measure
 import offline
 import public_sets
 import seeing
+import serving
 import text_generation
 
 from generator.paths import BENCHMARKS, ROOT
@@ -77,6 +78,7 @@ PLACES: dict[str, Callable[[], str]] = {
     "first step": lambda: first_step.table(_read("first_step")),
     "text generation": lambda: text_generation.table(_read("text_generation")),
     "interval coverage": lambda: interval_coverage.table(_read("interval_coverage")),
+    "serving": lambda: serving.table(_read("serving")),
     "seeing": lambda: seeing.table(_read("seeing")),
     "chaos": lambda: chaos.table(_read("chaos")),
     "offline": lambda: offline.table(_read("offline")),

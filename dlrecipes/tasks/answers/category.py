@@ -65,6 +65,7 @@ class Category(base.Answer):
     name = "category"
     display = ClassesDisplay()
     has_truth = True
+    target_kind = "classes"
     form: ClassVar[type[Form]] = CategoryForm
 
     def items(self, reading: Reading, inputs: base.Input) -> Iterator[Item]:

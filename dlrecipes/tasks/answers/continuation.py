@@ -113,7 +113,7 @@ class Continuation(base.Answer):
         return {"probabilities": tf.identity(outputs)}
 
     def endpoints(self, serving: Any, form: Form) -> dict[str, Any]:
-        """Return `generate`, which continues prompts, and what writes one character at a time."""
+        """Return `generate`, which continues prompts, and what does so part by part."""
         assert isinstance(form, ContinuationForm)
         return text_generator(serving, form.classes).endpoints()
 
@@ -124,13 +124,15 @@ class Continuation(base.Answer):
         import tensorflow as tf
 
         prompt = {"prompt": tf.constant(features)}
+        length = {"length": tf.constant(GENERATED_CHARACTERS)}
         options = sampling(base.PredictOptions(temperature=0.0))
         return {
-            "generate": {**prompt, "length": tf.constant(GENERATED_CHARACTERS), **options},
+            "generate": {**prompt, **length, **options},
             "generate_start": prompt,
             "generate_step": {
                 **endpoints["generate_start"](prompt),
                 "step": tf.constant(0),
+                **length,
                 **options,
             },
         }

@@ -1,4 +1,4 @@
-"""Write text a character at a time, and keep between characters what the network remembers.
+"""Write text, and keep between characters what the network remembers.
 
 A network that is a chain of recurrent layers, and of layers that look at one character alone, reads
 each character once: the states of its recurrent layers stand for all that it read before. Any other
@@ -9,6 +9,7 @@ Both keep a state: tensors by name, a row a prompt. One of them is always `proba
 vocabulary) of the character that comes next.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
@@ -24,6 +25,10 @@ Endpoint = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 MOST_LENGTH, MOST_CHARACTERS = 10_000, 100_000
 """Characters that a call of an export writes at most: for each prompt, and for all together."""
+MOST_AT_ONCE, QUICK = 8, 0.05
+"""Characters that a call of `step` writes at most while a text is streamed; and the seconds within
+which a call must end for the next to write twice as many. A call costs as much as five characters
+of a small network; a slow network writes one at a time, so that none waits for others."""
 SPECIAL_TOKENS = 2
 """Padding and [UNK], the first entries of a Keras vocabulary: never written."""
 PROBABILITIES = "probabilities"
@@ -202,8 +207,9 @@ class TextGenerator:
         generate: Takes `prompt` (batch,) string, `length` int32, `temperature` float32 and `seed`
             int32; returns `text` (batch,) string: each prompt with `length` characters added.
         start: Takes `prompt`; returns the state after it.
-        step: Takes a state, `temperature`, `seed`, and int32 `step`, how many characters were
-            written before; returns the next `character` (batch,) string, and the state after it.
+        step: Takes a state, `length`, `temperature`, `seed`, and int32 `step`, how many characters
+            were written before; returns the next `length` `characters` (batch,) string, and the
+            state after them.
     """
 
     generate: Any
@@ -213,31 +219,36 @@ class TextGenerator:
     def endpoints(self) -> dict[str, Any]:
         """Return the functions by the names of their signatures in an export.
 
-        There, `generate` has limits: a server cannot stop a call that was begun.
+        There, what writes has limits: a server cannot stop a call that was begun.
         """
         return {
-            "generate": _limited(self.generate),
+            "generate": _limited(self.generate, "prompt"),
             "generate_start": self.start,
-            "generate_step": self.step,
+            "generate_step": _limited(self.step, PROBABILITIES),
         }
 
 
-def _limited(generate: Any) -> Any:
-    """Return `generate` with limits of what a call writes."""
+def _limited(write: Any, each: str) -> Any:
+    """Return `generate` or `step` with limits of what a call writes.
+
+    Args:
+        write: The function.
+        each: The input that has a row for each text.
+    """
     import tensorflow as tf
 
     def limited(inputs: State) -> State:
         length = tf.cast(inputs["length"], tf.int64)
-        together = length * tf.size(inputs["prompt"], out_type=tf.int64)
+        together = length * tf.shape(inputs[each], out_type=tf.int64)[0]
         is_short = tf.debugging.Assert(
             (length <= MOST_LENGTH) & (together <= MOST_CHARACTERS),
             [f"length is at most {MOST_LENGTH:,}, and {MOST_CHARACTERS:,} for all prompts."],
         )
         with tf.control_dependencies([is_short]):
             length = tf.identity(inputs["length"])
-        return dict(generate({**inputs, "length": length}))
+        return dict(write({**inputs, "length": length}))
 
-    return tf.function(limited, input_signature=generate.input_signature)
+    return tf.function(limited, input_signature=write.input_signature)
 
 
 def text_generator(serving: Any, characters: Sequence[str], most: int = CONTEXT) -> TextGenerator:
@@ -252,18 +263,22 @@ def text_generator(serving: Any, characters: Sequence[str], most: int = CONTEXT)
 
     writer = _Writer(memory_of(serving, most), tf.constant(list(characters)))
     prompt = _spec(tf.string, "prompt", shape=(None,))
-    options = {**_spec(tf.float32, "temperature"), **_spec(tf.int32, "seed")}
+    options = {
+        **_spec(tf.int32, "length"),
+        **_spec(tf.float32, "temperature"),
+        **_spec(tf.int32, "seed"),
+    }
     start = tf.function(writer.start, input_signature=[prompt])
     state = {
         name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=name)
         for name, tensor in start.get_concrete_function().structured_outputs.items()
     }
-    whole = {**prompt, **_spec(tf.int32, "length"), **options}
-    one = {**state, **_spec(tf.int32, "step"), **options}
+    whole = {**prompt, **options}
+    part = {**state, **_spec(tf.int32, "step"), **options}
     return TextGenerator(
         generate=tf.function(writer.generate, input_signature=[whole]),
         start=start,
-        step=tf.function(writer.step, input_signature=[one]),
+        step=tf.function(writer.step, input_signature=[part]),
     )
 
 
@@ -284,31 +299,40 @@ class _Writer:
         return self.memory.begin(inputs["prompt"])
 
     def step(self, inputs: State) -> State:
-        """Return the next character, and the state after it."""
-        asked = ("temperature", "seed", "step")
+        """Return the next `length` characters, and the state after them."""
+        import tensorflow as tf
+
+        asked = ("length", "temperature", "seed", "step")
         state = {name: tensor for name, tensor in inputs.items() if name not in asked}
-        character, after = self._write_one(state, inputs, inputs["step"])
-        return {"character": character, **after}
+        nothing = tf.fill(tf.shape(state[PROBABILITIES])[:1], "")
+        characters, after = self._write(nothing, state, inputs, inputs["step"])
+        return {"characters": characters, **after}
 
     def generate(self, inputs: State) -> State:
         """Return each prompt with `length` characters added."""
-        import tensorflow as tf
-
-        def body(step: Any, text: Any, state: State) -> Any:
-            character, state = self._write_one(state, inputs, step)
-            return step + 1, text + character, state
-
         text = inputs["prompt"]
-        begun = (0, text, self.memory.begin(text))
-        return {"text": tf.while_loop(lambda n, *_: n < inputs["length"], body, begun)[1]}
+        return {"text": self._write(text, self.memory.begin(text), inputs, 0)[0]}
 
-    def _write_one(self, state: State, inputs: State, step: Any) -> tuple[Any, State]:
-        """Return a character that is drawn after a state, and the state after it."""
+    def _write(self, text: Any, state: State, inputs: State, first: Any) -> tuple[Any, State]:
+        """Return texts with `length` characters added, and the state after them.
+
+        Args:
+            text: The texts, (batch,) string.
+            state: The state after the characters before.
+            inputs: The length, the temperature and the seed.
+            first: Characters written before.
+        """
         import tensorflow as tf
 
-        drawn = drawn_tokens(state[PROBABILITIES], inputs["temperature"], inputs["seed"], step)
-        character = tf.gather(self.vocabulary, drawn)
-        return character, self.memory.add(state, character)
+        def body(number: Any, text: Any, state: State) -> Any:
+            chances, step = state[PROBABILITIES], first + number
+            drawn = drawn_tokens(chances, inputs["temperature"], inputs["seed"], step)
+            character = tf.gather(self.vocabulary, drawn)
+            return number + 1, text + character, dict(self.memory.add(state, character))
+
+        begun = (0, text, dict(state))
+        _, text, state = tf.while_loop(lambda n, *_: n < inputs["length"], body, begun)
+        return text, state
 
 
 def _spec(dtype: Any, name: str, shape: tuple[int | None, ...] = ()) -> dict[str, Any]:
@@ -353,9 +377,10 @@ def sampling(options: base.PredictOptions) -> dict[str, Any]:
 def stream(
     start: Endpoint, step: Endpoint, prompt: str, options: base.PredictOptions
 ) -> Iterator[str]:
-    """Yield the characters that continue a prompt, each as soon as it is written.
+    """Yield the text that continues a prompt, a few characters at a time.
 
-    Together they are what `generate` adds to the prompt for the same options.
+    Together they are what `generate` adds to the prompt for the same options. The first comes
+    alone, as soon as it is written.
 
     Args:
         start: `TextGenerator.start`; of an export, `lambda inputs: signature(**inputs)` with its
@@ -368,6 +393,13 @@ def stream(
 
     chosen = sampling(options)
     state = dict(start({"prompt": tf.constant([prompt])}))
-    for number in range(options.length):
-        state = dict(step({**state, **chosen, "step": tf.constant(number)}))
-        yield state.pop("character").numpy()[0].decode("utf-8", "replace")
+    written, length = 0, 1
+    while written < options.length:
+        length = min(length, options.length - written)
+        asked = {"step": tf.constant(written), "length": tf.constant(length)}
+        begun = time.perf_counter()
+        state = dict(step({**state, **chosen, **asked}))
+        yield state.pop("characters").numpy()[0].decode("utf-8", "replace")
+        written += length
+        is_quick = time.perf_counter() - begun < QUICK
+        length = min(2 * length, MOST_AT_ONCE) if is_quick else 1

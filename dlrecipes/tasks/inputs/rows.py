@@ -101,7 +101,9 @@ def form_in_data(table: Table, reading: Reading, answer: base.Answer) -> TableFo
     if report.count > before:
         reading.require_usable()
     for name in [*usable, target]:
-        kind = f"{written[name].kind} (target)" if name == target else written[name].kind
+        kind = written[name].kind
+        if name == target:
+            kind = f"{answer.target_kind or kind} (target)"
         examples = ", ".join(shortened(one) for one in facts[name].examples)
         report.columns.append((name, kind, examples))
     names = safe_names(table.names)

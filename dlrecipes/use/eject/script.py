@@ -14,6 +14,7 @@ from dlrecipes.catalog.contract import import_recipe
 from dlrecipes.catalog.facts import read_facts
 from dlrecipes.errors import InputError
 from dlrecipes.runs.golden import write_arrays
+from dlrecipes.runs.lookup import require_training
 from dlrecipes.runs.record import Run
 from dlrecipes.system.atomic import write_atomically
 from dlrecipes.training.calls import load_data
@@ -162,6 +163,7 @@ def _require_new(*paths: Path) -> None:
 
 def _require_plain(run: Run) -> None:
     """Raise InputError unless a script can repeat how a run was trained."""
+    require_training(run)
     if any(event["what"] == "restored" for event in run.events):
         raise InputError(
             f"The run {run.run} went back to a checkpoint with a lower learning rate, which a "

@@ -1,10 +1,16 @@
 """What an export says of itself: export.json, README.md, classes.txt and texts.json."""
 
 import json
+import math
+import shlex
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from dlrecipes.datasets.storage import Array
 from dlrecipes.runs.golden import write_arrays
 from dlrecipes.runs.record import Run
 from dlrecipes.use.export.exported import Exported, Written
@@ -26,6 +32,16 @@ MEANINGS = {
     "picture": "0 to 255",
     "length": "characters",
 }
+TYPED = {
+    "float32": "Float32Array",
+    "float64": "Float64Array",
+    "int32": "Int32Array",
+    "int64": "BigInt64Array",
+    "uint8": "Uint8Array",
+}
+"""The arrays of JavaScript that hold a type of numbers."""
+MOST_SHOWN = 60
+"""Characters of a text in an example."""
 CATALOG = "https://www.tensorflow.org/datasets/catalog/"
 
 
@@ -57,7 +73,8 @@ def describe(
         programs["texts.py"] = "runtimes/texts.py"
     for name, source in programs.items():
         (folder / name).write_text(program(source), encoding="utf-8")
-    page = rendered("dlrecipes.use.export", "README.md.jinja", **document, **_examples(document))
+    examples = _examples(document, written.golden)
+    page = rendered("dlrecipes.use.export", "README.md.jinja", **document, **examples)
     (folder / "README.md").write_text(page + "\n", encoding="utf-8")
     return document
 
@@ -134,23 +151,47 @@ def _sample_licence(file: str) -> str:
     return words or "See the package of the recipe."
 
 
-def _examples(document: dict[str, Any]) -> dict[str, Any]:
-    """Return what the examples of README.md need: an input of zeros for each, and one as JSON."""
-    inputs = document["signatures"]["serving_default"]["inputs"]
-    instance = {one["name"]: _json_value(one) for one in inputs}
-    is_image = "serving_bytes" in document["signatures"]
-    body: dict[str, Any] = {"instances": [instance]}
-    if is_image:
-        body = {
-            "signature_name": "serving_bytes",
-            "instances": [{"image_bytes": {"b64": "BASE64"}}],
-        }
-    return {"body": json.dumps(body, ensure_ascii=False), "is_image": is_image}
+def _examples(document: dict[str, Any], golden: Mapping[str, Array]) -> dict[str, Any]:
+    """Return what the examples of README.md need.
+
+    Returns:
+        `is_image`; of others, `body`, a request as JSON, and `quoted`, the same for a shell;
+        `arrays`, a typed array of JavaScript for each input.
+    """
+    signatures = document["signatures"]
+    inputs = signatures["serving_default"]["inputs"]
+    body: dict[str, Any] = {"instances": [_first(inputs, golden)]}
+    if "generate" in signatures:
+        options = {"length": 200, "temperature": 0.8, "seed": 0}
+        body = {"signature_name": "generate", "inputs": {"prompt": ["She was"], **options}}
+    text = json.dumps(body, ensure_ascii=False)
+    arrays = {
+        one["name"]: f"{TYPED[one['dtype']]}({math.prod(size or 1 for size in one['shape'])})"
+        for one in inputs
+        if one["dtype"] in TYPED
+    }
+    is_image = "serving_bytes" in signatures
+    return {"body": text, "quoted": shlex.quote(text), "is_image": is_image, "arrays": arrays}
 
 
-def _json_value(one: dict[str, Any]) -> Any:
-    """Return an empty value of an input: a text, or zeros."""
-    value: Any = "text" if one["dtype"] == "string" else 0
-    for size in reversed(one["shape"][1:]):
-        value = [value] * (size or 1)
-    return value
+def _first(inputs: list[dict[str, Any]], golden: Mapping[str, Array]) -> dict[str, Any]:
+    """Return the first golden inputs without a missing number, as JSON has them."""
+    columns = {one["name"]: golden[f"serving_default/input/{one['name']}"] for one in inputs}
+    is_missing = [
+        np.isnan(column).reshape(len(column), -1).any(axis=1)
+        for column in columns.values()
+        if column.dtype.kind == "f"
+    ]
+    place = int(np.argmin(np.any(is_missing, axis=0))) if is_missing else 0
+    return {name: _json_value(column[place].tolist()) for name, column in columns.items()}
+
+
+def _json_value(value: Any) -> Any:
+    """Return a value in the few digits and characters that an example needs."""
+    if isinstance(value, list):
+        return [_json_value(one) for one in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")[:MOST_SHOWN]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else 0.0
+    return value[:MOST_SHOWN] if isinstance(value, str) else value

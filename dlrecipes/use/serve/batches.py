@@ -17,6 +17,8 @@ from dlrecipes.use.serve.limits import Limits
 from dlrecipes.use.serve.signatures import Arrays, Signature
 
 Outputs = dict[str, Array]
+AT_ONCE = 4
+"""Batches of a version that are answered at once: one does not keep the cores busy all the time."""
 Kind = tuple[Any, ...]
 """What rows must have in common to be answered together: a signature and shapes."""
 
@@ -40,7 +42,7 @@ class Job:
 
 @dataclass(eq=False)
 class Queue:
-    """The waiting requests of a kind, the event that a new one sets, and the task that answers."""
+    """The waiting requests of a kind, the event of a new one, and the task that takes them."""
 
     jobs: deque[Job]
     grown: asyncio.Event = field(default_factory=asyncio.Event)
@@ -64,7 +66,7 @@ class Batches:
     """Answers the requests of a version, those of one kind together.
 
     A batch is full at `max_batch` rows, and starts at the latest when its first request has waited
-    `max_wait`. While one is answered, the next is gathered. All methods are for one event loop.
+    `max_wait`. While some are answered, the next is gathered. All methods are for one event loop.
 
     Args:
         limits: How large batches are, how long requests wait, and how many.
@@ -75,6 +77,8 @@ class Batches:
         self.waiting = 0
         self.queues: dict[Kind, Queue] = {}
         self.threads = ThreadPoolExecutor(thread_name_prefix="batches")
+        self.places = asyncio.Semaphore(AT_ONCE)
+        self.running: set[asyncio.Task[None]] = set()
 
     async def answer(self, signature: Signature, arrays: Arrays) -> Outputs:
         """Return the outputs of a signature.
@@ -97,10 +101,11 @@ class Batches:
     async def _answer(self, signature: Signature, arrays: Arrays) -> Outputs:
         """Return the outputs, in a batch if the signature has rows."""
         loop = asyncio.get_running_loop()
-        if not signature.has_rows or self.limits.max_batch == 1:
+        rows = _rows(arrays) if signature.has_rows else None
+        if rows is None or rows >= self.limits.max_batch:  # It is a batch.
+            metrics.BATCH_ROWS.observe(rows or 1)
             return await loop.run_in_executor(self.threads, signature.call, arrays)
         kind = (signature.name, *((name, arrays[name].shape[1:]) for name in signature.inputs))
-        rows = _rows(arrays)
         job = Job(arrays, rows, loop.create_future(), loop.time())
         queue = self.queues.get(kind)
         if queue:
@@ -117,17 +122,28 @@ class Batches:
             raise
 
     async def _work(self, signature: Signature, kind: Kind, queue: Queue) -> None:
-        """Answer the requests of a kind until none is left."""
+        """Take the requests of a kind, batch by batch, until none is left."""
         try:
             while queue.jobs:
                 await self._gather(queue)
-                if jobs := queue.take(self.limits.max_batch):
-                    await self._answer_all(signature, jobs)
+                await self.places.acquire()
+                # Clients may have left meanwhile; a batch of none makes place all the same.
+                jobs = queue.take(self.limits.max_batch)
+                batch = asyncio.create_task(self._answer_all(signature, jobs))
+                self.running.add(batch)  # The loop alone would let it be collected as garbage.
+                batch.add_done_callback(self._leave)
         finally:  # Nobody must wait in a queue that is not worked on.
             del self.queues[kind]
 
+    def _leave(self, batch: asyncio.Task[None]) -> None:
+        """Make place for another batch."""
+        self.running.discard(batch)
+        self.places.release()
+
     async def _answer_all(self, signature: Signature, jobs: Sequence[Job]) -> None:
         """Give each of some requests its outputs, or why it has none."""
+        if not jobs:
+            return
         loop, arrays = asyncio.get_running_loop(), [job.arrays for job in jobs]
         answers: Sequence[Outputs | Exception]
         try:

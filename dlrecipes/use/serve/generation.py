@@ -25,7 +25,7 @@ BROKEN = "The text could not be continued: the log of the server says why."
 
 
 async def generate(version: Version, document: Mapping[str, Any]) -> Response:
-    """Return the characters that continue a prompt, as they are written.
+    """Return the text that continues a prompt, as it is written.
 
     Raises:
         Refused: if the request is not a prompt with options, or the model writes no text.
@@ -36,9 +36,9 @@ async def generate(version: Version, document: Mapping[str, Any]) -> Response:
     if unknown := document.keys() - RANGES.keys() - {"prompt"}:
         raise Refused(f"There is no option {min(unknown)[:50]!r}. There are: {', '.join(RANGES)}")
     options = {name: _option(document, name) for name in RANGES if name in document}
-    characters = streamed(version.loaded, prompt, PredictOptions(**options))
+    parts = streamed(version.loaded, prompt, PredictOptions(**options))
     limit = version.batches.limits.timeout
-    return StreamingResponse(events(characters, limit), media_type=EVENTS)
+    return StreamingResponse(events(parts, limit), media_type=EVENTS)
 
 
 def _option(document: Mapping[str, Any], name: str) -> Any:
@@ -51,17 +51,17 @@ def _option(document: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def events(characters: Iterator[str], seconds: float) -> Iterator[str]:
+def events(parts: Iterator[str], seconds: float) -> Iterator[str]:
     """Yield server-sent events: a JSON string for each character, and one that says it is over.
 
     Args:
-        characters: The characters, as they are written.
+        parts: The text, a few characters at a time, as they are written.
         seconds: How long that may take.
     """
     until = time.monotonic() + seconds
     try:
-        for character in characters:
-            yield f"data: {json.dumps(character)}\n\n"
+        for part in parts:
+            yield "".join(f"data: {json.dumps(character)}\n\n" for character in part)
             if time.monotonic() > until:
                 late = f"The text took longer than {seconds:g} s. Ask for a shorter one."
                 yield f"event: error\ndata: {json.dumps(late)}\n\n"

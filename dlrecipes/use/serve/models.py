@@ -123,12 +123,12 @@ class Trial:
         return cls(find_task(run.task), form_of(run), serving, golden, version.loaded)
 
     def stream(self, prompt: str, options: PredictOptions) -> Iterator[str]:
-        """Yield the characters that continue a prompt, each as soon as it is written."""
+        """Yield the text that continues a prompt, a few characters at a time."""
         return streamed(self.loaded, prompt, options)
 
 
 def streamed(loaded: Loaded, prompt: str, options: PredictOptions) -> Iterator[str]:
-    """Yield the characters that continue a prompt, each as soon as it is written.
+    """Yield the text that continues a prompt, a few characters at a time.
 
     Raises:
         Refused: if the model writes no text.

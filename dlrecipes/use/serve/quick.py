@@ -7,9 +7,13 @@ shape.
 """
 
 import math
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from typing import Any
 
 import msgspec
+import numpy as np
 import orjson
 
 from dlrecipes.datasets.storage import Array
@@ -74,7 +78,15 @@ def _regular(content: bytes, form: TensorForm, name: str) -> Array | None:
         return None
     if len(flat) != count * math.prod(axes):
         return None
-    return numbers(flat, form.dtype, name).reshape((count, *axes))
+    return _packed(flat, form.dtype, name).reshape((count, *axes))
+
+
+def _packed(flat: Sequence[int], dtype: np.dtype[Any], name: str) -> Array:
+    """Return numbers as an array; pixels at a quarter of the usual cost."""
+    if dtype == np.uint8:
+        with suppress(TypeError, ValueError):  # What is wrong is found, and said, below.
+            return np.frombuffer(bytes(flat), np.uint8)
+    return numbers(flat, dtype, name)
 
 
 @cache

@@ -1,12 +1,14 @@
 """TensorFlow Serving's REST interface: the same paths, and the same JSON."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dlrecipes.datasets.storage import Array
 from dlrecipes.use.serve import examples, quick, status
@@ -60,7 +62,7 @@ def router(models: Models) -> APIRouter:
 
 def _add_verbs(app: APIRouter, models: Models, place: str) -> None:
     """Add what models answer with, for one way to name a version."""
-    posters = {verb: _poster(models, answer) for verb, answer in VERBS.items()}
+    posters = dict.fromkeys(VERBS, _described_only)
     for verb, post in {**posters, "generate": _generator(models)}.items():
         app.add_api_route(
             f"/v1/models/{{name}}{place}:{verb}",
@@ -105,14 +107,41 @@ def version_number(text: str | None) -> int | None:
     return int(text)
 
 
-def _poster(models: Models, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers a request with one of the verbs."""
+class Front:
+    """Answers `predict`, `classify` and `regress`, and leaves the rest to the application.
 
-    async def post(request: Request) -> Response:
-        version = _found(models, request)
-        return Response(written(await answer(version, await request.body())), media_type=JSON)
+    FastAPI and Starlette would put eleven calls around each of these answers, which take as long as
+    a small model. They only describe them.
 
-    return post
+    Args:
+        application: What answers everything else.
+        models: The models.
+    """
+
+    def __init__(self, application: ASGIApp, models: Models) -> None:
+        self.application = application
+        self.models = models
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, whose body comes in one piece.
+
+        Raises:
+            Refused: if it is not right.
+        """
+        is_post = scope["type"] == "http" and scope["method"] == "POST"
+        address = VERB.fullmatch(scope["path"]) if is_post else None
+        if address is None:
+            await self.application(scope, receive, send)
+            return
+        name, number, label, verb = address.groups()
+        version = self.models.find(name, version_number(number), label or "")
+        content = written(await VERBS[verb](version, (await receive())["body"]))
+        await Response(content, media_type=JSON)(scope, receive, send)
+
+
+async def _described_only(request: Request) -> Response:
+    """Stand in OpenAPI for what `Front` answers."""
+    raise Refused(f"Malformed request: POST {request.url.path[:200]}")
 
 
 def _generator(models: Models) -> Callable[[Request], Awaitable[Response]]:
@@ -188,6 +217,7 @@ def _examples(version: Version, body: bytes) -> tuple[dict[str, Array], Signatur
 
 
 VERBS: dict[str, Answer] = {"predict": predict, "classify": classify, "regress": regress}
+VERB = re.compile(rf"/v1/models/([^/]+)(?:/versions/([^/]+)|/labels/([^/]+))?:({'|'.join(VERBS)})")
 SUMMARIES = {
     "predict": "Call a signature of a model, with inputs in rows or in columns.",
     "classify": "Return the classes of examples, with their probabilities.",

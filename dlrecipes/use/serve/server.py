@@ -47,11 +47,13 @@ class Served:
         from dlrecipes.use.serve.guard import Guard
         from dlrecipes.use.serve.limits import Rate
         from dlrecipes.use.serve.models import Models
+        from dlrecipes.use.serve.rest import Front
 
         load_tensorflow()
         models = Models(self.places, self.labels, self.limits)
         rate = Rate(self.limits.rate)
-        return Guard(application(models, rate, self.grpc), self.limits, rate)
+        front = Front(application(models, rate, self.grpc), models)
+        return Guard(front, self.limits, rate)
 
 
 class Connection(HttpToolsProtocol):

@@ -70,7 +70,7 @@ class Tried(Protocol):
         """Return a few inputs to begin with."""
 
     def stream(self, prompt: str, options: PredictOptions) -> Iterator[str]:
-        """Yield the characters that continue a prompt, each as soon as it is written."""
+        """Yield the text that continues a prompt, a few characters at a time."""
 
 
 class Models(Protocol):
@@ -151,8 +151,8 @@ def _answer(model: Tried, posted: Mapping[str, Any]) -> Response:
 def _stream(model: Tried, posted: Mapping[str, Any], timeout: float) -> Response:
     """Return the text that continues the prompt that was posted, as it is written."""
     inputs, options = given(model, posted.get("input")), chosen(model, posted.get("options"))
-    characters = model.stream(str(np.asarray(inputs.features)[0]), options)
-    return StreamingResponse(events(characters, timeout), media_type=EVENTS, headers=HEADERS)
+    parts = model.stream(str(np.asarray(inputs.features)[0]), options)
+    return StreamingResponse(events(parts, timeout), media_type=EVENTS, headers=HEADERS)
 
 
 def description(name: str, model: Tried) -> dict[str, Any]:
