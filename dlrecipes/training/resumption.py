@@ -19,7 +19,6 @@ from dlrecipes.training.failures import DivergedError, callbacks_not_passed
 from dlrecipes.training.logs import Logs, steps_done
 from dlrecipes.training.work import Work
 
-
 AGREEING_STEPS = 8
 """After which several workers agree whether to stop, or to take a checkpoint by the clock."""
 
