@@ -23,3 +23,39 @@ DevicesNow = Annotated[
         show_default="the run's own",
     ),
 ]
+WorkerCount = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Processes on this machine that share every batch.",
+        show_default="one process",
+    ),
+]
+Rank = Annotated[
+    int | None,
+    typer.Option(
+        "--rank",
+        metavar="R",
+        help="Number of this worker, from 0, where something else starts them.",
+        show_default="from TF_CONFIG or Slurm",
+    ),
+]
+WorldSize = Annotated[
+    int | None,
+    typer.Option(
+        "--world-size",
+        metavar="N",
+        help="How many workers there are.",
+        show_default="from TF_CONFIG or Slurm",
+    ),
+]
+Coordinator = Annotated[
+    str,
+    typer.Option(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="Where worker 0 meets the others.",
+        show_default="from TF_CONFIG or Slurm",
+    ),
+]

@@ -6,7 +6,7 @@ from dlrecipes.catalog.config_files import ConfigFile, read_config_file
 from dlrecipes.catalog.facts import Facts
 from dlrecipes.catalog.find import find_recipe
 from dlrecipes.catalog.metrics import metrics_of
-from dlrecipes.cli import limits, options, output, sharing, train_plan, train_seeds
+from dlrecipes.cli import limits, options, output, sharing, train_plan, train_seeds, train_workers
 from dlrecipes.cli.arguments import recipe_of_file
 from dlrecipes.cli.display import Display
 from dlrecipes.cli.report import leave_report
@@ -42,6 +42,10 @@ def train(
     jobs: train_seeds.Jobs = 1,
     device: options.DeviceName = "auto",
     devices: sharing.SeveralDevices = "",
+    workers: sharing.WorkerCount = None,
+    rank: sharing.Rank = None,
+    world_size: sharing.WorldSize = None,
+    coordinator: sharing.Coordinator = "",
     runs_dir: options.RunsDir = options.RUNS_DIR,
     name: options.RunName = "",
     checkpoint_every: options.CheckpointEvery = "",
@@ -65,7 +69,11 @@ def train(
     """
     from dlrecipes.training import trainer
     from dlrecipes.training.request import Flags, Request
+    from dlrecipes.training.world import find_world
 
+    if workers is not None:
+        train_workers.launch(workers)
+    world = find_world(rank, world_size, coordinator)
     train_seeds.check_jobs(jobs, seeds)
     file = read_config_file(config) if config else None
     facts = chosen_recipe(recipe, file, trust=trust_recipe)
@@ -101,11 +109,14 @@ def train(
         on_nan=on_nan,
         no_baseline=no_baseline,
         no_report=no_report,
+        world=world,
     )
     request = Request.from_flags(facts, typed, file)
     if plan:
         train_plan.show(request, as_json=json)
         return
+    if world and not world.is_chief:
+        train_workers.help_chief(request)
     progress = output.console(stderr=json, in_passing=True)
     with watched(watch, progress) as follow:
         if seeds is not None:

@@ -9,7 +9,7 @@ Import after `dlrecipes.system.backend.load_tensorflow`, which starts TensorFlow
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -72,6 +72,41 @@ class Devices(tf.distribute.MirroredStrategy):
         return self.distribute_datasets_from_function(
             lambda context: shares(dataset, 0, count, count), options
         )
+
+
+class Workers(tf.distribute.MultiWorkerMirroredStrategy):
+    """TensorFlow's strategy for several processes, each of which trains on one device.
+
+    Args:
+        addresses: `HOST:PORT` of each, for TensorFlow's own servers.
+        rank: Number of this one, from 0.
+    """
+
+    def __init__(self, addresses: Sequence[str], rank: int) -> None:
+        cluster = tf.train.ClusterSpec({"worker": list(addresses)})
+        super().__init__(
+            tf.distribute.cluster_resolver.SimpleClusterResolver(
+                cluster, task_type="worker", task_id=rank, rpc_layer="grpc"
+            )
+        )
+        self.rank = rank
+
+    def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:
+        """Return a pipeline of this worker's share of every batch."""
+        count = self.num_replicas_in_sync
+        return self.distribute_datasets_from_function(
+            lambda context: shares(dataset, self.rank, 1, count), options
+        )
+
+    def reduce(self, reduce_op: Any, value: Any, axis: Any) -> Any:
+        """Reduce as TensorFlow does; Keras asks for axis 0 of metrics, which are numbers."""
+        is_number = self.experimental_local_results(value)[0].shape.rank == 0
+        return super().reduce(reduce_op, value, None if axis == 0 and is_number else axis)
+
+    def any_of(self, flags: Sequence[bool]) -> list[bool]:
+        """Return for each flag whether some worker has it; all of them call this."""
+        mine = tf.constant([float(flag) for flag in flags])
+        return [bool(count > 0) for count in super().reduce("SUM", mine, axis=None).numpy()]
 
 
 @cache
@@ -161,6 +196,12 @@ def _parts(variable: Any) -> Any:
     return tf.distribute.get_strategy().experimental_local_results(held)
 
 
+def _first() -> int:
+    """Return the number of the first device of this process among all."""
+    rank: int = getattr(tf.distribute.get_strategy(), "rank", 0)
+    return rank
+
+
 def first_of(variable: Any) -> Any:
     """Return what is behind a variable, Keras's or TensorFlow's, on the first of its devices."""
     held = getattr(variable, "_value", variable)
@@ -169,14 +210,20 @@ def first_of(variable: Any) -> Any:
 
 def values_of(variable: Any) -> Array:
     """Return the values that the devices have of a variable, (devices, …)."""
-    return np.stack([part.numpy() for part in _parts(variable)])
+    strategy, parts = tf.distribute.get_strategy(), _parts(variable)
+    if isinstance(strategy, Workers):
+        found: Array = strategy.gather(tf.identity(parts[0])[tf.newaxis], axis=0).numpy()
+        return found
+    return np.stack([part.numpy() for part in parts])
 
 
 def assign_values(variable: Any, values: Array) -> None:
     """Set what `values_of` returned; of another number of devices, each gets the same part."""
-    parts = _parts(variable)
-    if len(values) != len(parts):
-        values = np.stack([values.sum(axis=0) / len(parts)] * len(parts))
+    parts, first = _parts(variable), _first()
+    count = tf.distribute.get_strategy().num_replicas_in_sync
+    if len(values) != count:
+        values = np.stack([values.sum(axis=0) / count] * count)
+    values = values[first : first + len(parts)]
     for part, value in zip(parts, values, strict=True):
         part.assign(value.astype(part.dtype.as_numpy_dtype))
 
@@ -188,7 +235,7 @@ def spread_seed(variable: Any, state: Array) -> None:
         variable: The state, [seed, counter].
         state: That of the first device.
     """
-    for number, part in enumerate(_parts(variable)):
+    for number, part in enumerate(_parts(variable), start=_first()):
         seed = (int(state[0]) + STRIDE * number) % SEEDS
         spread = np.array([seed, *state[1:]], state.dtype)
         part.assign(spread if number else state)

@@ -18,6 +18,7 @@ from dlrecipes.runs.trust import trusted_recipe
 from dlrecipes.system.backend import check_device_name, check_device_names
 from dlrecipes.tasks import find_task
 from dlrecipes.tasks.opening import DataRequest, RecipeData
+from dlrecipes.training.world import World
 
 MAX_SEED = 2**32 - 1
 ON_NAN = ("stop", "restore")
@@ -60,6 +61,7 @@ class Flags:
     on_nan: str = ""
     no_baseline: bool = False
     no_report: bool = False
+    world: World | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Changes:
     allow_changed: bool = False
     runs_dir: Path | None = None
     devices: str = ""
+    world: World | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ class Request:
     sample: Path | None = None
     no_baseline: bool = False
     no_report: bool = False
+    world: World | None = None
 
     @classmethod
     def from_flags(cls, facts: Facts, flags: Flags, file: ConfigFile | None = None) -> Self:
@@ -177,6 +181,7 @@ class Request:
             on_nan=flags.on_nan or "stop",
             no_baseline=flags.no_baseline,
             no_report=flags.no_report,
+            world=flags.world,
         )
 
     @classmethod
@@ -211,6 +216,7 @@ class Request:
             sample=sample if sample and sample.exists() else None,
             no_baseline=run.no_baseline,
             no_report=run.no_report,
+            world=changes.world,
         )
 
     def with_settings(self, values: Mapping[str, str]) -> Self:

@@ -32,6 +32,7 @@ from dlrecipes.training.diagnosis import diagnose, kept_epoch
 from dlrecipes.training.evidence import loss_before_training
 from dlrecipes.training.failures import BrokenOffError, DivergedError, advice, explain
 from dlrecipes.training.listener import Listener
+from dlrecipes.training.meeting import end_process
 from dlrecipes.training.shown import write_shown
 from dlrecipes.training.work import Work
 
@@ -107,6 +108,9 @@ class Session:
                 load_tensorflow().device(self.work.device.scope),
             ):
                 self._train(listener, stop)
+                if (meeting := self.work.meeting) and not meeting.world.is_chief:
+                    meeting.leave_after_chief()
+                    return self.run
                 self.doing = "Saving the model failed"
                 self._save()
                 self.doing = "Comparing with the plain baseline failed"
@@ -114,8 +118,16 @@ class Session:
                 self._diagnose()
                 self._show(listener)
             self._finish()
+            if self.work.meeting:
+                self.work.meeting.leave()
         except KeyboardInterrupt as interruption:
             saved = isinstance(interruption, Stopped)
+            if meeting := self.work.meeting:
+                # Where all have agreed to stop, nobody is lost.
+                if saved:
+                    meeting.leave()
+                else:
+                    meeting.failed("it was interrupted")
             self._end_badly("interrupted", "stopped by the user or the system")
             place = f"saved at {self.place}" if saved else "with its last checkpoint"
             raise Interrupted(
@@ -123,6 +135,8 @@ class Session:
             ) from None
         except Exception as error:
             known = self._explained(error)
+            if self.work.meeting:
+                self.work.meeting.failed(known.message)
             self._end_badly("failed", known.message, known.hint)
             raise known from error
         finally:
@@ -131,6 +145,17 @@ class Session:
             self.lock.close()
         (self.run.path / record.LOCK_FILE).unlink(missing_ok=True)
         return self.run
+
+    def _lost(self, problem: str) -> None:
+        """Record that another worker is lost, say so, and end: TensorFlow may wait for it."""
+        self._end_badly("interrupted", problem)
+        shown = f" {self.run.how_to_resume}" if self.run_is_kept else ""
+        end_process(f"{problem}{shown}", 1)
+
+    @property
+    def run_is_kept(self) -> bool:
+        """Tell whether this worker's run is the one that is kept: the chief's."""
+        return self.work.meeting is None or self.work.meeting.world.is_chief
 
     def _explained(self, error: Exception) -> DlrecipesError:
         """Return what a user is told of an error, and how to continue after it."""
@@ -165,7 +190,11 @@ class Session:
             self.run.first_loss = loss_before_training(self.work)
         folder = self.run.folder(record.CHECKPOINTS)
         with CheckpointWriter(folder, self.run.checkpoints["keep"]) as writer:
+            if meeting := self.work.meeting:
+                meeting.watch(self._lost)
             self._fit(listener, writer, stop)
+            if meeting and not meeting.world.is_chief:
+                return
             self.doing = "Testing failed"
             self._test()
 
@@ -256,9 +285,11 @@ class Session:
         before, work.start = work.start, trained
         resumption = Resumption(self.run, work, stop, writer, self.scale)
         resumption.own = {id(resumption)}
+        # Alone: the others have ended, or wait.
+        strategy, work.strategy = work.strategy, None
         with suppress(AlreadyTrained):
             work.recipe.train(work.model, work.data, config, callbacks=[resumption])
-        work.start = before
+        work.start, work.strategy = before, strategy
 
     def _go_back(self, error: DivergedError, listener: Listener) -> None:
         """Go back to the last good checkpoint with a lower learning rate, if that was asked for."""

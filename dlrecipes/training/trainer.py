@@ -1,10 +1,12 @@
 """Train, resume and reproduce: from a request to a finished run."""
 
+import hashlib
+import json
 import math
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from dlrecipes.catalog.contract import import_recipe, require_contract
 from dlrecipes.datasets.examples import Source
@@ -19,16 +21,17 @@ from dlrecipes.runs.provenance import (
     here,
     library_versions,
 )
-from dlrecipes.runs.record import Run
+from dlrecipes.runs.record import Run, finite
 from dlrecipes.runs.trust import seal
 from dlrecipes.runs.verdict import expectation
 from dlrecipes.system import locks
 from dlrecipes.system.atomic import remove_abandoned, write_atomically
-from dlrecipes.system.backend import placement, select
+from dlrecipes.system.backend import placement, quiet_stderr, select
 from dlrecipes.system.clock import Clock
 from dlrecipes.tasks.opening import DataRequest, open_source, settle
 from dlrecipes.training.calls import build_model, check_serving, count_parameters, load_data
 from dlrecipes.training.listener import Listener
+from dlrecipes.training.meeting import Meeting
 from dlrecipes.training.request import Changes, Request
 from dlrecipes.training.rival import Rival
 from dlrecipes.training.session import Session, Trial, slower
@@ -123,11 +126,14 @@ def prepare(
             source = open_source(wanted, found, request.seed, listener)
     with clock.part("start"):
         device = select(request.device, request.devices)
+        meeting, strategy = _join(request)
         recipe = import_recipe(facts.path)
     with ExitStack() as failing:
         with clock.part("load"):
             if not found.is_path:
                 source = open_source(wanted, found, request.seed, listener)
+            if meeting:
+                meeting.require_same({"data fingerprint": source.fingerprint})
             request = suited(request, source)
             if request.chosen and not start:
                 listener.warn(shown_choice(request.chosen))
@@ -143,11 +149,31 @@ def prepare(
         failing.pop_all()
     task = wanted.task
     work = Work(request, task, recipe, config, source, data, model, device, clock, start, rival)
+    work.meeting, work.strategy = meeting, strategy
     if device.scopes:
         from dlrecipes.training.distribution import strategy_of
 
         work.strategy = strategy_of(device.scopes)
     return work
+
+
+def _join(request: Request) -> tuple[Meeting | None, Any]:
+    """Return the workers of a training, once all are there, and TensorFlow's strategy for them."""
+    if not request.world:
+        return None, None
+    meeting = Meeting(
+        request.world,
+        {
+            **library_versions(),
+            "recipe": hashlib.sha256(request.facts.path.read_bytes()).hexdigest(),
+            "settings": json.dumps(finite(dict(request.config)), sort_keys=True),
+            "seed": request.seed,
+        },
+    )
+    from dlrecipes.training.distribution import Workers
+
+    with quiet_stderr():
+        return meeting, Workers(meeting.addresses, request.world.rank)
 
 
 def begin_run(work: Work) -> tuple[Run, IO[str]]:

@@ -10,6 +10,7 @@ from dlrecipes.system.backend import Device
 from dlrecipes.system.clock import Clock
 from dlrecipes.tasks.base import Task
 from dlrecipes.training.calls import serving_model
+from dlrecipes.training.meeting import Meeting
 from dlrecipes.training.request import Request
 from dlrecipes.training.rival import Rival
 
@@ -31,6 +32,7 @@ class Work:
         start: The checkpoint to go on from; None to begin.
         rival: The plain baseline that is fitted beside the training; None for none.
         strategy: TensorFlow's for several devices; None for one.
+        meeting: The workers that train together; None for one process.
     """
 
     request: Request
@@ -45,6 +47,7 @@ class Work:
     start: Checkpoint | None = None
     rival: Rival | None = None
     strategy: Any = None
+    meeting: Meeting | None = None
 
     def serving(self) -> Any:
         """Return the model as it is used: a functional model from raw inputs to the answer."""
