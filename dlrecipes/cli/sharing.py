@@ -1,4 +1,4 @@
-"""Options of trainings that several devices share."""
+"""Options of trainings that several devices or processes share."""
 
 from typing import Annotated
 
@@ -48,6 +48,22 @@ WorldSize = Annotated[
         metavar="N",
         help="How many workers there are.",
         show_default="from TF_CONFIG or Slurm",
+    ),
+]
+JOIN_SECONDS = 30
+JoinTimeout = Annotated[
+    int,
+    typer.Option(
+        "--join-timeout", metavar="SECONDS", help="How long to wait for all workers to come."
+    ),
+]
+WorkersNow = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Processes on this machine that share every batch; the run may have had others.",
+        show_default="one process",
     ),
 ]
 Coordinator = Annotated[

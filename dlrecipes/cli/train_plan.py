@@ -27,7 +27,7 @@ PARTS = {
 }
 
 
-def show(request: "Request", *, as_json: bool) -> None:
+def show(request: "Request", workers: int, *, as_json: bool) -> None:
     """Make a plan and print it."""
     from dlrecipes.training.plan import make_plan
 

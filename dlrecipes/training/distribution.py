@@ -1,4 +1,4 @@
-"""Several devices that train one network: each takes its share of every batch.
+"""Several devices or processes that train one network: each takes its share of every batch.
 
 TensorFlow's own strategies do the work. What Keras 3 does wrongly under them is set right here, so
 that a recipe stays as it is: shares of a batch that differ in size count by their rows, gradients
@@ -8,6 +8,7 @@ random numbers of its own.
 Import after `dlrecipes.system.backend.load_tensorflow`, which starts TensorFlow quietly.
 """
 
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,12 +22,19 @@ import tensorflow as tf
 # Keras divides a loss by the number of devices, which is right for shares of one size alone.
 from keras.src.losses import loss as keras_loss
 
+# Joining has limits that no public class can set.
+from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
+from tensorflow.python.eager import context as tf_context
+
 from dlrecipes.datasets.pipelines import with_fixed_pipeline
 from dlrecipes.runs.checkpoints import Array
+from dlrecipes.system.backend import quiet_stderr
 
 STRIDE = 0x9E3779B9
 """Between the seeds of two devices: 2**32 over the golden ratio, which keeps them far apart."""
 SEEDS = 2**31
+JOIN_MILLISECONDS = 10_000
+"""In which workers that have met must have joined; TensorFlow takes up to twice as long."""
 
 
 def share(batch: Any, number: Any, count: int) -> Any:
@@ -83,6 +91,7 @@ class Workers(tf.distribute.MultiWorkerMirroredStrategy):
     """
 
     def __init__(self, addresses: Sequence[str], rank: int) -> None:
+        _limit_joining(len(addresses))
         cluster = tf.train.ClusterSpec({"worker": list(addresses)})
         super().__init__(
             tf.distribute.cluster_resolver.SimpleClusterResolver(
@@ -107,6 +116,33 @@ class Workers(tf.distribute.MultiWorkerMirroredStrategy):
         """Return for each flag whether some worker has it; all of them call this."""
         mine = tf.constant([float(flag) for flag in flags])
         return [bool(count > 0) for count in super().reduce("SUM", mine, axis=None).numpy()]
+
+
+def _limit_joining(count: int) -> None:
+    """Have TensorFlow give up soon if a worker is lost while they join.
+
+    It holds Python's interpreter meanwhile, so that nobody else can notice; and for an hour, unless
+    it is told otherwise in a way that the strategy itself has no argument for.
+    """
+    context: Any = tf_context.context()
+    context.configure_coordination_service(
+        service_type="standalone",
+        service_leader="/job:worker/task:0",
+        cluster_register_timeout_in_ms=JOIN_MILLISECONDS,
+        coordinated_jobs=[CoordinatedJob(name="worker", num_tasks=count)],
+    )
+    context.coordination_service.cluster_register_with_barrier = True
+
+
+def joined(addresses: Sequence[str], rank: int) -> Workers:
+    """Return the strategy for workers, once all have joined; see `Workers`.
+
+    TensorFlow takes SIGTERM for itself then, and would not end by it.
+    """
+    with quiet_stderr():
+        strategy = Workers(addresses, rank)
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+    return strategy
 
 
 @cache

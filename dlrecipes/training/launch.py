@@ -1,16 +1,26 @@
-"""Start the workers of one training on this machine: `train --workers N`."""
+"""Start the workers of one training on this machine: `--workers N`.
 
+Each is a process of its own, `python -m dlrecipes.training.launch WORDS…`, which runs the command
+`dlrecipes WORDS…` and ends with the process that started it, however that ends.
+"""
+
+import os
+import runpy
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
-from typing import IO
 
-from dlrecipes.errors import DlrecipesError
+from dlrecipes.errors import Interrupted
+from dlrecipes.system.signals import STOPPING
 from dlrecipes.training.meeting import free_port
 
-LEAVING_SECONDS = 20.0
+LEAVING_SECONDS = 5.0
 """In which the others must have ended once the chief has."""
+LOOK_SECONDS = 1.0
+"""After which a worker notices that who started it is gone."""
 
 
 def without_workers(arguments: Sequence[str]) -> list[str]:
@@ -27,51 +37,86 @@ def without_workers(arguments: Sequence[str]) -> list[str]:
     return kept
 
 
+def worker_arguments(arguments: Sequence[str], rank: int, count: int, port: int) -> list[str]:
+    """Return the arguments of one worker, given those of the command that starts all."""
+    words = without_workers(arguments)
+    end = words.index("--") if "--" in words else len(words)
+    # On one machine: the GPUs of one machine share batches in one process.
+    place = {
+        "--device": "cpu",
+        "--rank": rank,
+        "--world-size": count,
+        "--coordinator": f"127.0.0.1:{port}",
+    }
+    flags = [str(word) for pair in place.items() for word in pair]
+    return [*words[:end], *flags, *words[end:]]
+
+
 def launch(arguments: Sequence[str], count: int) -> int:
     """Start so many workers with the same arguments, and return the chief's exit code.
 
-    The chief speaks for all: what it prints is seen. The others are heard where it says nothing.
+    The chief speaks for all: what it prints is seen, and what the others print is not.
 
     Raises:
-        DlrecipesError: if the chief was killed.
+        Interrupted: if the chief was killed, or says that it was interrupted.
     """
-    place = ["--world-size", str(count), "--coordinator", f"127.0.0.1:{free_port()}"]
-    command = [sys.executable, "-m", "dlrecipes", *without_workers(arguments), *place]
-    workers = [_start([*command, "--rank", str(rank)], rank) for rank in range(count)]
+    port = free_port()
+    workers = [
+        _start(worker_arguments(arguments, rank, count, port), rank) for rank in range(count)
+    ]
 
     def pass_on(number: int, frame: object) -> None:
         for worker in workers:
             if worker.poll() is None:
                 worker.send_signal(number)
 
-    previous = {one: signal.signal(one, pass_on) for one in (signal.SIGTERM, signal.SIGHUP)}
-    # A terminal sends Ctrl-C to all of them.
-    previous[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    previous = {one: signal.signal(one, pass_on) for one in STOPPING}
     try:
         code = workers[0].wait()
-        _end(workers[1:])
     finally:
+        for worker in workers:
+            _end(worker)
         for one, handler in previous.items():
             signal.signal(one, handler)
     if code < 0:
-        raise DlrecipesError(
-            f"The chief was ended by {signal.Signals(-code).name}, and its run is interrupted.",
-            f"Resume it: dlrecipes resume, with --workers {count}",
+        raise Interrupted(
+            f"The chief was ended by {signal.Signals(-code).name}, and the others with it. "
+            "Its run, if it had begun, is interrupted.",
+            f"See it with dlrecipes runs, and resume it with --workers {count}.",
         )
+    if code == Interrupted.exit_code:
+        raise Interrupted("")  # The chief has said why.
     return code
 
 
-def _start(command: Sequence[str], rank: int) -> "subprocess.Popen[bytes]":
-    """Start one worker; what others than the chief print is not shown."""
-    shown: IO[bytes] | int | None = None if rank == 0 else subprocess.DEVNULL
-    return subprocess.Popen(command, stdout=shown, stderr=shown, stdin=subprocess.DEVNULL)
+def _start(words: Sequence[str], rank: int) -> "subprocess.Popen[bytes]":
+    """Start one worker, which no terminal sends signals to: they come once, from here."""
+    shown = None if rank == 0 else subprocess.DEVNULL
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "dlrecipes.training.launch", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=shown,
+        stderr=shown,
+        start_new_session=True,
+    )
 
 
-def _end(workers: Sequence["subprocess.Popen[bytes]"]) -> None:
-    """Wait for workers that leave, and end those that do not."""
-    for worker in workers:
-        try:
-            worker.wait(LEAVING_SECONDS)
-        except subprocess.TimeoutExpired:
-            worker.kill()
-            worker.wait()
+def _end(worker: "subprocess.Popen[bytes]") -> None:
+    """Wait for a worker that leaves, and end one that does not."""
+    try:
+        worker.wait(LEAVING_SECONDS)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
+
+
+def _end_with(parent: int) -> None:
+    """Ask this process to stop once another one is its parent."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    runpy.run_module("dlrecipes", run_name="__main__", alter_sys=True)

@@ -1,29 +1,29 @@
 """Workers meet before TensorFlow joins them, and watch each other while they train.
 
-TensorFlow's own joining holds Python's interpreter and waits for an hour, and a worker that hangs
-stops the others without a word. So all meet here first, over plain TCP: the chief listens, each
-other says who it is, and all compare what they train. The connections stay, and each end tells the
-other every second that it is alive. Messages are lines of JSON.
+TensorFlow's own joining waits for an hour, and a worker that hangs stops the others without a word.
+So all meet here first, over plain TCP and before TensorFlow is imported: the chief listens, each
+other says who it is and what it trains. The connections stay, and each end tells the other every
+second that it is alive. Messages are lines of JSON.
 """
 
 import json
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
 
-from dlrecipes.errors import InputError
+from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.training.world import World
 
-JOIN_SECONDS = 25.0
-"""In which all workers must have come."""
 BEAT_SECONDS = 1.0
-SILENT_SECONDS = 15.0
+SILENT_SECONDS = 18.0
 """Without a sign of life, after which a worker hangs."""
+HELLO_SECONDS = 5.0
+"""In which who has come must say who it is."""
 MOST_BYTES = 65_536
 """In one message."""
 
@@ -41,7 +41,7 @@ class Link:
         with self.sending:
             self.connection.sendall(json.dumps(message).encode() + b"\n")
 
-    def receive(self, seconds: float) -> Any:
+    def receive(self, seconds: float) -> dict[str, Any]:
         """Return the next message; raise OSError if none comes in time, or the other has ended."""
         deadline = time.monotonic() + seconds
         while b"\n" not in self.received:
@@ -53,10 +53,11 @@ class Link:
             if len(self.received) > MOST_BYTES:
                 raise ConnectionError("what came is no message of a worker")
         line, _, self.received = self.received.partition(b"\n")
-        try:
-            return json.loads(line)
-        except ValueError:
-            raise ConnectionError("what came is no message of a worker") from None
+        with suppress(ValueError):
+            message = json.loads(line)
+            if isinstance(message, dict):
+                return message
+        raise ConnectionError("what came is no message of a worker")
 
 
 class Meeting:
@@ -64,7 +65,8 @@ class Meeting:
 
     Args:
         world: Where this worker stands.
-        facts: What must be the same for all: versions, recipe, settings, by name.
+        facts: What must be the same for all, by name: versions, recipe, settings.
+        end: Shows an error and ends this process at once, as TensorFlow may wait for who is lost.
         seconds: How long to wait for the others.
 
     Raises:
@@ -72,106 +74,113 @@ class Meeting:
     """
 
     def __init__(
-        self, world: World, facts: Mapping[str, Any], seconds: float = JOIN_SECONDS
+        self,
+        world: World,
+        facts: Mapping[str, Any],
+        end: Callable[[DlrecipesError], None],
+        seconds: float,
     ) -> None:
-        self.world, self.seconds = world, seconds
+        self.world, self.facts, self.end, self.seconds = world, facts, end, seconds
+        self.on_loss: Callable[[str], DlrecipesError] = InputError
+        """Returns the error to end with, given a sentence on who is lost; another thread calls."""
         self.deadline = time.monotonic() + seconds
         self.links: dict[int, Link] = {}
         """By rank: of the chief, to all others; of another, to the chief."""
-        self.names = {0: f"the chief ({world.coordinator})"}
+        self.names = {0: f"The chief ({world.coordinator})"}
+        self.heard: dict[int, SimpleQueue[dict[str, Any]]] = {}
+        """What the others have said, but for signs of life, by rank."""
+        self.chief_left = threading.Event()
         self.is_over = False
-        """Whether the others may leave."""
-        self.left: set[int] = set()
+        """Whether the loss of another no longer matters."""
+        self.ending = threading.Lock()
         self.addresses = self._gather() if world.is_chief else self._come()
-        self.require_same(facts)
+        """`HOST:PORT` of each, for TensorFlow's own servers."""
+        self._watch()
 
     def _gather(self) -> list[str]:
         """Wait for all others, tell them where everybody is, and return that."""
         world = self.world
-        host, _, port = world.coordinator.rpartition(":")
-        try:
-            # Beyond this machine only if that was asked for.
-            is_here = host == "localhost" or host.startswith("127.")
-            server = socket.create_server((host if is_here else "", int(port)))
-        except OSError as error:
-            raise InputError(
-                f"The chief cannot listen at {world.coordinator}: {os.strerror(error.errno or 0)}.",
-                "Is another chief there already? Or choose another port.",
-            ) from None
-        addresses = {0: f"{host}:{free_port()}"}
-        with server:
+        addresses = {0: f"{world.host}:{free_port()}"}
+        with self._listening() as server:
             while len(addresses) < world.size:
                 server.settimeout(max(0.01, self.deadline - time.monotonic()))
                 try:
-                    connection, (from_host, *_) = server.accept()
+                    connection, (host, *_) = server.accept()
                 except TimeoutError:
-                    self._say_who_is_missing(addresses)
-                link = Link(connection)
+                    self._miss([rank for rank in range(world.size) if rank not in addresses])
                 with suppress(OSError):
-                    hello = link.receive(5.0)
-                    rank = self._greet(hello, link)
-                    if rank:
-                        addresses[rank] = f"{from_host}:{hello['port']}"
-                        self.names[rank] = f"worker {rank} ({from_host})"
+                    link = Link(connection)
+                    hello = link.receive(HELLO_SECONDS)
+                    if self._greet(hello, link, host):
+                        addresses[hello["rank"]] = f"{host}:{hello['port']}"
         everybody = [addresses[rank] for rank in range(world.size)]
         self._tell({"go": everybody})
         return everybody
 
-    def _greet(self, hello: Any, link: Link) -> int:
-        """Return the rank of who came, and keep the link; 0 if it does not belong here."""
-        world, problem = self.world, ""
-        if not isinstance(hello, dict) or not {"rank", "size", "port"} <= hello.keys():
-            return 0
-        rank, size = hello["rank"], hello["size"]
-        if size != world.size:
-            problem = f"Worker {rank} believes in {size} workers, and the chief in {world.size}."
-        elif rank in self.links or not 0 < rank < world.size:
+    def _listening(self) -> socket.socket:
+        """Return the socket to which the others come."""
+        world = self.world
+        # Beyond this machine only if that was asked for.
+        is_here = world.host == "localhost" or world.host.startswith("127.")
+        try:
+            return socket.create_server((world.host if is_here else "", world.port))
+        except OSError as error:
+            raise InputError(
+                f"The chief cannot listen at {world.coordinator}: {os.strerror(error.errno or 0)}.",
+                "Another chief may be there already: choose another port.",
+            ) from None
+
+    def _greet(self, hello: Mapping[str, Any], link: Link, host: str) -> bool:
+        """Keep the link to who came, and tell whether it belongs here.
+
+        Raises:
+            InputError: if it is one that cannot train with the others, which are told so.
+        """
+        if not {"rank", "size", "port", "facts"} <= hello.keys():
+            return False
+        rank, size, name = hello["rank"], hello["size"], f"Worker {hello['rank']} ({host})"
+        problem = _difference(name, hello["facts"], self.facts)
+        if size != self.world.size:
+            problem = f"{name} counts {size} workers, and the chief {self.world.size}."
+        elif rank in self.links or not 0 < rank < self.world.size:
             problem = f"Two workers have the rank {rank}."
         if problem:
             self._tell({"stop": problem})
-            with suppress(OSError):
-                link.send({"stop": problem})
-            raise InputError(problem)
-        self.links[rank] = link
-        return int(rank)
+            link.send({"stop": problem})
+            raise InputError(problem, "Start all workers with the same command.")
+        self.links[rank], self.names[rank] = link, name
+        return True
 
-    def _say_who_is_missing(self, there: Mapping[int, Any]) -> None:
+    def _miss(self, missing: list[int]) -> None:
         """Tell all that somebody did not come."""
-        missing = ", ".join(str(rank) for rank in range(self.world.size) if rank not in there)
-        problem = (
-            f"Worker {missing} did not come to {self.world.coordinator} in {self.seconds:g} s."
-        )
+        who = f"Worker {missing[0]}" if len(missing) == 1 else f"Workers {_listed(missing)}"
+        problem = f"{who} did not come to {self.world.coordinator} within {self.seconds:g} s."
         self._tell({"stop": problem})
-        raise InputError(problem, "Start all workers within that time; see that the port is open.")
+        raise InputError(
+            problem, "Start all workers within that time, or allow more: --join-timeout 600"
+        )
 
     def _come(self) -> list[str]:
         """Go to the chief, and return where everybody is."""
-        world = self.world
-        host, _, port = world.coordinator.rpartition(":")
-        hello = {"rank": world.rank, "size": world.size, "port": free_port()}
-        reason = "no answer"
+        world, reason = self.world, "no answer"
+        hello = {"rank": world.rank, "size": world.size, "port": free_port(), "facts": self.facts}
         while (left := self.deadline - time.monotonic()) > 0:
             try:
-                connection = socket.create_connection((host, int(port)), min(left, 2.0))
-                link = Link(connection)
+                link = Link(socket.create_connection((world.host, world.port), min(left, 2.0)))
                 link.send(hello)
-                answer = link.receive(left + 5.0)
+                answer = link.receive(left + HELLO_SECONDS)
             except OSError as error:
                 reason = error.strerror or str(error)
                 time.sleep(0.2)
                 continue
+            if "stop" in answer:
+                raise InputError(str(answer["stop"]), "Start all workers with the same command.")
             self.links[0] = link
-            return [str(one) for one in self._heed(answer)["go"]]
+            return [str(one) for one in answer["go"]]
         raise InputError(
-            f"The chief at {world.coordinator} did not answer in {self.seconds:g} s: {reason}.",
-            "Start all workers within that time; see that the port is open.",
+            f"{self.names[0]} did not answer within {self.seconds:g} s: {reason}.",
+            "Start all workers within that time, or allow more: --join-timeout 600",
         )
-
-    def _heed(self, answer: Any) -> Any:
-        """Return what the chief says, unless that is to stop."""
-        if isinstance(answer, dict) and "stop" in answer:
-            raise InputError(str(answer["stop"]))
-        return answer
 
     def _tell(self, message: Mapping[str, Any]) -> None:
         """Send a message to all links; who has ended does not hear it."""
@@ -179,52 +188,27 @@ class Meeting:
             with suppress(OSError):
                 link.send(message)
 
-    def require_same(self, facts: Mapping[str, Any]) -> None:
-        """Compare facts with all others; all of them call it.
+    def require_same(self, name: str, value: str) -> None:
+        """Compare a fact with all others; all of them call it.
 
         Raises:
-            InputError: if somebody has others, or does not say.
+            InputError: if somebody has another one.
         """
         if not self.world.is_chief:
-            self._ask_chief(facts)
+            self._tell({"facts": {name: value}})
+            self.heard[0].get()
             return
-        problem = ""
-        for rank, link in self.links.items():
-            try:
-                theirs = link.receive(self.seconds)
-            except OSError:
-                problem = f"{_capital(self.names[rank])} ended or said nothing."
-                break
-            differ = [name for name, value in facts.items() if theirs.get(name) != value]
-            if differ:
-                name = differ[0]
-                problem = (
-                    f"{_capital(self.names[rank])} has another {name} than the chief: "
-                    f"{theirs.get(name)}, not {facts[name]}."
-                )
-                break
-        self._tell({"stop": problem} if problem else {"same": True})
-        if problem:
-            raise InputError(problem, "All workers must train the same.")
+        for rank, heard in self.heard.items():
+            if problem := _difference(self.names[rank], heard.get()["facts"], {name: value}):
+                raise InputError(problem, "All workers must train the same on the same data.")
+        self._tell({"same": name})
 
-    def _ask_chief(self, facts: Mapping[str, Any]) -> None:
-        """Tell the chief what this worker trains, and hear whether all train that."""
-        try:
-            self.links[0].send(facts)
-            answer = self.links[0].receive(2 * self.seconds)
-        except OSError:
-            raise InputError(f"{_capital(self.names[0])} ended before training began.") from None
-        self._heed(answer)
-
-    def watch(self, stop: Callable[[str], None]) -> None:
-        """Begin to watch the others.
-
-        Args:
-            stop: Is called, in another thread, with a sentence on who is lost.
-        """
+    def _watch(self) -> None:
+        """Begin to watch the others."""
+        self.heard = {rank: SimpleQueue() for rank in self.links}
         for rank, link in self.links.items():
             threading.Thread(target=self._beat, args=(link,), daemon=True).start()
-            threading.Thread(target=self._listen, args=(rank, link, stop), daemon=True).start()
+            threading.Thread(target=self._listen, args=(rank, link), daemon=True).start()
 
     def _beat(self, link: Link) -> None:
         """Tell another every second that this worker is alive."""
@@ -233,51 +217,72 @@ class Meeting:
                 link.send({"alive": True})
                 time.sleep(BEAT_SECONDS)
 
-    def _listen(self, rank: int, link: Link, stop: Callable[[str], None]) -> None:
-        """Hear whether another is alive, until it says that it leaves."""
-        name, problem = _capital(self.names[rank]), ""
+    def _listen(self, rank: int, link: Link) -> None:
+        """Hear what another says, until it leaves or is lost."""
+        problem = ""
         while not problem:
             try:
                 message = link.receive(SILENT_SECONDS)
             except TimeoutError:
-                problem = f"{name} has not answered for {SILENT_SECONDS:g} s."
+                problem = f"{self.names[rank]} has not answered for {SILENT_SECONDS:g} s."
             except OSError:
-                problem = f"{name} has ended."
+                problem = f"{self.names[rank]} has ended."
             else:
                 if "bye" in message:
-                    self.left.add(rank)
+                    self.chief_left.set()
                     return
+                if not message.keys() & {"alive", "stop"}:
+                    self.heard[rank].put(message)
                 problem = str(message.get("stop", ""))
-        if not self.is_over:
-            self.say_stop(problem)
-            stop(problem)
+        self._lose(problem)
 
-    def say_stop(self, problem: str) -> None:
-        """Tell the others why this worker stops."""
-        self._tell({"stop": problem})
+    def _lose(self, problem: str) -> None:
+        """End this process, and tell the others, as another worker is lost."""
+        with self.ending:
+            if not self.is_over:
+                self.is_over = True
+                self._tell({"stop": problem})
+                self.end(self.on_loss(problem))
+
+    def failed(self, problem: str, *, may_be_lost: bool = False) -> None:
+        """Tell the others why this worker fails, unless another is lost, which ends the process.
+
+        Args:
+            problem: A sentence.
+            may_be_lost: Whether the loss of another may be why, which is found out first.
+        """
+        if may_be_lost:
+            time.sleep(SILENT_SECONDS + BEAT_SECONDS)
+        with self.ending:
+            if not self.is_over:
+                self.is_over = True
+                who = "The chief" if self.world.is_chief else f"Worker {self.world.rank}"
+                self._tell({"stop": f"{who} failed: {problem}"})
 
     def leave(self) -> None:
-        """Say that this worker has done its part; the chief says it once it is done with all."""
-        self.is_over = True
+        """Say that this worker has done its part; the chief says it once all is done."""
+        if self.world.is_chief:
+            self.is_over = True
         self._tell({"bye": True})
 
-    def leave_after_chief(self) -> None:
+    def wait_for_chief(self) -> None:
         """Wait until the chief has tested and saved what all have trained."""
         self.leave()
-        while 0 not in self.left:
-            time.sleep(0.2)
-
-    def failed(self, problem: str) -> None:
-        """Tell the others why this worker fails, unless another is lost, which is found out first."""
-        time.sleep(SILENT_SECONDS + BEAT_SECONDS if "Unavailable" in problem else 2 * BEAT_SECONDS)
-        who = self.names[0] if self.world.is_chief else f"worker {self.world.rank}"
-        self.say_stop(f"{_capital(who)} failed: {problem}")
+        self.chief_left.wait()
         self.is_over = True
 
 
-def _capital(name: str) -> str:
-    """Return a name as it begins a sentence."""
-    return name[:1].upper() + name[1:]
+def _difference(name: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """Return a sentence on the first fact in which a worker differs from the chief, or nothing."""
+    for fact, value in ours.items():
+        if (other := theirs.get(fact)) != value:
+            return f"{name} has another {fact} than the chief: {other}, not {value}."
+    return ""
+
+
+def _listed(ranks: list[int]) -> str:
+    """Return numbers as a text: `1, 2 and 3`."""
+    return f"{', '.join(map(str, ranks[:-1]))} and {ranks[-1]}"
 
 
 def free_port() -> int:
@@ -285,10 +290,3 @@ def free_port() -> int:
     with socket.create_server(("", 0)) as server:
         port: int = server.getsockname()[1]
         return port
-
-
-def end_process(problem: str, code: int) -> None:
-    """Say what is wrong and end this process at once: TensorFlow may wait for who is lost."""
-    sys.stderr.write(f"Error: {problem}\n")
-    sys.stderr.flush()
-    os._exit(code)

@@ -18,7 +18,7 @@ from dlrecipes.runs.trust import trusted_recipe
 from dlrecipes.system.backend import check_device_name, check_device_names
 from dlrecipes.tasks import find_task
 from dlrecipes.tasks.opening import DataRequest, RecipeData
-from dlrecipes.training.world import World
+from dlrecipes.training.meeting import Meeting
 
 MAX_SEED = 2**32 - 1
 ON_NAN = ("stop", "restore")
@@ -61,7 +61,6 @@ class Flags:
     on_nan: str = ""
     no_baseline: bool = False
     no_report: bool = False
-    world: World | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,7 @@ class Changes:
         allow_changed: Whether to take a recipe or data that are not what they were.
         runs_dir: The folder of all runs, for a run that is trained again; None for the run's own.
         devices: Several devices to train on; empty for those it was trained on.
+        meeting: The workers that train it together; None for one process.
     """
 
     device: str = ""
@@ -87,7 +87,7 @@ class Changes:
     allow_changed: bool = False
     runs_dir: Path | None = None
     devices: str = ""
-    world: World | None = None
+    meeting: Meeting | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ class Request:
         sample: The sample of a run that is trained again; None for the recipe's own.
         no_baseline: Whether no plain baseline is to be fitted beside the training.
         no_report: Whether nothing is to be kept for a report.
+        meeting: The workers that train it together; None for one process.
     """
 
     facts: Facts
@@ -139,7 +140,7 @@ class Request:
     sample: Path | None = None
     no_baseline: bool = False
     no_report: bool = False
-    world: World | None = None
+    meeting: Meeting | None = None
 
     @classmethod
     def from_flags(cls, facts: Facts, flags: Flags, file: ConfigFile | None = None) -> Self:
@@ -181,7 +182,6 @@ class Request:
             on_nan=flags.on_nan or "stop",
             no_baseline=flags.no_baseline,
             no_report=flags.no_report,
-            world=flags.world,
         )
 
     @classmethod
@@ -216,7 +216,7 @@ class Request:
             sample=sample if sample and sample.exists() else None,
             no_baseline=run.no_baseline,
             no_report=run.no_report,
-            world=changes.world,
+            meeting=changes.meeting,
         )
 
     def with_settings(self, values: Mapping[str, str]) -> Self:

@@ -1,5 +1,6 @@
 """One training session: fit, test, save; going on from a checkpoint, or back to one."""
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -32,7 +33,6 @@ from dlrecipes.training.diagnosis import diagnose, kept_epoch
 from dlrecipes.training.evidence import loss_before_training
 from dlrecipes.training.failures import BrokenOffError, DivergedError, advice, explain
 from dlrecipes.training.listener import Listener
-from dlrecipes.training.meeting import end_process
 from dlrecipes.training.shown import write_shown
 from dlrecipes.training.work import Work
 
@@ -108,8 +108,7 @@ class Session:
                 load_tensorflow().device(self.work.device.scope),
             ):
                 self._train(listener, stop)
-                if (meeting := self.work.meeting) and not meeting.world.is_chief:
-                    meeting.leave_after_chief()
+                if self._leaves_rest_to_chief():
                     return self.run
                 self.doing = "Saving the model failed"
                 self._save()
@@ -118,16 +117,10 @@ class Session:
                 self._diagnose()
                 self._show(listener)
             self._finish()
-            if self.work.meeting:
-                self.work.meeting.leave()
+            self._tell_others()
         except KeyboardInterrupt as interruption:
             saved = isinstance(interruption, Stopped)
-            if meeting := self.work.meeting:
-                # Where all have agreed to stop, nobody is lost.
-                if saved:
-                    meeting.leave()
-                else:
-                    meeting.failed("it was interrupted")
+            self._tell_others("" if saved else "it was interrupted.")
             self._end_badly("interrupted", "stopped by the user or the system")
             place = f"saved at {self.place}" if saved else "with its last checkpoint"
             raise Interrupted(
@@ -135,8 +128,7 @@ class Session:
             ) from None
         except Exception as error:
             known = self._explained(error)
-            if self.work.meeting:
-                self.work.meeting.failed(known.message)
+            self._tell_others(known.message, error)
             self._end_badly("failed", known.message, known.hint)
             raise known from error
         finally:
@@ -146,16 +138,38 @@ class Session:
         (self.run.path / record.LOCK_FILE).unlink(missing_ok=True)
         return self.run
 
-    def _lost(self, problem: str) -> None:
-        """Record that another worker is lost, say so, and end: TensorFlow may wait for it."""
-        self._end_badly("interrupted", problem)
-        shown = f" {self.run.how_to_resume}" if self.run_is_kept else ""
-        end_process(f"{problem}{shown}", 1)
+    def _leaves_rest_to_chief(self) -> bool:
+        """Tell whether this is a worker beside the chief, once the chief has done the rest."""
+        meeting = self.work.meeting
+        if not meeting or meeting.world.is_chief:
+            return False
+        meeting.wait_for_chief()
+        return True
 
-    @property
-    def run_is_kept(self) -> bool:
-        """Tell whether this worker's run is the one that is kept: the chief's."""
-        return self.work.meeting is None or self.work.meeting.world.is_chief
+    def _tell_others(self, problem: str = "", error: Exception | None = None) -> None:
+        """Tell the other workers that this one has done its part, or why it fails.
+
+        Args:
+            problem: Why; empty if it does not fail, or if all have agreed to stop.
+            error: What was raised. TensorFlow does so if another worker is lost.
+        """
+        if not (meeting := self.work.meeting):
+            return
+        if problem:
+            is_tensorflow = isinstance(error, load_tensorflow().errors.OpError)
+            meeting.failed(problem, may_be_lost=is_tensorflow)
+        else:
+            meeting.leave()
+
+    def _lost(self, problem: str) -> DlrecipesError:
+        """Record that another worker is lost, and return what to show."""
+        if self.work.rival:
+            self.work.rival.stop()
+        self._end_badly("interrupted", problem)
+        return Interrupted(
+            f"{problem} The run {self.run.path} is kept, with its last checkpoint.",
+            self.run.how_to_resume,
+        )
 
     def _explained(self, error: Exception) -> DlrecipesError:
         """Return what a user is told of an error, and how to continue after it."""
@@ -191,7 +205,7 @@ class Session:
         folder = self.run.folder(record.CHECKPOINTS)
         with CheckpointWriter(folder, self.run.checkpoints["keep"]) as writer:
             if meeting := self.work.meeting:
-                meeting.watch(self._lost)
+                meeting.on_loss = self._lost
             self._fit(listener, writer, stop)
             if meeting and not meeting.world.is_chief:
                 return
@@ -238,6 +252,8 @@ class Session:
                 listener.warn(wrong_result(work.recipe, "train", wanted, history))
             with self._devices():
                 final = resumption.checkpoint(trained=True)
+            if work.meeting:
+                work.meeting.require_same("network after training", _digest(final))
             writer.write(final)
         except AlreadyTrained:
             pass
@@ -247,6 +263,7 @@ class Session:
             return False
         finally:
             self.place = resumption.place
+            stop.asked = stop.asked or resumption.asked
             if work.strategy:
                 work.model = plain
         if work.strategy and final:
@@ -400,6 +417,15 @@ class Session:
         run.seconds = self.work.clock.seconds
         run.status, run.error = "finished", ""
         run.save()
+
+
+def _digest(trained: Checkpoint) -> str:
+    """Return the start of the SHA-256 of all weights and of the optimizer's state."""
+    found = hashlib.sha256()
+    for name in sorted(trained.arrays):
+        if name.startswith(("weights/", "optimizer/")):
+            found.update(trained.arrays[name].tobytes())
+    return found.hexdigest()[:12]
 
 
 def save_model(run: Run, model: Any) -> str:

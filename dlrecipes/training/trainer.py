@@ -1,7 +1,5 @@
 """Train, resume and reproduce: from a request to a finished run."""
 
-import hashlib
-import json
 import math
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -21,17 +19,16 @@ from dlrecipes.runs.provenance import (
     here,
     library_versions,
 )
-from dlrecipes.runs.record import Run, finite
+from dlrecipes.runs.record import Run
 from dlrecipes.runs.trust import seal
 from dlrecipes.runs.verdict import expectation
 from dlrecipes.system import locks
 from dlrecipes.system.atomic import remove_abandoned, write_atomically
-from dlrecipes.system.backend import placement, quiet_stderr, select
+from dlrecipes.system.backend import Device, placement, select
 from dlrecipes.system.clock import Clock
 from dlrecipes.tasks.opening import DataRequest, open_source, settle
 from dlrecipes.training.calls import build_model, check_serving, count_parameters, load_data
 from dlrecipes.training.listener import Listener
-from dlrecipes.training.meeting import Meeting
 from dlrecipes.training.request import Changes, Request
 from dlrecipes.training.rival import Rival
 from dlrecipes.training.session import Session, Trial, slower
@@ -126,14 +123,14 @@ def prepare(
             source = open_source(wanted, found, request.seed, listener)
     with clock.part("start"):
         device = select(request.device, request.devices)
-        meeting, strategy = _join(request)
+        strategy = _strategy(request, device)
         recipe = import_recipe(facts.path)
     with ExitStack() as failing:
         with clock.part("load"):
             if not found.is_path:
                 source = open_source(wanted, found, request.seed, listener)
-            if meeting:
-                meeting.require_same({"data fingerprint": source.fingerprint})
+            if request.meeting:
+                request.meeting.require_same("data fingerprint", source.fingerprint)
             request = suited(request, source)
             if request.chosen and not start:
                 listener.warn(shown_choice(request.chosen))
@@ -149,31 +146,19 @@ def prepare(
         failing.pop_all()
     task = wanted.task
     work = Work(request, task, recipe, config, source, data, model, device, clock, start, rival)
-    work.meeting, work.strategy = meeting, strategy
-    if device.scopes:
-        from dlrecipes.training.distribution import strategy_of
-
-        work.strategy = strategy_of(device.scopes)
+    work.strategy = strategy
     return work
 
 
-def _join(request: Request) -> tuple[Meeting | None, Any]:
-    """Return the workers of a training, once all are there, and TensorFlow's strategy for them."""
-    if not request.world:
-        return None, None
-    meeting = Meeting(
-        request.world,
-        {
-            **library_versions(),
-            "recipe": hashlib.sha256(request.facts.path.read_bytes()).hexdigest(),
-            "settings": json.dumps(finite(dict(request.config)), sort_keys=True),
-            "seed": request.seed,
-        },
-    )
-    from dlrecipes.training.distribution import Workers
+def _strategy(request: Request, device: Device) -> Any:
+    """Return TensorFlow's strategy for several workers or devices; None for one."""
+    if not (request.meeting or device.scopes):
+        return None
+    from dlrecipes.training import distribution
 
-    with quiet_stderr():
-        return meeting, Workers(meeting.addresses, request.world.rank)
+    if request.meeting:
+        return distribution.joined(request.meeting.addresses, request.meeting.world.rank)
+    return distribution.strategy_of(device.scopes)
 
 
 def begin_run(work: Work) -> tuple[Run, IO[str]]:
@@ -201,6 +186,7 @@ def begin_run(work: Work) -> tuple[Run, IO[str]]:
             seed=request.seed,
             device=placement(work.model, work.device),
             devices=work.device.several,
+            workers=work.workers,
             data={
                 **stamp,
                 "input": work.data.input.document(),
@@ -283,6 +269,10 @@ def _prepare_again(run: Run, options: Changes, listener: Listener) -> Work:
         was, now = (names or "one" for names in (run.devices, work.device.several))
         listener.warn(f"devices was {was} and is {now}: the result may differ in its last digits.")
         run.devices = work.device.several
+    if run.workers != work.workers:
+        changed = f"workers was {run.workers} and is {work.workers}"
+        listener.warn(f"{changed}: the result may differ in its last digits.")
+        run.workers = work.workers
     for difference in differences(run, here(work.device.name)):
         listener.warn(f"{difference}: the result may differ in its last digits.")
     require_same_data(run, work.source)

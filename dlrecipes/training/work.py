@@ -31,8 +31,7 @@ class Work:
         clock: Measures the parts of the session.
         start: The checkpoint to go on from; None to begin.
         rival: The plain baseline that is fitted beside the training; None for none.
-        strategy: TensorFlow's for several devices; None for one.
-        meeting: The workers that train together; None for one process.
+        strategy: TensorFlow's for several devices or workers; None for one.
     """
 
     request: Request
@@ -47,7 +46,16 @@ class Work:
     start: Checkpoint | None = None
     rival: Rival | None = None
     strategy: Any = None
-    meeting: Meeting | None = None
+
+    @property
+    def meeting(self) -> Meeting | None:
+        """Return the workers that train together; None for one process."""
+        return self.request.meeting
+
+    @property
+    def workers(self) -> int:
+        """Return how many processes train together."""
+        return self.meeting.world.size if self.meeting else 1
 
     def serving(self) -> Any:
         """Return the model as it is used: a functional model from raw inputs to the answer."""

@@ -40,6 +40,16 @@ class World:
         """Tell whether this worker writes the run."""
         return self.rank == 0
 
+    @property
+    def host(self) -> str:
+        """Return the chief's host, without the brackets of an IPv6 address."""
+        return self.coordinator.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """Return the port at which the chief meets the others."""
+        return int(self.coordinator.rpartition(":")[2])
+
 
 def find_world(
     rank: int | None,
