@@ -20,7 +20,7 @@ from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.training.world import World
 
 BEAT_SECONDS = 1.0
-SILENT_SECONDS = 18.0
+SILENT_SECONDS = 15.0
 """Without a sign of life, after which a worker hangs."""
 HELLO_SECONDS = 5.0
 """In which who has come must say who it is."""
