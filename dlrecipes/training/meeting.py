@@ -22,6 +22,8 @@ from dlrecipes.training.world import World
 BEAT_SECONDS = 1.0
 SILENT_SECONDS = 15.0
 """Without a sign of life, after which a worker hangs."""
+OWN_SECONDS = 2.0
+"""For which a worker goes on that hears of another's failure: it may be its own, such as NaN."""
 HELLO_SECONDS = 5.0
 """In which who has come must say who it is."""
 MOST_BYTES = 65_536
@@ -233,7 +235,8 @@ class Meeting:
                     return
                 if not message.keys() & {"alive", "stop"}:
                     self.heard[rank].put(message)
-                problem = str(message.get("stop", ""))
+                if problem := str(message.get("stop", "")):
+                    time.sleep(OWN_SECONDS)
         self._lose(problem)
 
     def _lose(self, problem: str) -> None:

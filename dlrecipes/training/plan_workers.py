@@ -22,7 +22,9 @@ GRADIENT_BYTES = 4
 """Of a float32, for each weight."""
 
 
-def exchange_seconds(parameters: int, count: int) -> float:
+def exchange_seconds(
+    parameters: int, count: int, rate: float = BYTES_PER_SECOND, message: float = HOP_SECONDS
+) -> float:
     """Return how long workers take to sum their gradients, in a ring.
 
     Each sends and receives 2 (n - 1) / n times the bytes of all gradients, in 2 (n - 1) messages.
@@ -30,10 +32,12 @@ def exchange_seconds(parameters: int, count: int) -> float:
     Args:
         parameters: Weights of the model.
         count: Workers.
+        rate: Bytes a second between two of them.
+        message: Seconds for a message between two of them, however small.
     """
     messages = 2 * (count - 1)
     sent = messages / count * GRADIENT_BYTES * parameters
-    return messages * HOP_SECONDS + sent / BYTES_PER_SECOND
+    return messages * message + sent / rate
 
 
 def make_plan_for(request: Request, count: int, listener: Listener) -> Plan:

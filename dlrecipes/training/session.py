@@ -108,7 +108,8 @@ class Session:
                 load_tensorflow().device(self.work.device.scope),
             ):
                 self._train(listener, stop)
-                if self._leaves_rest_to_chief():
+                if self._helps_chief and (meeting := self.work.meeting):
+                    meeting.wait_for_chief()
                     return self.run
                 self.doing = "Saving the model failed"
                 self._save()
@@ -138,13 +139,11 @@ class Session:
         (self.run.path / record.LOCK_FILE).unlink(missing_ok=True)
         return self.run
 
-    def _leaves_rest_to_chief(self) -> bool:
-        """Tell whether this is a worker beside the chief, once the chief has done the rest."""
+    @property
+    def _helps_chief(self) -> bool:
+        """Tell whether this is a worker beside the chief, which does all but training alone."""
         meeting = self.work.meeting
-        if not meeting or meeting.world.is_chief:
-            return False
-        meeting.wait_for_chief()
-        return True
+        return meeting is not None and not meeting.world.is_chief
 
     def _tell_others(self, problem: str = "", error: Exception | None = None) -> None:
         """Tell the other workers that this one has done its part, or why it fails.
@@ -207,7 +206,7 @@ class Session:
             if meeting := self.work.meeting:
                 meeting.on_loss = self._lost
             self._fit(listener, writer, stop)
-            if meeting and not meeting.world.is_chief:
+            if self._helps_chief:
                 return
             self.doing = "Testing failed"
             self._test()
@@ -223,7 +222,7 @@ class Session:
             listener.fit_ends()
         stop.can_wait = False
         self.place = "the end of training"
-        if stop.asked:
+        if stop.asked and not self._helps_chief:
             writer.wait()
             raise Stopped
 
