@@ -1,6 +1,5 @@
 """One training session: fit, test, save; going on from a checkpoint, or back to one."""
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -9,7 +8,7 @@ from typing import IO, Any
 
 from dlrecipes.catalog.find import all_recipes
 from dlrecipes.datasets.examples import Data
-from dlrecipes.errors import DlrecipesError, Interrupted
+from dlrecipes.errors import DlrecipesError, InputError, Interrupted
 from dlrecipes.runs import checkpoints, record
 from dlrecipes.runs.checkpoints import Checkpoint, CheckpointWriter
 from dlrecipes.runs.golden import write_golden
@@ -251,8 +250,7 @@ class Session:
                 listener.warn(wrong_result(work.recipe, "train", wanted, history))
             with self._devices():
                 final = resumption.checkpoint(trained=True)
-            if work.meeting:
-                work.meeting.require_same("network after training", _digest(final))
+            self._require_one_network(final)
             writer.write(final)
         except AlreadyTrained:
             pass
@@ -268,6 +266,17 @@ class Session:
         if work.strategy and final:
             self._take_over(final, config, stop, writer)
         return True
+
+    def _require_one_network(self, trained: Checkpoint) -> None:
+        """Raise DlrecipesError unless all workers have trained the same network, to the bit."""
+        if not (meeting := self.work.meeting):
+            return
+        try:
+            meeting.require_same("network after training", trained.digest)
+        except InputError as error:
+            raise DlrecipesError(
+                error.message, "Does the recipe do something by itself in each process?"
+            ) from None
 
     def _devices(self) -> AbstractContextManager[None]:
         """Return the scope of the devices that share every batch; of one device, none."""
@@ -416,15 +425,6 @@ class Session:
         run.seconds = self.work.clock.seconds
         run.status, run.error = "finished", ""
         run.save()
-
-
-def _digest(trained: Checkpoint) -> str:
-    """Return the start of the SHA-256 of all weights and of the optimizer's state."""
-    found = hashlib.sha256()
-    for name in sorted(trained.arrays):
-        if name.startswith(("weights/", "optimizer/")):
-            found.update(trained.arrays[name].tobytes())
-    return found.hexdigest()[:12]
 
 
 def save_model(run: Run, model: Any) -> str:

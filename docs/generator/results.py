@@ -19,6 +19,7 @@ import public_sets
 import seeing
 import serving
 import text_generation
+import workers
 
 from generator.paths import BENCHMARKS, ROOT
 
@@ -82,5 +83,8 @@ PLACES: dict[str, Callable[[], str]] = {
     "seeing": lambda: seeing.table(_read("seeing")),
     "chaos": lambda: chaos.table(_read("chaos")),
     "offline": lambda: offline.table(_read("offline")),
+    "workers steps": lambda: workers.table_of_steps(_read("workers")),
+    "workers models": lambda: workers.table_of_models(_read("workers")),
+    "workers kills": lambda: workers.table_of_kills(_read("workers")),
     "checkpoint cost": lambda: checkpoint_cost.summary(_read("checkpoint_cost")),
 }
