@@ -31,6 +31,7 @@ EACH_WIDGET = (MNIST, "land-unet", SENTIMENT, TEXT, REGRESSION, "digits-gan")
 STROKES = json.loads(Path(__file__).with_name("strokes.json").read_text())
 """Thirty digits drawn by hand: `digit`, `pen` and places per cent of the side, and `paper`."""
 IDLE = '#answer[aria-busy="false"]'
+OPEN = '#input[aria-busy="false"]'
 HOSTILE = "<img src=x onerror=document.title='broken'>"
 
 
@@ -42,13 +43,18 @@ class Tab:
     said: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
-    def open(self, name: str) -> None:
-        """Show a model, by the name of its recipe."""
+    def choose(self, name: str) -> str:
+        """Choose a model, by the name of its recipe, and return its name."""
         chooser = self.page.locator("#model")
         chooser.locator("option").first.wait_for(state="attached")
         option = chooser.locator("option", has_text=name).get_attribute("value")
         chooser.select_option(option)
-        self.page.locator("#task", has_text=f"{option} ·").wait_for()
+        return str(option)
+
+    def open(self, name: str) -> None:
+        """Show a model, by the name of its recipe."""
+        self.page.locator("#task", has_text=f"{self.choose(name)} ·").wait_for()
+        self.page.locator(OPEN).wait_for()
 
     def settle(self) -> None:
         """Wait until the last question is answered."""
@@ -214,12 +220,30 @@ def test_a_drawing_is_answered_as_it_grows_and_as_predict_answers_its_file(
 def test_the_keyboard_draws(tab: Tab) -> None:
     tab.open(MNIST)
     tab.page.locator("canvas").focus()
-    for key in ("ArrowUp",) * 8 + (" ",) + ("ArrowDown",) * 16 + (" ", "ArrowRight"):
-        tab.page.keyboard.press(key)
+    for keys, least in (
+        ((*["ArrowUp"] * 8, " "), 0.5),  # a dot
+        ((*["ArrowDown"] * 16, " ", "ArrowRight"), 2),  # a line from above to below
+    ):
+        for key in keys:
+            tab.page.keyboard.press(key)
+        tab.page.locator("#label").wait_for()
+        tab.settle()
+        seen = tab.page.locator("img.pixels").evaluate(INK)
+        assert seen["height"] > least * seen["width"] > 0, keys
+
+
+def test_of_two_models_that_are_chosen_one_after_the_other_the_last_is_shown(tab: Tab) -> None:
+    tab.open(MNIST)
+    held: list[Any] = []
+    tab.page.route("**/try/land-unet", lambda route: held.append(route))
+    with tab.page.expect_request("**/try/land-unet"):
+        tab.choose("land-unet")
+    tab.open(SENTIMENT)
+    held[0].continue_()
+    tab.page.get_by_label("Text").fill("What a fine film.")
     tab.page.locator("#label").wait_for()
     tab.settle()
-    seen = tab.page.locator("img.pixels").evaluate(INK)
-    assert seen["height"] > 2 * seen["width"] > 0, "a line from above to below"
+    assert tab.page.locator("#task").inner_text().startswith(SENTIMENT)
 
 
 def test_a_finger_draws_and_does_not_scroll(browser: Any, server: str) -> None:

@@ -129,7 +129,8 @@ function paint(context, width, height, { paper, pen }, lines) {
   context.fillRect(0, 0, width, height);
   for (const line of lines) {
     context.beginPath();
-    context.moveTo(...line[0]);
+    const [[x, y]] = line;
+    context.moveTo(x - 0.01, y); // so that a dot has a length: without one, nothing is drawn
     for (const place of line) context.lineTo(...place);
     context.stroke();
   }

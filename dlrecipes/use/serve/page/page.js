@@ -30,11 +30,17 @@ async function ask(path, options = {}) {
 }
 
 class Page {
+  // Of models that are chosen one after the other, the last is shown. Until it is, the page stays
+  // with the one before; whatever that was asked last is not answered.
   async open(name) {
+    this.opening?.abort();
+    const { signal } = this.opening = new AbortController();
+    at('input').setAttribute('aria-busy', 'true');
+    const path = `try/${encodeURIComponent(name)}`;
+    const about = await (await ask(path, { signal })).json();
     this.wanted = null;
     this.asking?.abort();
-    this.path = `try/${encodeURIComponent(name)}`;
-    this.about = await (await ask(this.path)).json();
+    Object.assign(this, { path, about });
     at('task').textContent = `${this.about.model} · ${this.about.task}`;
     document.title = `Try ${this.about.model}`;
     const give = Object.assign(input => this.#soon(input), {
@@ -47,6 +53,7 @@ class Page {
     at('main').className = this.about.widget.kind;
     this.#clear();
     this.#showExamples();
+    at('input').setAttribute('aria-busy', 'false');
     if (this.widget.startsWithExample && this.about.examples.length) this.widget.fill(this.about.examples[0].input);
   }
 
@@ -181,7 +188,13 @@ async function start() {
   at('model').replaceChildren(...models.map(name => make('option', { value: name }, name)));
   at('choose').hidden = models.length < 2;
   const open = async name => {
-    try { await page.open(name); } catch (error) { at('trouble').textContent = error.message; }
+    try {
+      await page.open(name);
+    } catch (error) {
+      if (error.name === 'AbortError') return;
+      at('input').setAttribute('aria-busy', 'false');
+      at('trouble').textContent = error.message;
+    }
   };
   at('model').addEventListener('change', () => open(at('model').value));
   if (models.length) await open(models[0]);
