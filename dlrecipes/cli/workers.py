@@ -121,10 +121,12 @@ def joined(
         return
     from dlrecipes.training.meeting import Meeting
 
-    stdout = sys.stdout  # Training may have it redirected.
+    # Both are redirected at times: while TensorFlow starts, and for the sake of --json.
+    stdout, stderr = sys.stdout, os.dup(2)
 
     def end(error: DlrecipesError) -> NoReturn:
         try:
+            os.dup2(stderr, 2)
             output.stop_drawing()
             with redirect_stdout(stdout):
                 output.print_error(error, as_json=as_json)
@@ -143,6 +145,8 @@ def joined(
     except BaseException as error:
         meeting.failed(f"{type(error).__name__}: {error}")
         raise
+    finally:
+        os.close(stderr)
 
 
 _aside: list[Path] = []

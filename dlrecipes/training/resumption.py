@@ -75,8 +75,8 @@ class Resumption(keras.callbacks.Callback):
         """The variables that are restored already, by name."""
         self.train_function: Any = None
         """The function of Keras's that trains a step."""
-        self.asked = False
-        """Whether this worker was asked to stop, and the others are not told yet."""
+        self.is_agreed = False
+        """Whether several workers have agreed to stop."""
         self.is_ready = False
         """Whether the first step of this `fit` has made the variables that it needs."""
 
@@ -259,22 +259,23 @@ class Resumption(keras.callbacks.Callback):
         if self.work.meeting:
             is_time = self._agreed(is_time)
         return (
-            self.stop.is_due(self.trained_steps)
+            self._stops()
             or 0 < self.every.epochs <= self.epoch - epoch
             or 0 < self.every.steps <= self.trained_steps - steps
             or is_time
         )
 
     def _agreed(self, is_time: bool) -> bool:
-        """Tell whether some worker's clock says that it is time, and stop if one was asked to."""
+        """Tell whether some worker's clock says that it is time; learn whether one is to stop."""
         if self.trained_steps % AGREEING_STEPS:
-            self.stop.asked, asked = False, self.stop.asked
-            self.asked = self.asked or asked
             return False
-        asked = self.stop.asked or self.asked
         with self.work.strategy.scope():
-            self.stop.asked, is_time = self.work.strategy.any_of([asked, is_time])
+            self.is_agreed, is_time = self.work.strategy.any_of([self.stop.asked, is_time])
         return is_time
+
+    def _stops(self) -> bool:
+        """Tell whether to stop now: of several workers, all at the same step."""
+        return self.is_agreed if self.work.meeting else self.stop.is_due(self.trained_steps)
 
     def _take(self) -> None:
         """Write a checkpoint, and stop there if that is why."""
@@ -283,7 +284,7 @@ class Resumption(keras.callbacks.Callback):
             return
         self.writer.write(self.checkpoint())
         self.last = (self.epoch, self.trained_steps, time.monotonic())
-        if self.stop.is_due(self.trained_steps):
+        if self._stops():
             self.writer.wait()
             raise Stopped
 

@@ -260,7 +260,6 @@ class Session:
             return False
         finally:
             self.place = resumption.place
-            stop.asked = stop.asked or resumption.asked
             if work.strategy:
                 work.model = plain
         if work.strategy and final:
