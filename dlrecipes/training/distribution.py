@@ -99,18 +99,33 @@ class Workers(tf.distribute.MultiWorkerMirroredStrategy):
             )
         )
         self.rank = rank
+        # All have as many batches: they need not ask each other before each.
+        self.extended.experimental_enable_get_next_as_optional = False
 
     def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:
         """Return a pipeline of this worker's share of every batch."""
         count = self.num_replicas_in_sync
+        # TensorFlow's iterator that fetches to a device is traced anew in each epoch.
         return self.distribute_datasets_from_function(
-            lambda context: shares(dataset, self.rank, 1, count), options
+            lambda context: shares(dataset, self.rank, 1, count),
+            options or tf.distribute.InputOptions(experimental_fetch_to_device=False),
         )
 
     def reduce(self, reduce_op: Any, value: Any, axis: Any) -> Any:
         """Reduce as TensorFlow does; Keras asks for axis 0 of metrics, which are numbers."""
         is_number = self.experimental_local_results(value)[0].shape.rank == 0
         return super().reduce(reduce_op, value, None if axis == 0 and is_number else axis)
+
+    def stacked(self, variable: Any) -> Array:
+        """Return the values that all workers have of a variable, (workers, …).
+
+        TensorFlow's `gather` does it, too, in a hundred times as long: it is traced each time.
+        """
+        value = tf.identity(variable)[tf.newaxis]
+        others = [self.rank, self.num_replicas_in_sync - 1 - self.rank]
+        row = tf.pad(value, [others, *[[0, 0]] * (len(value.shape) - 1)])
+        found: Array = super().reduce("SUM", row, axis=None).numpy()
+        return found
 
     def any_of(self, flags: Sequence[bool]) -> list[bool]:
         """Return for each flag whether some worker has it; all of them call this."""
@@ -248,8 +263,7 @@ def values_of(variable: Any) -> Array:
     """Return the values that the devices have of a variable, (devices, …)."""
     strategy, parts = tf.distribute.get_strategy(), _parts(variable)
     if isinstance(strategy, Workers):
-        found: Array = strategy.gather(tf.identity(parts[0])[tf.newaxis], axis=0).numpy()
-        return found
+        return strategy.stacked(parts[0])
     return np.stack([part.numpy() for part in parts])
 
 

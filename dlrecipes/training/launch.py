@@ -17,7 +17,7 @@ from dlrecipes.errors import Interrupted
 from dlrecipes.system.signals import STOPPING
 from dlrecipes.training.meeting import free_port
 
-LEAVING_SECONDS = 5.0
+LEAVING_SECONDS = 4.0
 """In which the others must have ended once one has failed, or the chief has ended."""
 POLL_SECONDS = 0.05
 LOOK_SECONDS = 1.0

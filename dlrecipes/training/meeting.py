@@ -20,7 +20,7 @@ from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.training.world import World
 
 BEAT_SECONDS = 1.0
-SILENT_SECONDS = 15.0
+SILENT_SECONDS = 20.0
 """Without a sign of life, after which a worker hangs."""
 OWN_SECONDS = 2.0
 """For which a worker goes on that hears of another's failure: it may be its own, such as NaN."""
