@@ -303,6 +303,37 @@ def test_a_hung_worker_is_found_and_the_run_goes_on_with_one_process(
     assert outcome.document["metrics"]["mae"] == pytest.approx(one["metrics"]["mae"], rel=1e-5)
 
 
+MEETS_ONLY = """
+import sys, time
+from dlrecipes.catalog.find import find_recipe
+from dlrecipes.cli.workers import facts_of
+from dlrecipes.training.meeting import Meeting
+from dlrecipes.training.request import Flags, Request
+from dlrecipes.training.world import find_world
+
+request = Request.from_flags(find_recipe(sys.argv[1]), Flags(settings={}))
+world = find_world(1, 2, sys.argv[2])
+meeting = Meeting(world, facts_of(request), lambda error: print(error.message), 60)
+while not meeting.is_over:
+    time.sleep(0.1)
+"""
+"""A worker that meets the others, and never joins them in TensorFlow, which would wait an hour."""
+
+
+@pytest.mark.long
+def test_workers_that_meet_and_cannot_join_do_not_wait_for_an_hour(
+    tmp_path: Path, port: int
+) -> None:
+    words = ("train", REGRESSION, "--data", "sample", *place(0, port))
+    where = f"127.0.0.1:{port}"
+    with started(*words, cwd=tmp_path) as chief:
+        heard = run_python(MEETS_ONLY, REGRESSION, where, cwd=tmp_path).out
+        said, _ = chief.communicate(timeout=60)
+    assert "The workers have met, but TensorFlow cannot join them at 127.0.0.1:" in said
+    assert "The chief failed: The workers have met" in heard
+    assert chief.returncode == 2
+
+
 FAKE_SRUN = """#!/bin/bash
 for rank in 1 0; do
   SLURM_PROCID=$rank SLURM_STEP_NUM_TASKS=2 SLURM_STEP_NODELIST=127.0.0.1 "$@" &

@@ -11,7 +11,7 @@ Import after `dlrecipes.system.backend.load_tensorflow`, which starts TensorFlow
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -27,6 +27,7 @@ from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import Coordin
 from tensorflow.python.eager import context as tf_context
 
 from dlrecipes.datasets.pipelines import with_fixed_pipeline
+from dlrecipes.errors import InputError
 from dlrecipes.runs.checkpoints import Array
 from dlrecipes.system.backend import quiet_stderr
 
@@ -153,9 +154,18 @@ def joined(addresses: Sequence[str], rank: int) -> Workers:
     """Return the strategy for workers, once all have joined; see `Workers`.
 
     TensorFlow takes SIGTERM for itself then, and would not end by it.
+
+    Raises:
+        InputError: if they cannot reach each other.
     """
-    with quiet_stderr():
+    strategy = None
+    with quiet_stderr(), suppress(tf.errors.OpError):
         strategy = Workers(addresses, rank)
+    if strategy is None:
+        raise InputError(
+            f"The workers have met, but TensorFlow cannot join them at {', '.join(addresses)}.",
+            "Workers must reach each other on any port, not only at the coordinator's.",
+        )
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
     return strategy
 

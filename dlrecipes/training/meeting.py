@@ -24,6 +24,8 @@ SILENT_SECONDS = 20.0
 """Without a sign of life, after which a worker hangs."""
 OWN_SECONDS = 2.0
 """For which a worker goes on that hears of another's failure: it may be its own, such as NaN."""
+HEARING_SECONDS = 0.5
+"""In which another thread hears of a closed connection, which may be why this worker fails."""
 HELLO_SECONDS = 5.0
 """In which who has come must say who it is."""
 MOST_BYTES = 65_536
@@ -254,8 +256,7 @@ class Meeting:
             problem: A sentence.
             may_be_lost: Whether the loss of another may be why, which is found out first.
         """
-        if may_be_lost:
-            time.sleep(SILENT_SECONDS + BEAT_SECONDS)
+        time.sleep(SILENT_SECONDS + BEAT_SECONDS if may_be_lost else HEARING_SECONDS)
         with self.ending:
             if not self.is_over:
                 self.is_over = True
