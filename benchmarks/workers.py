@@ -9,7 +9,7 @@ same time: both share the cores alike, so what is more is the exchange of gradie
 peak of each of these processes. Kills: `kill -9` of a random worker at a random moment; each run
 is then resumed and compared with one that was not killed, bit for bit.
 
-What more machines or GPUs would do is reckoned from these steps: see `ASSUMED`. The parts that were
+What more machines or GPUs would do is estimated from these steps: see `ASSUMED`. The parts that were
 run replace those in the file. `python docs/generate.py` puts the tables into the documentation.
 """
 
@@ -200,11 +200,12 @@ def modelled(steps: Mapping[str, Any]) -> list[dict[str, Any]]:
     for place, assumed in ASSUMED.items():
         floor = FLOOR if assumed["faster"] > 1 else 0.0
         one = max(steps["one_seconds"] / assumed["faster"], floor)
-        # Of a step on a share, what does not shrink with it is what two halves take too much.
         share = max(one / assumed["count"], floor)
         exchange = exchange_seconds(
             steps["parameters"], int(assumed["count"]), assumed["bytes"], assumed["message"]
         )
+        if assumed["faster"] == 1:  # Without NCCL, TensorFlow's own work is that of two workers.
+            exchange += max(steps["workers_seconds"] - steps["half_seconds"], 0.0)
         found.append(
             {
                 "place": place,
@@ -224,11 +225,7 @@ def steps_and_memory() -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             steps.append(steps_of(recipe, Path(folder)))
         print(steps[-1], flush=True)
-    return {
-        "steps": steps,
-        "sums": sums_of_two(),
-        "modelled": {one["recipe"]: modelled(one) for one in steps},
-    }
+    return {"steps": steps, "sums": sums_of_two()}
 
 
 def _is_alive(process: int) -> bool:
@@ -266,7 +263,9 @@ def _kill(words: Sequence[str], rank: int, delay: float, folder: Path) -> dict[s
         return {
             "code": process.returncode,
             "seconds": time.monotonic() - began,
-            "named": any(line.startswith(who) for line in said.splitlines()),
+            "named": any(
+                line.removeprefix("Error: ").startswith(who) for line in said.splitlines()
+            ),
             "left_over": sum(_is_alive(worker) for worker in workers.values()),
             "said": said[-300:],
         }
@@ -363,12 +362,12 @@ def table_of_models(document: Mapping[str, Any]) -> str:
         "| recipe | devices | step of one | of a share | exchange | times as fast |",
         "|---|---|---|---|---|---|",
     ]
-    for recipe, places in document["modelled"].items():
-        for one in places:
+    for steps in document["steps"]:
+        for one in modelled(steps):
             lines.append(
-                f"| `{recipe}` | {one['place']} | {_milliseconds(one['one_seconds'])} | "
+                f"| `{steps['recipe']}` | {one['place']} | {_milliseconds(one['one_seconds'])} | "
                 f"{_milliseconds(one['share_seconds'])} | "
-                f"{_milliseconds(one['exchange_seconds'])} | {one['faster']:.1f} |"
+                f"{_milliseconds(one['exchange_seconds'])} | {one['faster']:.2g} |"
             )
     return "\n".join(lines)
 

@@ -72,9 +72,9 @@ class Plan:
         peak_memory_bytes: Peak memory of the measurement.
         measured_steps: Number of steps that were timed.
         notes: Remarks for the user, a sentence each.
-        workers: What several processes that share every batch would save, at best: their `count`,
-            the `batch_size` of each, the `step_seconds` of each, of which the `exchange_seconds` of
-            gradients are reckoned, and the seconds to `fit`; empty for one process.
+        workers: What several processes that share every batch would save: their `count`, the
+            `batch_size` of each, the `step_seconds` of each, of which the `exchange_seconds` of
+            gradients are estimated, and the seconds to `fit`; empty for one process.
     """
 
     recipe: str

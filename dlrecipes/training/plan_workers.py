@@ -1,7 +1,7 @@
 """What several workers would save: `train --plan --workers N`.
 
 One process is timed with the batches of each worker. How long the workers take to exchange their
-gradients is reckoned, not measured: a plan starts no other process.
+gradients is estimated, not measured: a plan starts no other process.
 """
 
 import math
@@ -18,6 +18,9 @@ BYTES_PER_SECOND = 1.25e9
 """Between two machines: Ethernet of 10 Gbit/s."""
 HOP_SECONDS = 1e-4
 """For a message between two machines, however small."""
+COLLECTIVES, COLLECTIVE_SECONDS = 4, 5e-3
+"""That each step waits for: rows, gradients, two metrics; and about what TensorFlow takes for each
+without NCCL, as `benchmarks/workers.py` measures it on two busy cores."""
 GRADIENT_BYTES = 4
 """Of a float32, for each weight."""
 
@@ -59,7 +62,7 @@ def make_plan_for(request: Request, count: int, listener: Listener) -> Plan:
     forget()
     share = math.ceil(plan.config["batch_size"] / count)
     smaller = make_plan(request.with_settings({"batch_size": str(share)}), listener)
-    exchange = exchange_seconds(plan.parameters, count)
+    exchange = COLLECTIVES * COLLECTIVE_SECONDS + exchange_seconds(plan.parameters, count)
     step = smaller.step_seconds + exchange
     steps = plan.steps_per_epoch * plan.epochs
     fit = plan.seconds["fit"] - steps * (plan.step_seconds - step)
@@ -72,7 +75,7 @@ def make_plan_for(request: Request, count: int, listener: Listener) -> Plan:
     }
     saved = (
         f"{count} workers on as many machines like this one would train for about "
-        f"{duration(fit)} instead of {duration(plan.seconds['fit'])}, at best: a step on "
+        f"{duration(fit)} instead of {duration(plan.seconds['fit'])}: a step on "
         f"{share} examples takes {1000 * step:.3g} ms instead of {1000 * plan.step_seconds:.3g} "
         f"ms, of which {1000 * exchange:.2g} ms are estimated for the exchange of gradients over "
         "10 Gbit/s. On one machine they share its cores, and save little or nothing."
