@@ -9,7 +9,7 @@ same time: both share the cores alike, so what is more is the exchange of gradie
 peak of each of these processes. Kills: `kill -9` of a random worker at a random moment; each run
 is then resumed and compared with one that was not killed, bit for bit.
 
-What more machines or GPUs would do is estimated from these steps: see `ASSUMED`. The parts that were
+What more machines or GPUs would do is estimated from these steps (`ASSUMED`). The parts that were
 run replace those in the file. `python docs/generate.py` puts the tables into the documentation.
 """
 
