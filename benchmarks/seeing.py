@@ -37,6 +37,7 @@ from dlrecipes.runs.lookup import read_run
 from dlrecipes.training.listener import Silence
 from dlrecipes.training.request import Changes
 from dlrecipes.use.explain.attribution import Explained, explain
+from dlrecipes.use.predict import Asked
 
 one_of, run = Explained.one, read_run(Path(sys.argv[1]))
 
@@ -47,7 +48,7 @@ def timed(self, *given):
     yield from found
 
 Explained.one = timed
-list(explain(run, sys.argv[2:], Changes(device="auto"), Silence()))
+list(explain(run, Asked(sys.argv[2:]), Changes(device="auto"), Silence()))
 """
 
 

@@ -115,10 +115,7 @@ REVIEWS = tuple(f"dish {number},{('good', 'bad')[number % 2]}" for number in ran
 ENCODING = (
     "Save it as UTF-8, or name its encoding to train, evaluate or data check: --encoding latin-1"
 )
-NUMBERS = (
-    "Numbers are such as -1234.5, 1,234.50, $5 or 12 %. To take a column as names: --types "
-    "NAME=category; to leave it out: --ignore NAME"
-)
+NUMBERS = "Numbers are such as -1234.5, 1,234.50, $5 or 12 %."
 JSON = 'Every line is an object of its own, such as {"text": "good", "label": "yes"}'
 
 
@@ -187,12 +184,14 @@ OF_IMAGES = [
     images(
         "decompression bomb",
         {"mine/cat/x.png": bomb(20_000, 20_000)},
-        "mine/cat/x.png has 20,000 x 20,000 pixels: 100,000,000 are the most that are read.",
+        "mine/cat/x.png has 20,000 x 20,000 pixels (height x width): 100,000,000 are the most that "
+        "are read.",
     ),
     images(
         "smaller decompression bomb",
         {"mine/cat/x.png": bomb(15_000, 10_000)},
-        "mine/cat/x.png has 15,000 x 10,000 pixels: 100,000,000 are the most that are read.",
+        "mine/cat/x.png has 10,000 x 15,000 pixels (height x width): 100,000,000 are the most that "
+        "are read.",
     ),
     images("empty class", {"mine/cow": None}, f"mine/cow has no images {ENDINGS}."),
     images(
@@ -617,7 +616,8 @@ OF_TABLES = [
         priced("tall,red,3", "inf,red,3"),
         "mine.csv, line 32: metres is 'tall', not a finite number.",
         "mine.csv, line 33: metres is 'inf', not a finite number.",
-        hint=f"To take all that is no number as missing: --types NAME=number. {NUMBERS}",
+        hint=f"To take all that is no number as missing: --types NAME=number. {NUMBERS} To take a "
+        "column as names: --types NAME=category; to leave it out: --ignore NAME",
     ),
     table("one row", lines("a,b", "1,2"), f"mine.csv has too few examples, 1: {TOO_FEW}"),
     table("header alone", lines("a,b"), "mine.csv has no rows."),

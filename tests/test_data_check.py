@@ -1,16 +1,22 @@
 """`data check` answers on one screen: what is wrong, how often, and the worst of each."""
 
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support import REGRESSION, SENTIMENT, dlrecipes
+from support import MNIST, REGRESSION, SENTIMENT, TEXT, dlrecipes, write_image
 from terminal import in_terminal
 
+from dlrecipes.catalog.find import all_recipes
 from dlrecipes.datasets.duplicates import Repetitions, count_leaks
 from dlrecipes.datasets.examples import Examples, Source
 from dlrecipes.datasets.forms import Form
-from dlrecipes.tasks.check import by_kind
+from dlrecipes.datasets.own.files import FileOptions, Report
+from dlrecipes.tasks import find_task
+from dlrecipes.tasks.check import by_kind, look_at
+from dlrecipes.tasks.reading import Reading
 
 SCREEN = 40
 
@@ -156,3 +162,62 @@ def test_a_misspelled_recipe_or_task_names_the_closest(
     (tmp_path / "rows.csv").write_text("x,y\n1,2\n")
     refused = dlrecipes("data", "check", "rows.csv", "--task", typed, cwd=tmp_path, code=2)
     assert f"Did you mean {meant}?" in refused.err
+
+
+KINDS = [
+    ("photos", SENTIMENT, "photos holds images: mnist-cnn reads them."),
+    ("photos", REGRESSION, "photos holds images: mnist-cnn reads them."),
+    ("photos.zip", TEXT, "photos.zip holds images: mnist-cnn reads them."),
+    ("book.txt", "loans-mlp", "book.txt is a text: text-generation-lstm reads it."),
+    ("notes", MNIST, "notes holds text files: sentiment-lstm reads them."),
+    ("flats.csv", MNIST, "flats.csv is a table: loans-mlp and regression-mlp read it."),
+    ("flats.csv", SENTIMENT, "flats.csv is a table: loans-mlp and regression-mlp read it."),
+    ("notes.csv", "land-unet", "notes.csv is a table of texts: sentiment-lstm reads it."),
+]
+"""Data of another kind than a recipe reads, and what is said of it."""
+SAID = "The room was clean and the food was very good."
+
+
+@pytest.mark.parametrize(("data", "recipe", "said"), KINDS)
+def test_data_of_another_kind_is_told_with_the_recipe_that_reads_it(
+    data: str, recipe: str, said: str, tmp_path: Path
+) -> None:
+    for number in range(4):
+        write_image(
+            tmp_path / "photos" / "ab"[number % 2] / f"{number}.jpg", np.zeros((9, 9), "uint8")
+        )
+        note = tmp_path / "notes" / "ab"[number % 2] / f"{number}.txt"
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(SAID)
+    shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path / "photos")
+    (tmp_path / "book.txt").write_text(f"{SAID}\n" * 90)
+    (tmp_path / "flats.csv").write_text("rooms,size,price\n" + "2,50,100\n3,70,130\n" * 5)
+    (tmp_path / "notes.csv").write_text("body,topic\n" + f"{SAID},food\n" * 5)
+    task = find_task(next(one.task for one in all_recipes() if one.name == recipe))
+    recipes = {one.task: one.name for one in reversed(all_recipes())}
+    found = look_at(tmp_path / data, task, FileOptions(), recipes)
+    assert found.problems == [f"{tmp_path}/{said}"]
+    assert found.hint.startswith(f"dlrecipes data check {tmp_path / data} --task ")
+
+
+def test_a_damaged_table_is_told_of_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text(f'text,label\n{SAID},\n{SAID},food\n"{SAID},food\n')
+    said = dlrecipes("data", "check", "notes.csv", "--task", SENTIMENT, cwd=tmp_path, code=2).out
+    assert "reads" not in said
+    assert "notes.csv, line 2: label must not be empty." in said
+
+
+def test_a_column_has_one_name_for_what_it_holds_and_a_size_says_its_order(tmp_path: Path) -> None:
+    rows = "".join(f"{'ab'[n % 2]},{n},2024-01-0{1 + n % 9},{n * n}\n" for n in range(20))
+    (tmp_path / "flats.csv").write_text(f"town,size,built,price\n{rows}")
+    task, report = find_task("tabular-regression"), Report()
+    task.read(Reading(tmp_path / "flats.csv", report=report))
+    shown = {name: kind for name, kind, _ in report.columns if name != "price"}
+    found = look_at(tmp_path / "flats.csv", task, FileOptions(), {})
+    assert shown == {one["name"]: one["kind"] for one in found.columns}
+    assert shown == {"town": "categories", "size": "numbers", "built": "dates"}
+    for number in range(8):
+        pixels = np.full((30, 20), number, "uint8")
+        write_image(tmp_path / "photos" / "ab"[number % 2] / f"{number}.png", pixels)
+    said = dlrecipes("data", "check", "photos", "--task", MNIST, cwd=tmp_path).out
+    assert re.search(r"Images: \d+x\d+ pixels \(height x width\), grey\.", said)

@@ -18,6 +18,7 @@ from support import (
     sample_table,
     write_image,
 )
+from terminal import in_terminal
 from test_docs import check_keys
 
 from dlrecipes.use.explain.parts import bare_word, cells_of, hidden_cells, joined, words_of
@@ -86,6 +87,27 @@ def test_columns_add_up_to_the_answer_less_the_expectation(run_of: RunOf, tmp_pa
     killed = run_python(KILLED_AFTER_THE_FIRST, *asked, cwd=tmp_path, code=7)
     assert "carat" in killed.out, "each row is printed when it is explained"
     assert "Using run" in killed.err
+
+
+@pytest.mark.explain
+@pytest.mark.long
+def test_a_bad_row_is_an_entry_with_its_error_and_the_others_are_explained(
+    run_of: RunOf, tmp_path: Path
+) -> None:
+    rows = sample_table("diamonds.csv", "test").head(2).drop(columns="price").astype({"carat": str})
+    rows.loc[0, "carat"] = "heavy"
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    asked = ("explain", run_of(REGRESSION)["path"], "rows.csv", "--output", "out")
+    outcome = dlrecipes(*asked, "--json", cwd=tmp_path, code=1)
+    check_keys("explain", outcome.document)
+    bad, good = outcome.document["explanations"]
+    assert (bad["input"], bad["line"], good["input"]) == ("rows.csv:2", 2, "rows.csv:3")
+    assert bad["error"].startswith("rows.csv, line 2: carat is 'heavy'")
+    assert outcome.error.endswith("Error: 1 input could not be used.\n")
+    assert "is &#39;heavy&#39;" in (tmp_path / "out" / "explanation.html").read_text("utf-8")
+    (tmp_path / "rows.csv").write_text((tmp_path / "rows.csv").read_text().replace(",", ";"))
+    said = dlrecipes(*asked, "--separator", ";", cwd=tmp_path, code=1).out
+    assert "\nrows.csv, line 2: carat is 'heavy'" in said, "it is said once where the row is"
 
 
 @pytest.mark.explain
@@ -192,6 +214,19 @@ def test_what_a_model_relies_on_is_measured_for_its_positive_class(
     assert whole["answer"] == "bad"
     # Half of the test rows are looked at; for "good", it would be above 0.9.
     assert whole["value"] == pytest.approx(run["metrics"]["average_precision"], abs=0.1)
+    lines = in_terminal(*asked[:-1], cwd=tmp_path).lines
+    for one in whole["dependence"]:
+        (head,) = (
+            place
+            for place, line in enumerate(lines)
+            if line.split()[:1] == [one["column"]] and line.endswith("probability of bad")
+        )
+        assert 1 < lines[head:].index("") <= 6, "a few values, one below the other"
+    rows = sample_table("lending_club.csv", "test").head(30)
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    said = dlrecipes("predict", run["path"], "rows.csv", cwd=tmp_path).out
+    threshold = run["metrics"]["threshold"]
+    assert f"The answer is bad from a probability of {100 * threshold:.3g}% on" in said
 
 
 @pytest.mark.explain

@@ -189,7 +189,7 @@ def test_predict_takes_rows_in_a_file_and_on_standard_input_in_any_order_of_colu
     values = [entry["value"] for entry in found]
     assert len(values) == 80
     assert values[:40] == pytest.approx(values[40:], rel=1e-5)
-    assert [entry["input"] for entry in found[:2]] == ["rows.csv:1", "rows.csv:2"]
+    assert [entry["input"] for entry in found[:2]] == ["rows.csv:2", "rows.csv:3"]
     errors = np.abs(np.array(values[:40]) - prices.to_numpy())
     assert errors.mean() < 1000
 

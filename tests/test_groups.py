@@ -13,7 +13,8 @@ from dlrecipes.kit.metric_names import FUNCTIONS, limits_of
 from dlrecipes.runs.lookup import read_run
 from dlrecipes.runs.record import Run
 from dlrecipes.runs.seed_groups import difference_of_means, margin_of_mean
-from dlrecipes.system.words import with_margin
+from dlrecipes.system.words import number, numbers, with_margin
+from dlrecipes.use.report.charts import short
 
 RunOf = Callable[[str], dict[str, Any]]
 BASE, BETTER, ALIKE = (330.0, 334.0, 329.0), (301.0, 304.0, 299.0, 303.0), (333.0, 327.0, 335.0)
@@ -91,11 +92,11 @@ def test_an_unfinished_run_is_left_out_and_single_runs_are_compared_as_before(
 @pytest.mark.parametrize(
     ("metric", "value", "margin", "shown"),
     [
-        ("recall", 0.451, 0.8437, "0.4510 (0 to 1)"),
-        ("iou_water", 0.9, 0.2, "0.9000 (0.7000 to 1)"),
+        ("recall", 0.451, 0.8437, "0.4510 (0.0000 to 1.0000)"),
+        ("iou_water", 0.9, 0.2, "0.9000 (0.7000 to 1.0000)"),
         ("recall", 0.451, 0.1, "0.4510 ± 0.1000"),
-        ("mae", 29.2, 40.0, "29.2 (0 to 69.2)"),
-        ("r2", -0.5, 2.0, "-0.5000 (-2.5000 to 1)"),
+        ("mae", 29.2, 40.0, "29.2 (0.0 to 69.2)"),
+        ("r2", -0.5, 2.0, "-0.5000 (-2.5000 to 1.0000)"),
         ("loss", 0.5, 1.0, "0.5000 ± 1.0000"),
     ],
 )
@@ -103,6 +104,13 @@ def test_an_interval_of_a_mean_ends_where_the_metric_does(
     metric: str, value: float, margin: float, shown: str
 ) -> None:
     assert with_margin(value, margin, limits_of(metric)) == shown
+
+
+def test_numbers_that_are_compared_have_as_many_decimals_and_a_year_has_no_separator() -> None:
+    assert numbers([0.9, 0.8123, None]) == ["0.9000", "0.8123", "-"]
+    assert numbers([9.8765, 12.25]) == ["9.9", "12.2"]
+    assert [number(value) for value in (2019, -1999, 12_345)] == ["2019", "-1999", "12,345"]
+    assert short(2019) == "2019"
 
 
 @pytest.mark.parametrize("function", ["classification_metrics", "rare_class_metrics"])

@@ -64,13 +64,24 @@ def test_the_human_view_has_the_errors_in_their_place_and_below(
 ) -> None:
     shown = dlrecipes("predict", run_of(REGRESSION)["path"], "bad.csv", cwd=tables, code=1).out
     lines = shown.splitlines()
-    assert [line.split()[0] for line in lines[1:7]] == [f"bad.csv:{row}" for row in range(1, 7)]
+    assert [line.split()[0] for line in lines[1:7]] == [f"bad.csv:{line}" for line in range(2, 8)]
     assert [line.split()[1] == "error" for line in lines[1:7]] == [False] * 2 + [True] * 2 + [
         False
     ] * 2
-    assert lines[7].startswith("  bad.csv:3: bad.csv, line 4: carat")
+    assert lines[7].startswith("  bad.csv, line 4: carat")
     assert "heavy" in lines[7]
-    assert lines[8].startswith("  bad.csv:4: bad.csv, line 5: ")
+    assert lines[8].startswith("  bad.csv, line 5: ")
+
+
+def test_the_hint_of_a_bad_row_names_no_flag_as_none_changes_what_the_model_takes(
+    tables: Path, run_of: RunOf
+) -> None:
+    head, *_, bad = (tables / "bad.csv").read_text().splitlines()[:4]
+    (tables / "one.csv").write_text(f"{head}\n{bad}\n")
+    refused = dlrecipes("predict", run_of(REGRESSION)["path"], "one.csv", cwd=tables, code=2)
+    assert "one.csv, line 2: carat is 'heavy'" in refused.err
+    assert "Numbers are such as -1234.5" in refused.err
+    assert "--" not in refused.err
 
 
 def test_strict_stops_at_the_first_that_is_bad_with_no_answers(tables: Path, run_of: RunOf) -> None:

@@ -27,7 +27,11 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(toys: Path, run_of: RunOf) -> Iterator[Server]:
     """Return a server of the documentation's models and of two runs."""
-    words = [toys / "half_plus", toys / "sensors", *(run_of(one)["path"] for one in (MNIST, TEXT))]
+    words = [
+        toys / "half_plus",
+        toys / "sensors",
+        *(f"{one}={run_of(one)['path']}" for one in (MNIST, TEXT)),
+    ]
     labels = ("--label", "half_plus/stable=1", "--label", "half_plus/canary=123")
     with served(*words, *labels, grpc=True) as started:
         yield started

@@ -33,7 +33,7 @@ def server(
     tmp_path_factory: pytest.TempPathFactory, run_of: Callable[[str], dict[str, Any]]
 ) -> Iterator[Server]:
     toys = write_toys(tmp_path_factory.mktemp("toys"))
-    runs = [run_of(one)["path"] for one in (MNIST, TEXT)]
+    runs = [f"{one}={run_of(one)['path']}" for one in (MNIST, TEXT)]
     words = [toys / "half_plus", toys / "sensors", *runs]
     with served(*words, "--max-body-mb", "2", "--timeout", str(TIMEOUT)) as started:
         yield started

@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import mnist_test_images
+from support import REGRESSION, mnist_test_images
 
+from dlrecipes.cli.serve import found_places
 from dlrecipes.errors import InputError
 from dlrecipes.tasks import find_task
 from dlrecipes.use.serve import examples, quick
@@ -359,3 +360,23 @@ def test_a_port_that_is_taken_leaves_no_socket_open() -> None:
         assert error.value.hint == "Choose another --grpc-port."
         with socket.create_connection(("127.0.0.1", port), timeout=10):
             pass
+
+
+def test_a_run_is_served_under_its_name_and_the_latest_of_a_recipe_under_the_recipes(
+    tmp_path: Path, run_of: Callable[[str], dict[str, Any]]
+) -> None:
+    shutil.copytree(run_of(REGRESSION)["path"], tmp_path / REGRESSION / "flats")
+    export = tmp_path / REGRESSION / "flats" / "exports" / "saved-model"
+    export.mkdir(parents=True, exist_ok=True)
+    (export / "saved_model.pb").touch()
+    named = {
+        REGRESSION: REGRESSION,
+        "flats": "flats",
+        "fla": "flats",
+        str(tmp_path / REGRESSION / "flats"): "flats",
+        "prices=flats": "prices",
+        str(export): "saved-model",
+    }
+    for typed, name in named.items():
+        (place,) = found_places([typed], tmp_path, trust=False)
+        assert (place.name, place.path) == (name, export.resolve()), typed

@@ -312,6 +312,18 @@ def test_a_table_drops_what_is_optional_then_breaks_names_then_stacks() -> None:
     ]
 
 
+def test_the_names_of_runs_and_recipes_are_whole_at_80_columns() -> None:
+    rows = [
+        ["20261128-142530-472891d9", "regression-mlp", "flats.csv (own)", "mae 10.2", "finished"],
+        ["tune-trial-3", "text-generation-lstm", "data/claims.csv (own)", "loss 1.2500", "failed"],
+    ]
+    titles = ["run", "recipe", "data", "result", "status"]
+    lines = [line.plain for line in table(titles, rows, 80, ("status",), whole=2)]
+    assert max(map(len, lines)) <= 80
+    for run, recipe, *_ in rows:
+        assert any(line.split()[:2] == [run, recipe] for line in lines)
+
+
 def test_a_line_drops_its_lightest_parts_and_cuts_none() -> None:
     parts = [Part("epoch 1/4", weight=9), Part("accuracy 0.5", "acc 0.5", 2), Part("9 samples/s")]
     assert one_line(parts, 80).plain == "epoch 1/4  accuracy 0.5  9 samples/s"

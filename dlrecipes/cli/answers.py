@@ -11,8 +11,12 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any
 
+import typer
+
 from dlrecipes.cli import output
 from dlrecipes.datasets.own.files import printable, shortened
+from dlrecipes.errors import DlrecipesError
+from dlrecipes.system.words import counted
 
 if TYPE_CHECKING:
     from dlrecipes.tasks.base import Answer
@@ -133,10 +137,30 @@ def show(parts: Iterable[list[Entry]], answer: "Answer") -> None:
         count += len(failed)
         errors += failed[: ERRORS_SHOWN - len(errors)]
     for entry in errors:
-        name = shortened(printable(entry["input"]))
-        target.print(f"  {name}: {entry['error']}", markup=False)
+        target.print(f"  {failure(entry)}", markup=False)
     if count > len(errors):
         target.print(f"  and {count - len(errors):,} inputs more that could not be used")
+
+
+def end_if_failed(failed: int, inputs: int | None = None) -> None:
+    """End with 1 if some inputs could not be used, and say how many.
+
+    Args:
+        failed: How many could not.
+        inputs: How many there are; None if nobody counted them.
+    """
+    if failed:
+        of = f"{failed:,} of {counted(inputs, 'input')}" if inputs else counted(failed, "input")
+        output.print_error(DlrecipesError(f"{of} could not be used."), as_json=False)
+        raise typer.Exit(1)
+
+
+def failure(entry: Entry) -> str:
+    """Return why an input cannot be used, with its name unless the error begins with its file."""
+    error = str(entry["error"])
+    if error.startswith(str(entry.get("file", entry["input"]))):
+        return error
+    return f"{shortened(printable(entry['input']))}: {error}"
 
 
 def _show_some(some: Sequence[Entry], answer: "Answer") -> None:
@@ -164,5 +188,6 @@ def _show_some(some: Sequence[Entry], answer: "Answer") -> None:
 
 def _noted(entry: Entry) -> str:
     """Return what to know of an answer, with its place in a file of many."""
-    name = entry.get("file", "") and f"{entry['file']}, row {entry['row']}: "
+    unit = "line" if "line" in entry else "row"
+    name = entry.get("file", "") and f"{entry['file']}, {unit} {entry[unit]}: "
     return f"{name}{entry['note']}"

@@ -11,7 +11,7 @@ from rich.markup import escape
 from dlrecipes.cli import options, output
 from dlrecipes.cli.moving import progress_shown
 from dlrecipes.errors import InputError, nearest
-from dlrecipes.system.words import counted
+from dlrecipes.system.words import counted, numbers
 
 if TYPE_CHECKING:
     from dlrecipes.tasks.check import Findings
@@ -195,7 +195,7 @@ def _show_use(findings: "Findings", *, everything: bool) -> None:
     if findings.image_shape:
         height, width, channels = findings.image_shape
         colour = "in colour" if channels == 3 else "grey"
-        target.print(f"Images: {height}x{width}, {colour}.")
+        target.print(f"Images: {height}x{width} pixels (height x width), {colour}.")
     most = None if everything else MOST_ROWS
     if findings.rows_per_class:
         names = list(next(iter(findings.rows_per_class.values())))
@@ -228,10 +228,8 @@ def _holds(column: dict[str, Any]) -> str:
     """Return what a column holds, for people."""
     missing = ", some missing" if column["has_missing"] else ""
     if column["kind"] == "categories":
-        return f"{column['values']:,} different texts{missing}"
+        return f"{column['values']:,} different values{missing}"
     if column["kind"] == "dates":
         return f"{column['first']} to {column['last']}{missing}"
-    return (
-        f"mean {output.number(column['mean'])}, deviation {output.number(column['deviation'])}"
-        f"{missing}"
-    )
+    mean, deviation = numbers([column["mean"], column["deviation"]])
+    return f"mean {mean}, deviation {deviation}{missing}"

@@ -15,6 +15,7 @@ from dlrecipes.cli.sparkline import LONG, SHORT, Losses
 from dlrecipes.datasets.published.download import shown_bytes
 from dlrecipes.runs.record import Run, shown_data
 from dlrecipes.system.progress import watch
+from dlrecipes.system.words import alike
 
 PHASES = {
     "load": ("Loading the data", "Loaded the data"),
@@ -51,7 +52,7 @@ def shown_metrics(logs: Mapping[str, float], *, validation: bool) -> list[Part]:
             continue
         metric = name.removeprefix("val_")
         prefix = "val_" if held_out else ""
-        shown = output.number(value)
+        shown = alike(logs.get(metric), logs.get(f"val_{metric}"))(value)
         parts.append(
             Part(
                 f"{name} {shown}",

@@ -17,6 +17,7 @@ from dlrecipes.cli.result import (
 from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import find_run
 from dlrecipes.runs.record import Run, finite, shown_data
+from dlrecipes.system.words import numbers
 
 if TYPE_CHECKING:
     from dlrecipes.use.evaluate import Evaluation
@@ -132,7 +133,7 @@ def _show(run: Run, tested: "Evaluation") -> None:
     output.print_table(
         ["metric", "now", "when trained"],
         [
-            [name, output.number(value), output.number(run.metrics.get(name))]
+            [name, *numbers([value, run.metrics.get(name)])]
             for name, value in tested.metrics.items()
         ],
     )

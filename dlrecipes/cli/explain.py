@@ -1,6 +1,5 @@
 """The `explain` command. It runs no recipe's code."""
 
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,15 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from dlrecipes.cli import options, output
+from dlrecipes.cli import answers, options, output
 from dlrecipes.cli.display import FetchDisplay
+from dlrecipes.cli.predict import given_reading
 from dlrecipes.cli.result import print_run_in_use
 from dlrecipes.datasets.own.files import printable, shortened
 from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import find_run
+from dlrecipes.runs.record import Run
+from dlrecipes.system.words import decimals_for, numbers
 
 if TYPE_CHECKING:
-    from dlrecipes.use.explain import Explanation, Overall, OverallWords
+    from dlrecipes.training.request import Changes
+    from dlrecipes.use.explain import Explanation
+    from dlrecipes.use.predict import Asked, Unusable
 
 Inputs = Annotated[
     list[str] | None,
@@ -63,6 +67,13 @@ def explain(
             show_default="explanations in the run's folder",
         ),
     ] = None,
+    invert: options.Invert = "",
+    encoding: options.Encoding = "",
+    types: options.Types = "",
+    decimal: options.Decimal = "",
+    separator: options.Separator = "",
+    quoting: options.Quoting = "",
+    header: options.Header = "",
     data_dir: options.DataDir = None,
     device: options.DeviceName = "auto",
     trust_recipe: options.TrustRecipe = False,
@@ -71,9 +82,9 @@ def explain(
 ) -> None:
     """Show what moved the answer to each input: words, columns, or parts of a picture.
 
-    Takes what `predict` takes. Writes explanation.html, and PNG images for each picture. Needs
-    shap: pip install 'dlrecipes[explain]'. With --global, shows what a model of
-    tables or texts relies on.
+    Takes what `predict` takes. Writes explanation.html, and PNG images for each picture. Exits
+    with 1 if some inputs could not be used. Needs shap: pip install 'dlrecipes[explain]'.
+    With --global, shows what a model of tables or texts relies on.
     --attack writes attack.html instead, and needs ART: pip install 'dlrecipes[robust]'
     """
     if (overall and (inputs or attack)) or not (overall or inputs or attack):
@@ -83,62 +94,77 @@ def explain(
         )
     found = find_run(run, runs_dir)
     from dlrecipes.training.request import Changes
-    from dlrecipes.use import explain as use
-    from dlrecipes.use.explain.page import write_overall, write_page
+    from dlrecipes.use.predict import Asked
 
+    files = options.given_files(
+        encoding=encoding,
+        types=types,
+        decimal=decimal,
+        separator=separator,
+        quoting=quoting,
+        header=header,
+    )
+    if files and not inputs:
+        raise InputError(f"--{min(files)} has no effect without inputs: the run's data is known.")
+    asked = Asked(inputs or [], reading=given_reading(found, invert), files=files)
     changes = Changes(device=device, data_dir=data_dir, trust_recipe=trust_recipe)
     target = folder or found.folder(EXPLANATIONS)
     if attack:
         from dlrecipes.cli.explain_attack import show_attack
 
-        show_attack(found, inputs or [], changes, target, json=json)
+        show_attack(found, asked, changes, target, json=json)
         return
-    display = FetchDisplay(quiet=False)
     print_run_in_use(found, run, runs_dir)
     if overall:
-        with output.only_json(json):
-            whole = use.explain_overall(found, changes, display)
-        path = write_overall(found, whole, target)
-        if json:
-            output.print_json({"run": found.run, "path": str(path), **whole.document()})
-            return
-        if isinstance(whole, use.OverallWords):
-            _show_overall_words(whole)
-        else:
-            _show_overall(whole)
-        output.console().print(f"\nWrote {path}", markup=False)
+        from dlrecipes.cli.explain_overall import show_overall
+
+        show_overall(found, changes, target, json=json)
         return
-    explained: list[Explanation] = []
+    _explain_inputs(found, asked, changes, target, json=json)
+
+
+def _explain_inputs(
+    run: Run, asked: "Asked", changes: "Changes", folder: Path, *, json: bool
+) -> None:
+    """Explain the answers to inputs, and print each as soon as it is known."""
+    from dlrecipes.runs.golden import form_of
+    from dlrecipes.use import explain as use
+    from dlrecipes.use.explain.page import write_page
+
+    found = []
     with output.only_json(json):
-        for one in use.explain(found, inputs or [], changes, display):
-            explained.append(one)
+        for one in use.explain(run, asked, changes, FetchDisplay(quiet=False)):
+            found.append(one)
             if not json:
                 _show(one)
                 sys.stdout.flush()  # Each takes seconds: also a pipe gets it when it is there.
-    path = write_page(found, explained, target)
+    path = write_page(run, found, folder)
+    documents = [one.document() for one in found]
     if json:
-        output.print_json(
-            {
-                "run": found.run,
-                "path": str(path),
-                "explanations": [one.document() for one in explained],
-            }
-        )
-        return
-    output.console().print(f"\nWrote {path}", markup=False)
+        output.print_json({"run": run.run, "path": str(path), "explanations": documents})
+    else:
+        if rule := form_of(run).answer.rule:
+            output.console().print(f"\n{rule}", markup=False)
+        output.console().print(f"\nWrote {path}", markup=False)
+    answers.end_if_failed(sum("error" in one for one in documents))
 
 
-def _show(one: "Explanation") -> None:
-    """Print one explanation."""
+def _show(one: "Explanation | Unusable") -> None:
+    """Print one explanation, or why there is none."""
+    from dlrecipes.use.predict import Unusable
+
     target = output.console()
+    target.print()
+    if isinstance(one, Unusable):
+        target.print(answers.failure(one.document()), markup=False)
+        return
+    value, expectation = numbers([one.value, one.expectation])
     answer = f"{shortened(printable(one.answer))}, probability " if one.answer else ""
     # The text itself follows.
     name = "" if one.kind in ("words", "characters") else f"{shortened(printable(one.input))}: "
-    target.print()
     target.print(
         Text(name, style="bold").append(
-            f"{answer}{output.number(one.value)} ({output.number(one.expectation)} with all "
-            f"{one.kind} hidden)",
+            f"{answer}{value} ({expectation} with all {one.kind} hidden)",
             style="not bold",
         )
     )
@@ -155,7 +181,7 @@ def _show(one: "Explanation") -> None:
 def _show_columns(one: "Explanation", shares: Sequence[float]) -> None:
     """Print what each column adds, the most first."""
     order = sorted(range(len(shares)), key=lambda place: -abs(shares[place]))
-    decimals = _decimals(one.attributions)
+    decimals = decimals_for(one.attributions)
     output.print_table(
         ["column", "value", "adds", ""],
         [
@@ -168,81 +194,6 @@ def _show_columns(one: "Explanation", shares: Sequence[float]) -> None:
             for place in order
         ],
     )
-
-
-def _decimals(values: Sequence[float]) -> int:
-    """Return how many decimals show four digits of the largest of values."""
-    largest = max(map(abs, values), default=0.0)
-    return max(0, 3 - math.floor(math.log10(largest))) if largest else 3
-
-
-def _show_overall(overall: "Overall") -> None:
-    """Print how important each column is, the most first, and what the answer is at its ends."""
-    target = output.console()
-    target.print(
-        f"\nImportance: how much worse the {overall.metric} of {output.number(overall.value)} "
-        f"becomes when a column is shuffled ({overall.rows:,} test rows, {overall.shuffles} "
-        "shuffles)",
-        markup=False,
-    )
-    strongest = max((abs(one.mean) for one in overall.columns), default=0.0) or 1.0
-    decimals = _decimals([strongest])
-    output.print_table(
-        ["column", "importance", "±", ""],
-        [
-            [
-                shortened(printable(one.name)) + ("" if one.used else " (ignored)"),
-                f"{one.mean:,.{decimals}f}",
-                f"{one.deviation:,.{decimals}f}",
-                ("#" if one.mean > 0 else "-") * round(BAR * abs(one.mean) / strongest),
-            ]
-            for one in overall.columns
-        ],
-    )
-    if not overall.dependence:
-        return
-    answer = (
-        f"probability of {shortened(printable(overall.answer))}" if overall.answer else "answer"
-    )
-    target.print(f"\nPartial dependence: the mean {answer} by", markup=False)
-    for one in overall.dependence:
-        points = one.points[:: max(1, len(one.points) // 4)]
-        ends = ", ".join(
-            f"{shortened(printable(f'{value:,.4g}' if one.is_curve else value))}: "
-            f"{output.number(mean)}"
-            for value, mean in points
-        )
-        target.print(f"  {shortened(printable(one.column))}  {ends}", markup=False)
-
-
-def _show_overall_words(overall: "OverallWords") -> None:
-    """Print the words that push each answer, the most first."""
-    target = output.console()
-    target.print(
-        f"\nWords that push each answer, over {overall.rows:,} of {overall.of:,} test rows. What a "
-        "word adds is a mean; the bars are over all rows together.",
-        markup=False,
-    )
-    for one in overall.answers:
-        target.print()
-        target.print(f"Towards {shortened(printable(one.towards))}", style="bold", markup=False)
-        if not one.words:
-            target.print("  no word that is in enough texts", markup=False)
-            continue
-        most = max(word.whole for word in one.words)
-        decimals = 3 if one.answer else _decimals([word.mean for word in one.words])
-        output.print_table(
-            ["word", "adds", "texts", ""],
-            [
-                [
-                    shortened(printable(word.word)),
-                    f"{word.mean:+,.{decimals}f}",
-                    f"{word.texts:,}",
-                    "+-"[word.mean < 0] * round(BAR * word.whole / most),
-                ]
-                for word in one.words
-            ],
-        )
 
 
 def _show_words(one: "Explanation", shares: Sequence[float]) -> None:

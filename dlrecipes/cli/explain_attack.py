@@ -4,23 +4,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrecipes.cli import output
+from dlrecipes.cli import answers, output
 from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.datasets.own.files import printable, shortened
 
 if TYPE_CHECKING:
     from dlrecipes.runs.record import Run
     from dlrecipes.training.request import Changes
+    from dlrecipes.use.predict import Asked
 
 
 def show_attack(
-    run: "Run", inputs: Sequence[str], changes: "Changes", folder: Path, *, json: bool
+    run: "Run", asked: "Asked", changes: "Changes", folder: Path, *, json: bool
 ) -> None:
     """Attack a run's model, and print the smallest changes of inputs or the accuracy of test rows.
 
     Args:
         run: The run.
-        inputs: Images, as `predict` takes them; none for test rows.
+        asked: Images, as `predict` takes them; none for test rows.
         changes: Where the run's data is now, the device, and whether to trust its recipe.
         folder: For the page and the pictures.
         json: Whether to print one JSON document.
@@ -31,22 +32,25 @@ def show_attack(
     listener = FetchDisplay(quiet=False)
     document: dict[str, Any] = {"run": run.run, "path": str(folder / PAGE)}
     with output.only_json(json):
-        if inputs:
-            attacked = list(use.attack(run, inputs, changes, listener))
+        if asked.arguments:
+            attacked = list(use.attack(run, asked, changes, listener))
         else:
             found = use.robustness(run, changes, listener)
-    if inputs:
+    documents: list[dict[str, Any]] = []
+    if asked.arguments:
         documents = write_attacks(run, attacked, folder)
         document["attacked"] = documents
     else:
         write_robustness(run, found, folder)
         document["rows"] = {"attacked": found.rows, "test": found.of}
         document |= {"strengths": list(found.strengths), "accuracy": found.accuracy}
+    failed = [one for one in documents if "error" in one]
     if json:
         output.print_json(document)
-        return
-    if inputs:
-        _show_flips(documents)
+    elif documents:
+        _show_flips([one for one in documents if one not in failed])
+        for one in failed:
+            output.console().print(f"  {answers.failure(one)}", markup=False)
     else:
         output.console().print(f"\n{found.rows:,} of {found.of:,} test rows.")
         columns = zip(found.strengths, *found.accuracy.values(), strict=True)
@@ -54,7 +58,9 @@ def show_attack(
             ["strength", *found.accuracy],
             [[str(strength), *map(output.number, values)] for strength, *values in columns],
         )
-    output.console().print(f"\nWrote {folder / PAGE}", markup=False)
+    if not json:
+        output.console().print(f"\nWrote {folder / PAGE}", markup=False)
+    answers.end_if_failed(len(failed), len(documents))
 
 
 def _show_flips(documents: Sequence[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import find_run
 from dlrecipes.runs.record import Run
-from dlrecipes.system.words import counted, number
+from dlrecipes.system.words import counted, numbers
 
 if TYPE_CHECKING:
     from dlrecipes.training.request import Changes
@@ -126,7 +126,7 @@ def _export_all(run: Run, changes: "Changes", display: FetchDisplay, *, as_json:
         output.print_json(table.document())
         return
     titles = [title or table.metric for title in TITLES]
-    output.print_table(titles, [_cells(row) for row in table.exports if not row.refused])
+    output.print_table(titles, _rows([row for row in table.exports if not row.refused]))
     target = output.console()
     for why, names in _refused(table.exports).items():
         target.print(f"No {', '.join(names)}: {why}", markup=False)
@@ -153,12 +153,16 @@ def _named(row: "Row") -> str:
     return " ".join(filter(None, (row.format, row.quantization)))
 
 
-def _cells(row: "Row") -> list[str]:
-    """Return an export's line of the table."""
+def _rows(exports: Sequence["Row"]) -> list[list[str]]:
+    """Return the line of each export in the table."""
+    metrics = numbers([row.metric for row in exports])
     return [
-        _named(row),
-        f"{row.bytes / 1e6:,.2f} MB",
-        f"{row.max_abs_difference:.1e}",
-        number(row.metric),
-        *(f"{time:,.2f}" for time in row.latency_ms.values()),
+        [
+            _named(row),
+            f"{row.bytes / 1e6:,.2f} MB",
+            f"{row.max_abs_difference:.1e}",
+            metric,
+            *(f"{time:,.2f}" for time in row.latency_ms.values()),
+        ]
+        for row, metric in zip(exports, metrics, strict=True)
     ]

@@ -170,18 +170,20 @@ def table(
     rows: Sequence[Sequence[str]],
     width: int | None,
     optional: Sequence[str] = (),
+    whole: int = 1,
 ) -> list[Text]:
     """Return the lines of a table that fits a width.
 
     Columns of prose are wrapped between words; where that is not enough, the `optional` columns
-    go, one after another; then names are broken behind their separators, but for the first column,
-    which is there to be copied; and where no table fits, each row becomes a few lines.
+    go, one after another; then names are broken behind their separators, but for the first `whole`
+    columns, which are there to be copied; and where no table fits, each row becomes a few lines.
 
     Args:
         titles: The title of each column.
         rows: The cells of each row.
         width: Columns of the terminal; None for no limit.
         optional: Titles of columns that may be left out, the first one first.
+        whole: How many of the first columns hold names that are not broken.
     """
     titles = [_clean(title) for title in titles]
     cells = [[_clean(cell) for cell in row] for row in rows]
@@ -195,7 +197,7 @@ def table(
             break
         kept.remove(spare.pop(0))
     if not widths:
-        words = [WORD, *(len(columns) - 1) * [PIECE]]
+        words = [*whole * [WORD], *(len(columns) - whole) * [PIECE]]
         widths = _widths(columns, width, words, 0)
     if not widths:
         return _stacked(titles, cells, width or PROSE_WIDTH)

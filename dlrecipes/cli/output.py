@@ -176,7 +176,11 @@ def print_prose(text: str) -> None:
 
 
 def print_table(
-    titles: Sequence[str], rows: Iterable[Sequence[str]], *, optional: Sequence[str] = ()
+    titles: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    optional: Sequence[str] = (),
+    whole: int = 1,
 ) -> None:
     """Print a table: fitted to the width of a terminal, as wide as it is elsewhere.
 
@@ -184,9 +188,10 @@ def print_table(
         titles: The title of each column.
         rows: The cells of each row.
         optional: Titles of columns that may be left out of a narrow terminal, the first one first.
+        whole: How many of the first columns hold names to copy: they are not broken.
     """
     target = console()
-    for line in layout.table(titles, list(rows), target.limit, optional):
+    for line in layout.table(titles, list(rows), target.limit, optional, whole):
         target.print(line, soft_wrap=True)
 
 

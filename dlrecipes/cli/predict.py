@@ -3,15 +3,12 @@
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from dlrecipes.cli import answers, options, output
 from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.cli.result import print_run_in_use
-from dlrecipes.errors import DlrecipesError, InputError, nearest
+from dlrecipes.errors import InputError, nearest
 from dlrecipes.runs.lookup import find_run
 from dlrecipes.runs.record import Run
-from dlrecipes.system.words import counted
 
 if TYPE_CHECKING:
     from dlrecipes.tasks.base import Answer
@@ -51,13 +48,9 @@ def predict(
     found = find_run(run, runs_dir)
     given = {"length": length, "temperature": temperature, "seed": seed, "output": folder}
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    from dlrecipes.datasets.own.ink import INVERT
     from dlrecipes.tasks import find_task
 
-    task = find_task(found.task)
-    answer, reading = task.answer, {"invert": invert} if invert else {}
-    if reading and not reading.keys() <= set(task.input.predict_flags):
-        raise InputError(f"--invert has no effect: {found.run} does {found.task}.")
+    answer, reading = find_task(found.task).answer, given_reading(found, invert)
     files = options.given_files(
         encoding=encoding,
         types=types,
@@ -66,13 +59,12 @@ def predict(
         quoting=quoting,
         header=header,
     )
-    if invert not in ("", *INVERT):
-        raise InputError(f"--invert must be one of {', '.join(INVERT)}. Received: {invert!r}")
     if unused := set(chosen) - set(answer.predict_flags):
         raise InputError(f"--{min(unused)} has no effect: {found.run} does {found.task}.")
     for name, (low, high) in RANGES.items():
         if not low <= chosen.get(name, low) <= high:
             raise InputError(f"--{name} must be from {low} to {high}. Received: {chosen[name]}")
+    from dlrecipes.runs.golden import form_of
     from dlrecipes.tasks.base import PredictOptions
     from dlrecipes.use import predict
 
@@ -86,16 +78,27 @@ def predict(
     print_run_in_use(found, run, runs_dir)
     tally = answers.Tally(chain([first], parts))
     _write(found, tally, answer, chosen_format, strict=strict)
-    if tally.failed:
-        output.print_error(
-            DlrecipesError(
-                f"{tally.failed:,} of {counted(tally.entries, 'input')} could not be used."
-            ),
-            as_json=False,
-        )
-        raise typer.Exit(1)
+    if chosen_format == "table" and (rule := form_of(found).answer.rule):
+        output.console().print(f"  {rule}", markup=False)
+    answers.end_if_failed(tally.failed, tally.entries)
     if chosen_format == "table":
         output.print_next(f"dlrecipes export {options.typed_run(found, run)} --format saved-model")
+
+
+def given_reading(run: Run, invert: str) -> dict[str, str]:
+    """Return how inputs are read, where not as the run says.
+
+    Raises:
+        InputError: if the run's task has no such flag, or it has no such value.
+    """
+    from dlrecipes.datasets.own.ink import INVERT
+    from dlrecipes.tasks import find_task
+
+    if invert and "invert" not in find_task(run.task).input.predict_flags:
+        raise InputError(f"--invert has no effect: {run.run} does {run.task}.")
+    if invert not in ("", *INVERT):
+        raise InputError(f"--invert must be one of {', '.join(INVERT)}. Received: {invert!r}")
+    return {"invert": invert} if invert else {}
 
 
 def _format(name: str, as_json: bool) -> str:

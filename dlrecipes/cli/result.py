@@ -1,7 +1,7 @@
 """Show the result of a finished run."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from shlex import quote
@@ -13,7 +13,10 @@ from dlrecipes.cli import output, streams
 from dlrecipes.runs import verdict
 from dlrecipes.runs.lookup import previous_on_other_data
 from dlrecipes.runs.record import REPORT_FILE, Run, shown_data
+from dlrecipes.system.words import alike
 
+Shown = Callable[[float | None], str]
+"""Shows numbers that are compared."""
 STYLES = {
     verdict.AS_EXPECTED: "bold green",
     verdict.BEATS_BASELINE: "bold green",
@@ -107,13 +110,14 @@ def show_best_member(run: Run) -> None:
 
 def show_members(run: Run) -> None:
     """Print the members of an ensemble."""
+    shown = alike(*(one["metrics"].get(run.headline) for one in run.ensemble["members"]))
     output.print_table(
         ["member", "seed", run.headline],
         [
             [
                 f"{one['recipe']}/{one['run']}",
                 str(one["seed"]),
-                output.number(one["metrics"].get(run.headline)),
+                shown(one["metrics"].get(run.headline)),
             ]
             for one in run.ensemble["members"]
         ],
@@ -165,9 +169,10 @@ def shown_verdict(run: Run) -> Text:
     """Return the verdict and what the result was compared with, for people."""
     value = run.metrics.get(run.headline)
     if run.expected:
-        against = f"; {against_plain(run.plain_baseline)}" if run.plain_baseline else ""
-        result = f"{run.headline} {output.number(value)}"
-        lowest, highest = map(output.number, run.expected[run.headline])
+        shown = _alike(run.headline, value, run, *run.expected[run.headline])
+        against = f"; {against_plain(run.plain_baseline, shown)}" if run.plain_baseline else ""
+        result = f"{run.headline} {shown(value)}"
+        lowest, highest = map(shown, run.expected[run.headline])
         leaks = "check for leaks. " if run.verdict == verdict.BETTER else ""
         sentence = f"{leaks}{result} (expected: {lowest} to {highest}){against}."
         return shown_comparison(run.verdict, sentence)
@@ -198,14 +203,20 @@ class Judged(Protocol):
 
 def compared(headline: str, value: float | None, judged: Judged) -> str:
     """Return a metric beside what it is compared with, in a clause."""
-    plain = judged.plain_baseline
+    plain, shown = judged.plain_baseline, _alike(headline, value, judged)
     if not plain:
-        return against_baseline(headline, value, judged.baseline)
-    result = f"{headline} {output.number(value)}"
+        return against_baseline(headline, value, judged.baseline, shown)
+    result = f"{headline} {shown(value)}"
     if judged.verdict != PLAIN_VERDICTS[plain["comparison"]["verdict"]]:
         # Where guessing does better than the plain baseline.
-        result = against_baseline(headline, value, judged.baseline)
-    return f"{result}; {against_plain(plain)}"
+        result = against_baseline(headline, value, judged.baseline, shown)
+    return f"{result}; {against_plain(plain, shown)}"
+
+
+def _alike(headline: str, value: float | None, judged: Judged, *more: float) -> Shown:
+    """Return what shows a metric and what it is compared with, in one way."""
+    plain = judged.plain_baseline.get("comparison", {}).get("baseline")
+    return alike(value, judged.baseline.get("metrics", {}).get(headline), plain, *more)
 
 
 def shown_comparison(judgement: str, comparison: str) -> Text:
@@ -213,19 +224,22 @@ def shown_comparison(judgement: str, comparison: str) -> Text:
     return Text().append(judgement, STYLES.get(judgement, "bold")).append(f": {comparison}")
 
 
-def against_baseline(headline: str, value: float | None, baseline: Mapping[str, Any]) -> str:
+def against_baseline(
+    headline: str, value: float | None, baseline: Mapping[str, Any], shown: Shown
+) -> str:
     """Return a metric beside its baseline, if there is one."""
-    result = f"{headline} {output.number(value)}"
+    result = f"{headline} {shown(value)}"
     if headline not in baseline.get("metrics", {}):
         return result
-    return f"{result} against {output.number(baseline['metrics'][headline])} ({baseline['name']})"
+    return f"{result} against {shown(baseline['metrics'][headline])} ({baseline['name']})"
 
 
-def against_plain(plain: Mapping[str, Any]) -> str:
+def against_plain(plain: Mapping[str, Any], shown: Shown) -> str:
     """Return how a network compares with a plain baseline, in a clause.
 
     Args:
         plain: As a run records it.
+        shown: Shows the numbers.
     """
     found, kept, left_out = plain["comparison"], plain["rows"], plain["left_out"]
     fitted, tested = "", ""
@@ -234,10 +248,10 @@ def against_plain(plain: Mapping[str, Any]) -> str:
     if not plain["complete"]:
         fitted += ", others not finished in time"
     if left_out["test"]:
-        tested = f"on {_share_of(kept, left_out, 'test')} it is {output.number(found['network'])}; "
-    apart = f"difference {_signed(found['difference'])}"
+        tested = f"on {_share_of(kept, left_out, 'test')} it is {shown(found['network'])}; "
+    apart = f"difference {_signed(found['difference'], shown)}"
     if found["interval"][0] is not None:
-        lowest, highest = map(_signed, found["interval"])
+        lowest, highest = (_signed(end, shown) for end in found["interval"])
         apart += f", 95 % interval {lowest} to {highest}"
     elif found["test"] != "none":
         apart += ", on too few test rows to tell"
@@ -252,7 +266,7 @@ def against_plain(plain: Mapping[str, Any]) -> str:
     advice = plain.get("advice", []) if found["verdict"] == "worse" else []
     hint = f". Try {' or '.join(advice)}" if advice else ""
     baseline = f"a plain baseline ({plain['name']}{fitted})"
-    return f"{tested}{baseline} reaches {output.number(found['baseline'])}: {said} ({apart}){hint}"
+    return f"{tested}{baseline} reaches {shown(found['baseline'])}: {said} ({apart}){hint}"
 
 
 def _share_of(kept: Mapping[str, int], left_out: Mapping[str, int], split: str) -> str:
@@ -260,6 +274,6 @@ def _share_of(kept: Mapping[str, int], left_out: Mapping[str, int], split: str) 
     return f"{kept[split]:,} of {kept[split] + left_out[split]:,} {split} rows"
 
 
-def _signed(value: float) -> str:
+def _signed(value: float, shown: Shown) -> str:
     """Return a number with its sign."""
-    return f"{'-' if value < 0 else '+'}{output.number(abs(value))}"
+    return f"{'-' if value < 0 else '+'}{shown(abs(value))}"

@@ -1,5 +1,6 @@
 """The `runs` commands: what was trained, on what, with what result."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -9,7 +10,13 @@ from rich.text import Text
 
 from dlrecipes.catalog.settings import show_value
 from dlrecipes.cli import options, output
-from dlrecipes.cli.result import show_best_member, show_diagnosis, show_members, shown_verdict
+from dlrecipes.cli.result import (
+    Shown,
+    show_best_member,
+    show_diagnosis,
+    show_members,
+    shown_verdict,
+)
 from dlrecipes.cli.runs_note import note
 from dlrecipes.cli.runs_prune import prune
 from dlrecipes.cli.runs_rm import remove
@@ -20,6 +27,7 @@ from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import all_runs, find_run
 from dlrecipes.runs.ranking import best_first
 from dlrecipes.runs.record import STATUSES, Run, shown_data
+from dlrecipes.system.words import alike, numbers
 
 SORTS = ("started", "result", "time", "size")
 TITLES = (
@@ -97,10 +105,13 @@ def list_runs(
         output.console().print(f"No{such} runs in {runs_dir}.", markup=False)
         output.print_next("dlrecipes train mnist-cnn")
         return
+    headlines = {run.headline for run in runs}
+    shown = {name: _alike([run for run in runs if run.headline == name]) for name in headlines}
     output.print_table(
         TITLES,
-        [_row(run) for run in runs],
-        optional=("device", "size", "started", "note", "time", "baseline"),
+        [_row(run, shown[run.headline]) for run in runs],
+        optional=("device", "size", "started", "note", "time", "baseline", "status"),
+        whole=2,
     )
     last = runs[-1]
     is_alone = [run.run for run in runs].count(last.run) == 1
@@ -117,7 +128,14 @@ def _sorted(runs: list[Run], sort: str) -> list[Run]:
     return sorted(runs, key=lambda run: size_of(run.path)) if sort == "size" else runs
 
 
-def _row(run: Run) -> list[str]:
+def _alike(runs: Sequence[Run]) -> Shown:
+    """Return what shows the results of runs with one headline metric."""
+    results = [run.metrics.get(run.headline) for run in runs]
+    plain = [run.plain_baseline["comparison"]["baseline"] for run in runs if run.plain_baseline]
+    return alike(*results, *plain)
+
+
+def _row(run: Run, shown: Shown) -> list[str]:
     """Return a run's row in the table."""
     value = run.metrics.get(run.headline)
     return [
@@ -126,8 +144,8 @@ def _row(run: Run) -> list[str]:
         _when(run),
         shown_data(run.data),
         run.device,
-        "-" if value is None else f"{run.headline} {output.number(value)}",
-        _baseline(run),
+        run.status if value is None else f"{run.headline} {shown(value)}",
+        _baseline(run, shown),
         output.duration(run.seconds["total"]) if "total" in run.seconds else "-",
         shown_bytes(size_of(run.path)),
         run.status,
@@ -135,12 +153,12 @@ def _row(run: Run) -> list[str]:
     ]
 
 
-def _baseline(run: Run) -> str:
+def _baseline(run: Run, shown: Shown) -> str:
     """Return what a plain baseline reaches, and how the network compares with it."""
     if not run.plain_baseline:
         return "-"
     found = run.plain_baseline["comparison"]
-    return f"{output.number(found['baseline'])} ({found['verdict']})"
+    return f"{shown(found['baseline'])} ({found['verdict']})"
 
 
 def _when(run: Run) -> str:
@@ -290,7 +308,7 @@ def compare(
     target.print()
     output.print_table(
         ["test metric", *titles[1:]],
-        [[name, *map(output.number, pair)] for name, pair in metrics.items()],
+        [[name, *numbers(pair)] for name, pair in metrics.items()],
     )
     if difference:
         target.print(f"\n{pairs.in_words(difference, one, other)}", markup=False)

@@ -8,7 +8,7 @@ from rich.markup import escape
 from dlrecipes.catalog.settings import show_value
 from dlrecipes.cli import options, output
 from dlrecipes.errors import InputError
-from dlrecipes.system.words import with_margin
+from dlrecipes.system.words import numbers, with_margin
 
 if TYPE_CHECKING:
     from dlrecipes.runs.seed_groups import Group
@@ -66,9 +66,7 @@ def compare_groups(
     else:
         target.print("All settings but the seeds are the same.")
     target.print()
-    output.print_table(
-        ["mean", *counts], [[name, *map(output.number, pair)] for name, pair in means.items()]
-    )
+    output.print_table(["mean", *counts], [[name, *numbers(pair)] for name, pair in means.items()])
     target.print(f"\n{sentence(found, typed[1])}", markup=False)
     output.print_next(f"dlrecipes runs show {options.typed_run(other.runs[0], other.runs[0].run)}")
 

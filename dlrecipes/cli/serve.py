@@ -36,7 +36,8 @@ ServedModels = Annotated[
     typer.Argument(
         metavar="RUN|EXPORT…",
         help="A run, or a recipe for its latest; the folder of an export, or a folder of "
-        "versions 1, 2 …. NAME=RUN or NAME=EXPORT sets the name in addresses.",
+        "versions 1, 2 …. The name in addresses is that of the run, recipe or folder; NAME=RUN or "
+        "NAME=EXPORT sets another.",
         show_default=False,
     ),
 ]
@@ -110,7 +111,7 @@ def serve(
             limits,
             f"{_in_address(host)}:{grpc_port}" if grpc_port else None,
         )
-        _print_addresses(names, _in_address(host), opened.getsockname()[1], grpc_port)
+        _print_addresses(places, _in_address(host), opened.getsockname()[1], grpc_port)
         run(served, opened, workers)
 
 
@@ -149,7 +150,8 @@ def _place(text: str, runs_dir: Path, *, trust: bool) -> tuple[str, Path]:
     folder = run.folder("exports") / "saved-model"
     if not _is_export(folder):
         _export(run.path, trust=trust)
-    return name or run.recipe, folder.resolve()
+    called = run.recipe if rest == run.recipe else _checked_name(run.path)
+    return name or called, folder.resolve()
 
 
 def _checked_name(path: Path) -> str:
@@ -200,14 +202,20 @@ def _in_address(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _print_addresses(names: list[str], host: str, port: int, grpc_port: int) -> None:
+def _of_run(path: Path) -> str:
+    """Return which run an export is one of, if it lies there."""
+    folder = path.parent.parent
+    return f": run {folder.name} of {folder.parent.name}" if (folder / RUN_FILE).is_file() else ""
+
+
+def _print_addresses(places: "Sequence[Place]", host: str, port: int, grpc_port: int) -> None:
     """Print where the server is."""
     address = f"http://{host}:{port}"
     target = output.console()
-    target.print(f"Serving {', '.join(names)}", markup=False)
+    for place in places:
+        target.print(f"Serving {place.name}{_of_run(place.path)}", markup=False)
+        target.print(f"  POST {address}/v1/models/{place.name}:predict", markup=False)
     target.print(f"Try it in a browser: {address}/", markup=False)
-    for name in names:
-        target.print(f"REST: POST {address}/v1/models/{name}:predict", markup=False)
     if grpc_port:
         target.print(f"gRPC: {host}:{grpc_port}", markup=False)
     sys.stdout.flush()

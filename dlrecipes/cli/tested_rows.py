@@ -1,6 +1,6 @@
 """Show what a test found row by row: the worst mistakes, and the metrics of groups of rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +8,7 @@ import typer
 
 from dlrecipes.cli import output
 from dlrecipes.datasets.own.files import printable, shortened
+from dlrecipes.system.words import alike
 
 Mistakes = Annotated[
     int | None,
@@ -61,14 +62,16 @@ def show_mistakes(mistakes: Sequence[Mapping[str, Any]], asked: int) -> None:
     target.print(f"\nThe worst mistakes{of}, the worst first", markup=False)
     has_probability = mistakes[0]["probability"] is not None
     titles = ["input", "truth", "prediction", *["probability"] * has_probability, "loss", "where"]
+    loss = alike(*(row["loss"] for row in mistakes))
+    number = alike(*(value for row in mistakes for value in _compared(row)))
     rows = []
     for row in mistakes:
         probability = [f"{row['probability']:.1%}"] if has_probability else []
         name = str(row["input"])
         is_place = "file" in row and name.startswith(str(row["file"]))
-        cells = [str(row["example"]) if is_place else shown(name)]
-        cells += [shown(row["truth"]), shown(row["prediction"]), *probability]
-        rows.append([*cells, output.number(row["loss"]), printable(_where(row, file))])
+        cells = [str(row["example"]) if is_place else _shown(name, number)]
+        cells += [_shown(row[name], number) for name in ("truth", "prediction")]
+        rows.append([*cells, *probability, loss(row["loss"]), printable(_where(row, file))])
     if all(cells[0] == str(row["example"]) for cells, row in zip(rows, mistakes, strict=True)):
         titles[0] = "test example"
     if not any(row[-1] for row in rows):
@@ -76,10 +79,15 @@ def show_mistakes(mistakes: Sequence[Mapping[str, Any]], asked: int) -> None:
     output.print_table(titles, rows, optional=("loss", "probability"))
 
 
-def shown(value: Any) -> str:
-    """Return a value for a cell: a number with the digits that matter, a text that is not long."""
+def _compared(row: Mapping[str, Any]) -> list[float]:
+    """Return the numbers of a test row that are compared: a truth and a prediction, if they are."""
+    return [row[name] for name in ("truth", "prediction") if isinstance(row[name], float)]
+
+
+def _shown(value: Any, number: Callable[[float], str]) -> str:
+    """Return a value for a cell: a number as it is shown, a text that is not long."""
     if isinstance(value, float):
-        return output.number(value)
+        return number(value)
     text = " ".join(str(value).split())
     return shortened(printable(text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"))
 
@@ -112,6 +120,7 @@ def show_groups(groups: Sequence[Mapping[str, Any]], column: str, headline: str)
     target.print(
         f"\nBy {name}: {headline}, its 95 % interval, and the gap to the other rows", markup=False
     )
+    number = alike(*(group["metrics"][headline] for group in groups))
     rows = []
     for group in groups:
         gap = group.get("gap")
@@ -119,9 +128,9 @@ def show_groups(groups: Sequence[Mapping[str, Any]], column: str, headline: str)
             [
                 printable(shortened(group["group"])),
                 f"{group['rows']:,}",
-                output.number(group["metrics"][headline]),
-                _interval(group["intervals"][headline]),
-                "" if gap is None else f"{gap:+.4f}" if abs(gap) < 10 else f"{gap:+,.1f}",
+                number(group["metrics"][headline]),
+                _interval(group["intervals"][headline], number),
+                "" if gap is None else f"{'-' if gap < 0 else '+'}{number(abs(gap))}",
                 {"tie": "may be noise"}.get(group.get("verdict", ""), group.get("verdict", "")),
             ]
         )
@@ -129,8 +138,8 @@ def show_groups(groups: Sequence[Mapping[str, Any]], column: str, headline: str)
     output.print_table(titles, rows, optional=("gap",))
 
 
-def _interval(ends: Sequence[float | None]) -> str:
+def _interval(ends: Sequence[float | None], number: Callable[[float | None], str]) -> str:
     """Return an interval for people."""
     if None in ends:
         return "too few rows"
-    return f"{output.number(ends[0])} to {output.number(ends[1])}"
+    return f"{number(ends[0])} to {number(ends[1])}"

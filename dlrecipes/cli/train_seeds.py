@@ -18,7 +18,7 @@ from dlrecipes.errors import DlrecipesError, InputError
 from dlrecipes.kit.metric_names import limits_of
 from dlrecipes.runs.record import Run, finite
 from dlrecipes.runs.verdict import BAD
-from dlrecipes.system.words import with_margin
+from dlrecipes.system.words import alike, numbers, with_margin
 
 if TYPE_CHECKING:
     from dlrecipes.training.jobs import Trained
@@ -159,33 +159,19 @@ def _show(runs: Sequence[Run], spread: "Spread", together: "Ensemble") -> None:
     """Print the runs, and the spread of their metrics."""
     target = output.console()
     headline = runs[0].headline
+    results = numbers([run.metrics.get(headline) for run in runs])
     target.print()
     output.print_table(
         ["run", "seed", headline, "verdict"],
         [
-            [run.run, str(run.seed), output.number(run.metrics.get(headline)), run.verdict]
-            for run in runs
+            [run.run, str(run.seed), result, run.verdict]
+            for run, result in zip(runs, results, strict=True)
         ],
     )
     target.print()
     output.print_table(
         ["test metric", "mean (95 %)", "deviation", "lowest", "highest", "ensemble"],
-        [
-            [
-                name,
-                with_margin(spread.mean[name], spread.margin[name], limits_of(name)),
-                *(
-                    output.number(value)
-                    for value in (
-                        spread.deviation[name],
-                        spread.lowest[name],
-                        spread.highest[name],
-                        together.metrics.get(name),
-                    )
-                ),
-            ]
-            for name in spread.mean
-        ],
+        [_spread_row(name, spread, together.metrics.get(name)) for name in spread.mean],
     )
     if together.why_none:
         target.print(f"There is no ensemble: {together.why_none}.")
@@ -194,3 +180,11 @@ def _show(runs: Sequence[Run], spread: "Spread", together: "Ensemble") -> None:
     diagnosed = Counter(found["what"] for run in runs for found in run.diagnosis)
     for what, count in diagnosed.most_common():
         target.print(f"Diagnosis: {what} in {count} of {len(runs)} runs.")
+
+
+def _spread_row(name: str, spread: "Spread", together: float | None) -> list[str]:
+    """Return the row of a metric: its mean and how far it spreads, and that of all models."""
+    values = [spread.deviation[name], spread.lowest[name], spread.highest[name], together]
+    shown = alike(*values)
+    mean = with_margin(spread.mean[name], spread.margin[name], limits_of(name), shown)
+    return [name, mean, *map(shown, values)]

@@ -4,7 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +16,7 @@ from dlrecipes.cli.runs_groups import sentence
 from dlrecipes.errors import DlrecipesError
 from dlrecipes.kit.metric_names import limits_of
 from dlrecipes.system.atomic import write_atomically
-from dlrecipes.system.words import counted, with_margin
+from dlrecipes.system.words import alike, counted, with_margin
 
 if TYPE_CHECKING:
     from dlrecipes.runs.seed_groups import Group
@@ -79,10 +79,11 @@ class Tuning:
         if self.quiet:
             return
         trial, best = self.study.trials[number], self._ranked()[:1]
-        shown = f"best {output.number(best[0].value)} (trial {best[0].number})" if best else ""
+        shown = alike(*(one.value for one in (trial, *best)))
+        so_far = f"best {shown(best[0].value)} (trial {best[0].number})" if best else ""
         self.progress.print(
-            f"trial {number} ({number + 1} of {self.plan.trials})  {self._result(trial)}  {shown}  "
-            f"{self._values(trial)}",
+            f"trial {number} ({number + 1} of {self.plan.trials})  {self._result(trial, shown)}  "
+            f"{so_far}  {self._values(trial)}",
             markup=False,
             highlight=False,
         )
@@ -97,12 +98,12 @@ class Tuning:
         found = [one for one in self.study.trials if one.state.name == "COMPLETE"]
         return sorted(found, key=lambda one: one.value, reverse=self.plan.higher_is_better)
 
-    def _result(self, trial: Any) -> str:
+    def _result(self, trial: Any, shown: Callable[[float | None], str] = output.number) -> str:
         """Return how a trial ended."""
         from dlrecipes.training.search import REASON
 
         if trial.state.name == "COMPLETE":
-            return f"{self.metric} {output.number(trial.value)}"
+            return f"{self.metric} {shown(trial.value)}"
         if trial.state.name == "PRUNED":
             return f"stopped early, after {counted(len(trial.intermediate_values), 'epoch')}"
         return f"failed: {trial.user_attrs.get(REASON, 'unknown')}"
@@ -133,9 +134,8 @@ class Tuning:
         if self.as_json:
             return
         target.print()
-        rows = [
-            [str(one.number), output.number(one.value), self._values(one)] for one in ranked[:SHOWN]
-        ]
+        shown = alike(*(one.value for one in ranked[:SHOWN]))
+        rows = [[str(one.number), shown(one.value), self._values(one)] for one in ranked[:SHOWN]]
         output.print_table(["trial", f"validation {self.metric}", "settings"], rows)
         if shares := self._importance():
             listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())

@@ -31,6 +31,11 @@ class Form:
         """Return the form as JSON types: what a run records."""
         return {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self)}
 
+    @property
+    def rule(self) -> str:
+        """Return what decides an answer, as a sentence; empty where the likeliest is the answer."""
+        return ""
+
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
         """Return the form that `document` was made of.

@@ -10,7 +10,7 @@ from dlrecipes.errors import InputError
 from dlrecipes.kit.scores import Array, Scores, unpacked
 from dlrecipes.runs.noise import is_share, paired
 from dlrecipes.runs.record import SCORES_FILE, Run, finite, shown_data
-from dlrecipes.system.words import number
+from dlrecipes.system.words import alike
 
 
 def scores_of(run: Run) -> Scores | None:
@@ -87,9 +87,10 @@ def sentence(found: Mapping[str, Any], first: str, second: str) -> str:
     lowest, highest = found["interval"]
     if lowest is None:
         return "There are too few test examples to tell whether one run is better."
-    by = f"{number(lowest)} to {number(highest)}"
+    shown = alike(lowest, highest, found["difference"])
+    by = f"{shown(lowest)} to {shown(highest)}"
     basis = f"95 % interval {by}, {found['test']}, the same {found['rows']:,} test examples"
-    size = number(abs(found["difference"]))
+    size = shown(abs(found["difference"]))
     said = (
         f"The difference in {found['metric']}, {size}, may be noise ({basis})."
         if found["verdict"] == "tie"

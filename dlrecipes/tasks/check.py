@@ -12,6 +12,7 @@ from dlrecipes.datasets.own.files import FileOptions, Report, printable, shorten
 from dlrecipes.errors import InputError
 from dlrecipes.system.words import counted
 from dlrecipes.tasks.base import Task
+from dlrecipes.tasks.other_kinds import read_own
 from dlrecipes.tasks.reading import Reading, own_source
 
 RARE_SHOWN = 5
@@ -85,7 +86,7 @@ def look_at(path: Path, task: Task, options: FileOptions, recipes: Mapping[str, 
     source: Source | None = None
     try:
         reading = Reading(path, options, report, recipes=recipes)
-        source = own_source(reading, task.read(reading))
+        source = own_source(reading, read_own(task, reading))
     except InputError as error:
         if not report.count:
             report.problem(error.message, error.hint)

@@ -31,6 +31,7 @@ from dlrecipes.errors import InputError, nearest
 from dlrecipes.system.home import expanded
 from dlrecipes.tasks.base import PEEKED, Chunk, Task
 from dlrecipes.tasks.choosing import Named
+from dlrecipes.tasks.other_kinds import read_own
 from dlrecipes.tasks.reading import Found, Reading, own_source
 
 RUNGS = ("auto", "full", "sample")
@@ -182,7 +183,7 @@ def _open_own(
     """Return a user's own data."""
     report = Report()
     reading = Reading(_require_path(wanted.data), wanted.files, report, like, recipe.recipes)
-    source = own_source(reading, recipe.task.read(reading))
+    source = own_source(reading, read_own(recipe.task, reading))
     if report.columns:
         listener.columns_found(report.columns)
     for note in report.notes:

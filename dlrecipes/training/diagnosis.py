@@ -13,6 +13,7 @@ import numpy as np
 
 from dlrecipes.datasets.holding_out import FEW_VALUES, MOST_HELD_OUT
 from dlrecipes.datasets.storage import Array
+from dlrecipes.system.words import number
 from dlrecipes.training import advice
 from dlrecipes.training.evidence import Evidence, evidence_of
 from dlrecipes.training.work import Work
@@ -152,9 +153,10 @@ def _rate_too_high(seen: Evidence) -> Said:
     worst = max(losses) - max(seen.first_penalty, seen.penalty)
     start = max(seen.even_loss, seen.guess_loss)
     if worst > EXPLODED * start and not _starts_far(seen):
-        sees = f"the training loss rose to {worst:.3g}, and guessing has {start:.3g}"
+        sees = f"the training loss rose to {number(worst)}, and guessing has {number(start)}"
     elif level > UNFITTED and losses[-1] > CLIMBED * min(losses):
-        sees = f"the training loss fell to {min(losses):.3g} and rose again to {losses[-1]:.3g}"
+        low, last = map(number, (min(losses), losses[-1]))
+        sees = f"the training loss fell to {low} and rose again to {last}"
     elif times >= FAR_RATE and (level > STUCK or _is_unfitted(seen)):
         sees = f"in the end, the loss is still {level:.0%} of that of guessing"
     else:
@@ -226,14 +228,11 @@ def _start_is_far(seen: Evidence) -> Said:
     if not _starts_far(seen):
         return None
     guessing = max(seen.even_loss, seen.guess_loss)
-    of = (
-        f"ln {len(seen.classes)} = "
-        if abs(guessing - np.log(len(seen.classes) or 1)) < 0.01
-        else ""
-    )
+    is_even = abs(guessing - np.log(len(seen.classes) or 1)) < 0.01
+    of = f"ln {len(seen.classes)} = " if is_even else ""
     sentence = (
-        f"The loss starts at {seen.first_loss:.3g}, and guessing has {of}{guessing:.3g}: the "
-        "inputs are not scaled, or the first weights are too large."
+        f"The loss starts at {number(seen.first_loss)}, and guessing has {of}{number(guessing)}: "
+        "the inputs are not scaled, or the first weights are too large."
     )
     normal = ["--batch-normalization"] if seen.config.get("batch_normalization") is False else []
     return sentence, normal
@@ -284,14 +283,14 @@ def _overfitting(seen: Evidence) -> Said:
         if not is_low or _label_noise(seen):
             return None
         sentence = (
-            f"The network overfits: the loss is {training[place]:.3g} on training rows and "
-            f"{validation[place]:.3g} on validation rows, and a plain baseline does better."
+            f"The network overfits: the loss is {number(training[place])} on training rows and "
+            f"{number(validation[place])} on validation rows, and a plain baseline does better."
         )
         return sentence, advice.more_regularization(seen.config)
     sentence = (
         f"The network overfits: from epoch {best + 1} on, the validation loss rose from "
-        f"{validation[best]:.3g} to {validation[place]:.3g} while the training loss fell to "
-        f"{training[place]:.3g}."
+        f"{number(validation[best])} to {number(validation[place])} while the training loss fell "
+        f"to {number(training[place])}."
     )
     return sentence, advice.more_regularization(seen.config)
 
@@ -320,7 +319,7 @@ def _stopped_early(seen: Evidence) -> Said:
     losses = _validation(seen)
     sentence = (
         f"Training stopped early, after epoch {done} of {epochs}, and kept epoch {kept}: the "
-        f"validation loss was {losses[kept - 1]:.3g} there and {losses[-1]:.3g} in the end."
+        f"validation loss was {number(losses[kept - 1])} there and {number(losses[-1])} at the end."
     )
     rate = seen.config.get("learning_rate")
     slower = [f"--learning-rate {rate / 3:.2g}"] if rate else []
@@ -337,9 +336,9 @@ def _test_below_validation(seen: Evidence) -> Said:
         return None
     kind = "loss" if seen.answers is not None else "mean error"
     sentence = (
-        f"The test is far below the validation: the {kind} of the test rows is {test.mean():.3g}, "
-        f"that of the validation rows {known.mean():.3g}. The test rows are of another kind, or "
-        "validation rows are among the training rows."
+        f"The test is far below the validation: the {kind} of the test rows is "
+        f"{number(test.mean())}, that of the validation rows {number(known.mean())}. The test rows "
+        "are of another kind, or validation rows are among the training rows."
     )
     return sentence, advice.more_regularization(seen.config)[:1]
 

@@ -1,9 +1,9 @@
 """Use a finished run: raw inputs in, answers out. Runs no recipe's code."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 from dlrecipes.datasets.forms import Form
@@ -85,22 +85,68 @@ def predict(
     """
     task = find_task(run.task)
     check_device_name(asked.device)
-    forms = form_of(run)
-    form: Any = replace(forms.input, **dict[str, Any](asked.reading))
-    parts = task.input.parse(
-        asked.arguments, form, FileOptions(**{**run.data["files"], **asked.files})
-    )
-    # Before TensorFlow is imported, so that who has mistyped a name hears of it at once.
-    held = _up_to_the_first_usable(parts, strict=asked.strict)
+    answer_form, parts = form_of(run).answer, given_inputs(run, asked)
     with Clock(listener=listener).part("start"):
         chosen = select_device(asked.device)
         serving = load_serving(run, trust=asked.trust)
-    for part in chain(held, parts):
-        if asked.strict:
-            _refuse(part)
+    for part in parts:
         with load_tensorflow().device(chosen.scope):
-            entries = answered(task, serving, part, forms.answer, options)
+            entries = answered(task, serving, part, answer_form, options)
         yield entries
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """An input that cannot be used.
+
+    Args:
+        input: What it is called.
+        error: Why, in a sentence.
+        place: Where it stands in a file of many: `file`, `row`, `line`.
+    """
+
+    input: str
+    error: str
+    place: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """Return its entry among the answers."""
+        return {"input": self.input, **self.place, "error": self.error}
+
+
+def given_inputs(run: Run, asked: Asked) -> Iterator[Inputs]:
+    """Return the inputs that are asked for, some at a time.
+
+    They are read up to the first that can be used at once: who has mistyped a name hears of it
+    before TensorFlow is imported.
+
+    Raises:
+        InputError: if no input can be used; if `strict`, at the first that cannot.
+    """
+    form: Any = replace(form_of(run).input, **dict[str, Any](asked.reading))
+    options = FileOptions(**{**run.data["files"], **asked.files})
+    parts = find_task(run.task).input.parse(asked.arguments, form, options)
+    if asked.strict:
+        parts = map(_all_usable, parts)
+    return chain(_up_to_the_first_usable(parts), parts)
+
+
+def one_by_one(parts: Iterable[Inputs]) -> Iterator[tuple[Inputs, int] | Unusable]:
+    """Yield each input: the usable ones of its part, and its place among them; or why it is none.
+
+    Args:
+        parts: Inputs, some at a time.
+    """
+    for part in parts:
+        usable, places = part.usable, count()
+        for number in range(len(part.names)):
+            yield unusable(part, number) if number in part.errors else (usable, next(places))
+
+
+def unusable(part: Inputs, number: int) -> Unusable:
+    """Return the input of a number, which has an error."""
+    place = part.places[number] if part.places else {}
+    return Unusable(part.names[number], part.errors[number].message, place)
 
 
 def answered(
@@ -124,17 +170,15 @@ def answered(
     return _entries(part, answers)
 
 
-def _up_to_the_first_usable(parts: Iterator[Inputs], *, strict: bool) -> list[Inputs]:
+def _up_to_the_first_usable(parts: Iterator[Inputs]) -> list[Inputs]:
     """Return the inputs up to the first that can be used.
 
     Raises:
-        InputError: if there is none; if `strict`, if one cannot be used.
+        InputError: if there is none.
     """
     held: list[Inputs] = []
     for part in parts:
         held.append(part)
-        if strict:
-            _refuse(part)
         if part.usable.names:
             return held
     errors = [error for part in held for error in part.errors.values()]
@@ -144,7 +188,7 @@ def _up_to_the_first_usable(parts: Iterator[Inputs], *, strict: bool) -> list[In
     for error in errors:
         report.problem(error.message.splitlines()[0], error.hint)
     report.require_usable("The input")
-    raise InputError("There is no input to predict.")
+    raise InputError("There are no inputs.")
 
 
 def _with_unknown_words(
@@ -161,21 +205,21 @@ def _with_unknown_words(
     ]
 
 
-def _refuse(part: Inputs) -> None:
-    """Raise the error of the first input that cannot be used."""
+def _all_usable(part: Inputs) -> Inputs:
+    """Return some inputs; raise the error of the first that cannot be used."""
     for error in part.errors.values():
         raise error
+    return part
 
 
 def _entries(part: Inputs, answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return an entry for each of some inputs: its answer, or its error."""
     rest, entries = iter(answers), []
-    for number, name in enumerate(part.names):
-        place = dict(part.places[number]) if part.places else {}
+    for number in range(len(part.names)):
         if number in part.errors:
-            entries.append({"input": name, **place, "error": part.errors[number].message})
+            entries.append(unusable(part, number).document())
             continue
-        answer = next(rest)
+        answer, place = next(rest), part.places[number] if part.places else {}
         called = next(iter(answer))  # `input`, or `prompt`
         note = {"note": part.notes[number]} if number in part.notes else _unknown(answer)
         entries.append({called: answer[called], **place, **answer, **note})

@@ -19,6 +19,7 @@ from dlrecipes.datasets.own.splits import split_of
 from dlrecipes.datasets.own.tables import Chunk, Table
 from dlrecipes.datasets.own.written import (
     DATES,
+    NUMBERS,
     TEXTS,
     Written,
     read_dates,
@@ -30,10 +31,10 @@ from dlrecipes.errors import nearest
 
 LONGEST_NAME = 120
 """Characters of the name of a network's input."""
-OTHERWISE = "To take a column as names: --types NAME=category; to leave it out: --ignore NAME"
-NO_NUMBER_HINT = f"Numbers are such as -1234.5, 1,234.50, $5 or 12 %. {OTHERWISE}"
+OTHERWISE = " To take a column as names: --types NAME=category; to leave it out: --ignore NAME"
 AS_MISSING = "To take all that is no number as missing: --types NAME=number. "
-NO_DATE_HINT = f"Dates are such as 2024-03-31, 31.3.2024 or Mar 31, 2024. {OTHERWISE}"
+NUMBERS_ARE = "Numbers are such as -1234.5, 1,234.50, $5 or 12 %."
+DATES_ARE = "Dates are such as 2024-03-31, 31.3.2024 or Mar 31, 2024."
 
 
 def look_through(table: Table, report: Report) -> tuple[dict[str, ColumnFacts], int]:
@@ -107,13 +108,33 @@ def _plain_name(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", tidy(name)).split())
 
 
-def column_values(
-    table: Table,
-    chunk: Chunk,
-    names: Mapping[str, str],
-    written: Mapping[str, Written],
-    report: Report,
-) -> dict[str, Array]:
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table that are read.
+
+    Args:
+        names: The name to give to each, by the table's name for it.
+        written: How each of them is written, by the name to give to it.
+        is_settled: Whether a trained model has settled what they hold: then no flag changes it.
+    """
+
+    names: Mapping[str, str]
+    written: Mapping[str, Written]
+    is_settled: bool
+
+    def hint(self, kind: str) -> str:
+        """Return what to do about cells that do not hold what their column does.
+
+        Args:
+            kind: `NUMBERS` or `DATES`.
+        """
+        said = DATES_ARE if kind == DATES else NUMBERS_ARE
+        if self.is_settled:
+            return said
+        return f"{AS_MISSING if kind == NUMBERS else ''}{said}{OTHERWISE}"
+
+
+def column_values(table: Table, chunk: Chunk, columns: Columns, report: Report) -> dict[str, Array]:
     """Return the columns of a chunk.
 
     Numbers are float64, NaN where missing; dates int64, seconds since 1970, `NO_MOMENT` where
@@ -122,25 +143,23 @@ def column_values(
     Args:
         table: The table.
         chunk: Some of its rows.
-        names: The name to give to each column that is wanted, by the table's name for it.
-        written: How each of them is written, by the name to give to it.
+        columns: The columns that are wanted.
         report: Is told of cells that are no numbers or no dates, and of infinite ones.
     """
-    columns = {}
-    for name, short in names.items():
-        cells, how = chunk.columns[name], written[short]
+    values = {}
+    for name, short in columns.names.items():
+        cells, how = chunk.columns[name], columns.written[short]
         if how.kind == TEXTS:
-            columns[short] = read_texts(cells)
+            values[short] = read_texts(cells)
             continue
         read = read_dates if how.kind == DATES else read_numbers
-        columns[short], bad = read(cells, how)
+        values[short], bad = read(cells, how)
         for place in bad:
             cell, where = str(cells[place]), table.where(int(chunk.lines[place]))
             is_date = how.kind == DATES
             why = f"{shortened(cell)!r}, no date" if is_date else why_no_number(cell)
-            hint = NO_DATE_HINT if is_date else f"{AS_MISSING}{NO_NUMBER_HINT}"
-            report.problem(f"{where}: {shortened(name)} is {why}.", hint)
-    return columns
+            report.problem(f"{where}: {shortened(name)} is {why}.", columns.hint(how.kind))
+    return values
 
 
 @dataclass(frozen=True)

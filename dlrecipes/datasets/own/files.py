@@ -177,6 +177,11 @@ class Report:
         if len(self.problems) < PROBLEMS_KEPT:
             self.problems.append(printable(sentence))
 
+    def replace_by(self, sentence: str, hint: str) -> None:
+        """Replace all problems by one that explains them."""
+        self.problems, self.count, self.hint = [], 0, ""
+        self.problem(sentence, hint)
+
     def add(self, other: "Report") -> None:
         """Add what was found elsewhere."""
         for sentence in other.problems:

@@ -118,7 +118,8 @@ def open_image(file: Path | bytes) -> "Image.Image":
     if width * height > MAX_PIXELS * (REDUCED_BY**2 if image.format in JPEGS else 1):
         image.close()
         raise ImageError(
-            f"{path} has {width:,} x {height:,} pixels: {MAX_PIXELS:,} are the most that are read.",
+            f"{path} has {height:,} x {width:,} pixels (height x width): {MAX_PIXELS:,} are the "
+            "most that are read.",
             DAMAGED,
         )
     return image
@@ -220,8 +221,8 @@ def _reduced(image: "Image.Image", size: tuple[int, int], channels: int) -> "Ima
         draft("L" if channels == 1 else "RGB", (2 * size[0], 2 * size[1]))
     if image.width * image.height > MAX_PIXELS:
         raise ImageError(
-            f"The image has {image.width:,} x {image.height:,} pixels: {MAX_PIXELS:,} are the most "
-            "that are read.",
+            f"The image has {image.height:,} x {image.width:,} pixels (height x width): "
+            f"{MAX_PIXELS:,} are the most that are read.",
             DAMAGED,
         )
     return image

@@ -33,6 +33,8 @@ from dlrecipes.datasets.own.numerals import ELAPSED, PLAIN, TIMES, elapsed, nume
 from dlrecipes.datasets.storage import Array
 
 NUMBERS, TEXTS, DATES = "numbers", "texts", "dates"
+CALLED = {NUMBERS: "numbers", TEXTS: "categories", DATES: "dates"}
+"""What people call what a column holds."""
 TYPES = {
     "number": NUMBERS,
     "category": TEXTS,

@@ -58,6 +58,16 @@ class CategoryForm(Form):
     threshold: float | None = None
     column: str = ""
 
+    @property
+    def rule(self) -> str:
+        """Return from which probability on the positive class is the answer."""
+        if self.threshold is None or len(self.classes) != 2:
+            return ""
+        return (
+            f"The answer is {shortened(self.classes[self.positive])} from a probability of "
+            f"{100 * self.threshold:.3g}% on: that threshold was chosen on the validation data."
+        )
+
 
 class Category(base.Answer):
     """The number of a class, int32."""
@@ -264,7 +274,7 @@ class Category(base.Answer):
         ]
 
     def table(self, predictions: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-        """Return the label, its probability and the next likeliest classes."""
+        """Return the label, its probability and the likeliest of the others."""
         rows = []
         for prediction in predictions:
             probabilities, label = prediction["probabilities"], prediction["label"]
@@ -272,7 +282,7 @@ class Category(base.Answer):
             others = [f"{shortened(name)} {p:.1%}" for name, p in ranked if name != label][:2]
             shown = [shortened(prediction["input"]), shortened(label)]
             rows.append([*shown, f"{probabilities[label]:.1%}", ", ".join(others)])
-        return ["input", "label", "probability", "next likeliest"], rows
+        return ["input", "label", "probability", "likeliest others"], rows
 
 
 def answered(probabilities: Array, form: CategoryForm) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from dlrecipes.datasets.examples import Source, Splits
 from dlrecipes.datasets.forms import Form
 from dlrecipes.datasets.own.cells import why_no_number
-from dlrecipes.datasets.own.columns import NO_NUMBER_HINT
+from dlrecipes.datasets.own.columns import NUMBERS_ARE
 from dlrecipes.datasets.own.facts import ColumnFacts
 from dlrecipes.datasets.own.files import shortened
 from dlrecipes.datasets.own.labelled import Item
@@ -17,7 +17,7 @@ from dlrecipes.datasets.published.features import Description, Feature
 from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError
 from dlrecipes.kit.metrics import number_metrics
-from dlrecipes.system.words import number
+from dlrecipes.system.words import grouped, number
 from dlrecipes.tasks import base
 from dlrecipes.tasks.choosing import Named, one_feature
 from dlrecipes.tasks.reading import Reading
@@ -53,7 +53,7 @@ class Number(base.Answer):
             report.problem(
                 f"{path}: the target {name} holds text, not numbers, such as "
                 f"{shortened(min(facts.distinct))!r}. Name a column of numbers with --target.",
-                f"{use}{NO_NUMBER_HINT}",
+                f"{use}{NUMBERS_ARE}",
             )
         elif facts.is_constant:
             report.problem(f"{path}: the target {name} is the same in every row.")
@@ -130,7 +130,9 @@ class Number(base.Answer):
 
     def table(self, predictions: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
         """Return each row and its predicted value."""
-        rows = [[prediction["input"], f"{prediction['value']:,.2f}"] for prediction in predictions]
+        rows = [
+            [prediction["input"], grouped(prediction["value"], 2)] for prediction in predictions
+        ]
         return ["row", "value"], rows
 
 
@@ -151,7 +153,7 @@ class _Numbers:
         numbers, bad = read_numbers(cells, self.written)
         for place in bad:
             self.report.problem(
-                f"{items[place].origin} is {why_no_number(cells[place])}.", NO_NUMBER_HINT
+                f"{items[place].origin} is {why_no_number(cells[place])}.", NUMBERS_ARE
             )
         return numbers
 
@@ -162,7 +164,7 @@ class _Numbers:
         numbers, bad = read_numbers(cells, self.written)
         for place in bad:
             why = why_no_number(cells[place])
-            self.report.problem(f"{where(place)} is {why}.", NO_NUMBER_HINT)
+            self.report.problem(f"{where(place)} is {why}.", NUMBERS_ARE)
         return numbers
 
     def finish(self, splits: Splits) -> tuple[Form, Splits]:

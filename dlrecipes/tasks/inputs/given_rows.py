@@ -47,13 +47,13 @@ class GivenRows:
         features: Callable[[Chunk, Report], Rows],
         texts: Callable[[Rows], list[str]] | None = None,
     ) -> Iterator[Inputs]:
-        """Yield the rows, some at a time, with their numbers from 1 and their lines.
+        """Yield the rows, some at a time, with their lines and their numbers from 1.
 
         Args:
             features: Returns what the model takes of some rows; the report is told of those that
                 it cannot take.
             texts: Returns what rows are called by what is taken of them; None to call them by
-                their number.
+                their file and line.
         """
         for chunk in self.table.chunks(self.report):
             rows = features(chunk, self.report)
@@ -79,9 +79,7 @@ class GivenRows:
         if lines:
             yield Inputs(
                 names=[
-                    called[line]
-                    if line in called and line not in errors
-                    else f"{self.name}:{numbers[line]}"
+                    called[line] if line in called and line not in errors else f"{self.name}:{line}"
                     for line in lines
                 ],
                 features=_chosen(rows, [line not in errors for line in good]),

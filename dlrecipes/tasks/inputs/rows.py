@@ -15,6 +15,7 @@ from dlrecipes.datasets.own.cells import (
     word_of,
 )
 from dlrecipes.datasets.own.columns import (
+    Columns,
     column_values,
     look_through,
     safe_name,
@@ -29,6 +30,7 @@ from dlrecipes.datasets.own.moments import DAY_FIRST, MONTH_FIRST, shown
 from dlrecipes.datasets.own.naming import why_left_out
 from dlrecipes.datasets.own.tables import Chunk, Table
 from dlrecipes.datasets.own.written import (
+    CALLED,
     DATES,
     NUMBERS,
     TEXTS,
@@ -101,7 +103,7 @@ def form_in_data(table: Table, reading: Reading, answer: base.Answer) -> TableFo
     if report.count > before:
         reading.require_usable()
     for name in [*usable, target]:
-        kind = written[name].kind
+        kind = CALLED[written[name].kind]
         if name == target:
             kind = f"{answer.target_kind or kind} (target)"
         examples = ", ".join(shortened(one) for one in facts[name].examples)
@@ -284,7 +286,7 @@ def _note_oddities(name: str, column: ColumnFacts, written: Written, report: Rep
         )
     if written.kind == TEXTS and len(column.distinct) > MAX_CATEGORIES:
         report.note(
-            f"The column {name} has more than {MAX_CATEGORIES:,} different texts: the "
+            f"The column {name} has more than {MAX_CATEGORIES:,} categories: the "
             f"{MAX_CATEGORIES:,} commonest are told apart."
         )
 
@@ -340,10 +342,11 @@ def read_rows(
     when the table was looked through.
     """
     report, target = reading.report, form.target
-    wanted = {form.called[name]: name for name in form.kinds}
+    names = {form.called[name]: name for name in form.kinds}
+    wanted = Columns(names, form.columns, is_settled=reading.like is not None)
     encoder, writer = answer.encoder(reading, form), SplitsWriter()
     for chunk in table.chunks(None if reading.like is None else report):
-        columns = column_values(table, chunk, wanted, form.columns, report)
+        columns = column_values(table, chunk, wanted, report)
         of_split = splits_of(table, chunk, report)
         _report_missing(table, chunk, of_split, form, report)
         labels = _labels(table, chunk, form, encoder, of_split)
@@ -352,7 +355,7 @@ def read_rows(
     if not splits and not report.count:
         report.problem(f"{reading.path} has no rows.")
     reading.require_usable()
-    assert target not in wanted
+    assert target not in names
     answer_form, splits = encoder.finish(splits)
     reading.require_usable()
     return splits, answer_form

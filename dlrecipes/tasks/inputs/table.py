@@ -10,7 +10,7 @@ import numpy as np
 from dlrecipes.datasets.examples import Examples, Features, Source
 from dlrecipes.datasets.forms import Form
 from dlrecipes.datasets.own.archives import is_packed_folder
-from dlrecipes.datasets.own.columns import column_values, safe_name
+from dlrecipes.datasets.own.columns import Columns, column_values, safe_name
 from dlrecipes.datasets.own.files import FileOptions, Report
 from dlrecipes.datasets.own.moments import NO_MOMENT, shown
 from dlrecipes.datasets.own.tables import TABLE_SUFFIXES, Chunk, is_rows, open_table
@@ -269,10 +269,11 @@ def _columns_for(
     Raises:
         InputError: if the table lacks one.
     """
-    wanted = columns_needed(table, list(form.kinds), form, report)
+    names = columns_needed(table, list(form.kinds), form, report)
+    wanted = Columns(names, form.columns, is_settled=True)
 
     def columns(chunk: Chunk, report: Report) -> dict[str, Array]:
-        found = column_values(table, chunk, wanted, form.columns, report)
+        found = column_values(table, chunk, wanted, report)
         return {short: found[short] for short in form.kinds}
 
     return columns

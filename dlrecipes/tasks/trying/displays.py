@@ -55,9 +55,9 @@ class ClassesDisplay(Display):
     kind = "classes"
 
     def show(self, answer: "Answer", entry: Entry, form: Any) -> dict[str, Any]:
-        """Return the `label` and the `probabilities`, in the order of the classes."""
+        """Return the `label`, the `rule`, and the `probabilities` in the order of the classes."""
         probabilities = [[name, share] for name, share in entry["probabilities"].items()]
-        return {"label": entry["label"], "probabilities": probabilities}
+        return {"label": entry["label"], "rule": form.rule, "probabilities": probabilities}
 
 
 class NumberDisplay(Display):

@@ -13,6 +13,7 @@ from dlrecipes.tasks.pictures import png_url
 from dlrecipes.use.explain.attack import WHITE, Flip
 from dlrecipes.use.explain.robustness import Attacked, Robustness
 from dlrecipes.use.pages import rendered
+from dlrecipes.use.predict import Unusable
 from dlrecipes.use.report.charts import Axes, lines
 
 PAGE = "attack.html"
@@ -25,15 +26,21 @@ GAP = 1
 """Pixels between pictures that stand side by side, before they are made larger."""
 
 
-def write_attacks(run: Run, attacked: Sequence[Attacked], folder: Path) -> list[dict[str, Any]]:
+def write_attacks(
+    run: Run, attacked: Sequence[Attacked | Unusable], folder: Path
+) -> list[dict[str, Any]]:
     """Write the page and the images into a folder.
 
     Returns:
         What `explain --attack --json` shows of each input.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    documents, shown = [], []
+    documents, shown, unusable = [], [], []
     for place, one in enumerate(attacked, start=1):
+        if isinstance(one, Unusable):
+            documents.append(one.document())
+            unusable.append(one)
+            continue
         flips = []
         for method, flip in one.flips.items():
             entry: dict[str, Any] = {"method": method, "epsilon": None}
@@ -51,7 +58,7 @@ def write_attacks(run: Run, attacked: Sequence[Attacked], folder: Path) -> list[
             }
         )
         shown.append({"one": one, "picture": png_url(one.picture), "rows": _rows(one)})
-    _write_page(folder, run=run, shown=shown, robustness=None, chart="")
+    _write_page(folder, run=run, shown=shown, unusable=unusable, robustness=None, chart="")
     return documents
 
 
@@ -64,7 +71,7 @@ def write_robustness(run: Run, found: Robustness, folder: Path) -> None:
     }
     axes = Axes("Strength of the attack, grey values of 255", "Accuracy", (0, 1), found.strengths)
     chart = lines("Accuracy by the strength of the attack", series, axes)
-    _write_page(folder, run=run, shown=[], robustness=found, chart=chart)
+    _write_page(folder, run=run, shown=[], unusable=[], robustness=found, chart=chart)
 
 
 def _write_page(folder: Path, **shown: Any) -> None:

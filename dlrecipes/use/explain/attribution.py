@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from dlrecipes.datasets.examples import Examples
-from dlrecipes.datasets.own.files import FileOptions
 from dlrecipes.datasets.storage import Array
 from dlrecipes.errors import InputError
 from dlrecipes.kit.metrics import class_probabilities
@@ -41,7 +40,7 @@ from dlrecipes.use.explain.parts import (
     words_of,
 )
 from dlrecipes.use.opening import data_and_device
-from dlrecipes.use.predict import load_serving
+from dlrecipes.use.predict import Asked, Unusable, given_inputs, load_serving, one_by_one
 
 KINDS = {
     **{("table", answer): "columns" for answer in ("category", "number")},
@@ -153,20 +152,20 @@ def require_shap() -> Any:
 
 
 def explain(
-    run: Run, arguments: Sequence[str], changes: Changes, listener: WorkListener
-) -> Iterator[Explanation]:
-    """Yield what moved the answer to each input.
+    run: Run, asked: Asked, changes: Changes, listener: WorkListener
+) -> Iterator[Explanation | Unusable]:
+    """Yield what moved the answer to each input, or why it cannot be used.
 
     Args:
         run: The run.
-        arguments: The inputs, as `predict` takes them.
+        asked: The inputs, as `predict` takes them.
         changes: Where the run's data is now, the device, and whether to trust its recipe.
         listener: Hears what is being done.
 
     Raises:
-        InputError: if an input cannot be used, or the run's task cannot be explained.
+        InputError: if no input can be used, or the run's task cannot be explained.
     """
-    task, forms = find_task(run.task), form_of(run)
+    task = find_task(run.task)
     kind = KINDS.get((task.input.name, task.answer.name), "")
     if not kind:
         why = ": it has no input to explain" if task.input.name == "noise" else ""
@@ -176,10 +175,7 @@ def explain(
         )
     require_shap()
     check_device_name(changes.device or "auto")
-    parts = list(task.input.parse(arguments, forms.input, FileOptions(**run.data["files"])))
-    for part in parts:
-        for error in part.errors.values():
-            raise error
+    parts = given_inputs(run, asked)
     others: dict[str, Array] = {}
     if kind == "columns":
         source, device = data_and_device(run, changes, listener)
@@ -190,9 +186,11 @@ def explain(
     serving = load_serving(run, trust=changes.trust_recipe)
     with load_tensorflow().device(device.scope):
         explained = Explained(run, serving, others)
-        for part in parts:
-            for place in range(len(part.names)):
-                yield from explained.one(part, place, kind)
+        for one in one_by_one(parts):
+            if isinstance(one, Unusable):
+                yield one
+            else:
+                yield from explained.one(*one, kind)
 
 
 def _some_rows(train: Examples) -> dict[str, Array]:

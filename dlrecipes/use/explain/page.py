@@ -10,18 +10,20 @@ from dlrecipes.datasets.own.files import shortened
 from dlrecipes.datasets.storage import Array
 from dlrecipes.runs.record import Run
 from dlrecipes.system.atomic import whole_file, write_atomically
+from dlrecipes.system.words import decimals_for
 from dlrecipes.tasks.pictures import png_url
 from dlrecipes.use.explain.attribution import Explanation
 from dlrecipes.use.explain.overall import Dependence, Overall
 from dlrecipes.use.explain.parts import cells_of
 from dlrecipes.use.explain.words import OverallWords
 from dlrecipes.use.pages import rendered
+from dlrecipes.use.predict import Unusable
 from dlrecipes.use.report import charts
 from dlrecipes.use.report.charts import Axes
 
 PAGE = "explanation.html"
 TEMPLATE = "explanation.html.jinja"
-NOTHING: dict[str, Any] = {"shown": [], "overall": None, "words": None}
+NOTHING: dict[str, Any] = {"shown": [], "unusable": [], "overall": None, "words": None}
 """What the page is filled with, where it is not about that."""
 FOR, AGAINST = (26, 127, 55), (180, 35, 24)
 """Colours of what speaks for an answer, and against it."""
@@ -34,8 +36,9 @@ LARGER = 8
 SMALL = 64
 
 
-def write_page(run: Run, explanations: Sequence[Explanation], folder: Path) -> Path:
+def write_page(run: Run, found: Sequence[Explanation | Unusable], folder: Path) -> Path:
     """Write the page and the images into a folder, and return the path of the page."""
+    explanations = [one for one in found if isinstance(one, Explanation)]
     folder.mkdir(parents=True, exist_ok=True)
     shown = []
     for place, one in enumerate(explanations, start=1):
@@ -48,7 +51,7 @@ def write_page(run: Run, explanations: Sequence[Explanation], folder: Path) -> P
                 entry["pictures"].append((caption, png_url(marked)))
                 _write_png(marked, folder / f"explanation-{place}{ending}.png")
         shown.append(entry)
-    _write(run, folder, shown=shown)
+    _write(run, folder, shown=shown, unusable=[one for one in found if isinstance(one, Unusable)])
     return folder / PAGE
 
 
@@ -62,7 +65,12 @@ def write_overall(run: Run, overall: Overall | OverallWords, folder: Path) -> Pa
     strongest = max((abs(one.mean) for one in overall.columns), default=0.0) or 1.0
     bars = [(one, round(abs(one.mean) / strongest, 3)) for one in overall.columns]
     charts = [(one.column, _dependence(overall, one)) for one in overall.dependence]
-    _write(run, folder, overall={"found": overall, "bars": bars, "charts": charts})
+    decimals = decimals_for([one.mean for one in overall.columns])
+    _write(
+        run,
+        folder,
+        overall={"found": overall, "bars": bars, "charts": charts, "decimals": decimals},
+    )
     return folder / PAGE
 
 
@@ -132,12 +140,13 @@ def _parts(one: Explanation) -> list[dict[str, Any]]:
     if one.kind == "cells":
         return []
     strongest = max(map(abs, one.attributions), default=0.0) or 1.0
-    values = one.values or [""] * len(one.names)
+    values, decimals = one.values or [""] * len(one.names), decimals_for(one.attributions)
     parts: list[dict[str, Any]] = [
         {
             "name": name,
             "value": value,
             "attribution": attribution,
+            "adds": f"{attribution:+,.{decimals}f}",
             "share": round(abs(attribution) / strongest, 3),
             "is_for": attribution > 0,
         }

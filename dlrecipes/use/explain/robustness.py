@@ -1,17 +1,14 @@
 """How a classifier of images stands attacks: the answers to some images, or its accuracy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from dlrecipes.datasets.own.files import FileOptions
 from dlrecipes.datasets.storage import Array
-from dlrecipes.runs.golden import form_of
 from dlrecipes.runs.record import Run
 from dlrecipes.system.backend import check_device_name, load_tensorflow, select_device
 from dlrecipes.system.clock import Clock
-from dlrecipes.tasks import find_task
 from dlrecipes.training.listener import WorkListener
 from dlrecipes.training.request import Changes
 from dlrecipes.use.explain.attack import (
@@ -23,7 +20,7 @@ from dlrecipes.use.explain.attack import (
     require_images_with_classes,
 )
 from dlrecipes.use.opening import data_and_device
-from dlrecipes.use.predict import load_serving
+from dlrecipes.use.predict import Asked, Unusable, given_inputs, load_serving, one_by_one
 
 MOST_ROWS = 500
 """Test rows that are attacked."""
@@ -67,37 +64,40 @@ class Robustness:
 
 
 def attack(
-    run: Run, arguments: Sequence[str], changes: Changes, listener: WorkListener
-) -> Iterator[Attacked]:
-    """Yield each image with the smallest changes that flip its answer.
+    run: Run, asked: Asked, changes: Changes, listener: WorkListener
+) -> Iterator[Attacked | Unusable]:
+    """Yield each image with the smallest changes that flip its answer, or why it cannot be used.
 
     Args:
         run: The run.
-        arguments: The images, as `predict` takes them.
+        asked: The images, as `predict` takes them.
         changes: The device, and whether to trust the run's recipe.
         listener: Hears what is being done.
 
     Raises:
-        InputError: if an input cannot be used, or the run's task cannot be attacked.
+        InputError: if no input can be used, or the run's task cannot be attacked.
     """
     _require_possible(run, changes)
-    files = FileOptions(**run.data["files"])
-    parts = list(find_task(run.task).input.parse(arguments, form_of(run).input, files))
-    for part in parts:
-        for error in part.errors.values():
-            raise error
+    parts = given_inputs(run, asked)
     with Clock(listener=listener).part("start"):
         device = select_device(changes.device or "auto")
         victim = Victim(run, load_serving(run, trust=changes.trust_recipe))
-    nothing = np.zeros(1, "int64")
     with load_tensorflow().device(device.scope):
-        for part in parts:
-            for name, picture in zip(part.names, np.asarray(part.features), strict=True):
-                found = victim.examined(picture[np.newaxis], nothing)
-                answer = found.prediction[0]
-                label = victim.classes.index(answer)
-                flips = {method: victim.flipped(method, picture, label) for method in METHODS}
-                yield Attacked(name, answer, found.probability[0], picture, flips)
+        for one in one_by_one(parts):
+            if isinstance(one, Unusable):
+                yield one
+            else:
+                inputs, place = one
+                yield _attacked(victim, inputs.names[place], np.asarray(inputs.features)[place])
+
+
+def _attacked(victim: Victim, name: str, picture: Array) -> Attacked:
+    """Return a picture, uint8 (height, width, channels), with the smallest changes that flip it."""
+    found = victim.examined(picture[np.newaxis], np.zeros(1, "int64"))
+    answer = found.prediction[0]
+    label = victim.classes.index(answer)
+    flips = {method: victim.flipped(method, picture, label) for method in METHODS}
+    return Attacked(name, answer, found.probability[0], picture, flips)
 
 
 def robustness(run: Run, changes: Changes, listener: WorkListener) -> Robustness:

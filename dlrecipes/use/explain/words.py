@@ -12,6 +12,7 @@ from dlrecipes.datasets.examples import Examples
 from dlrecipes.datasets.storage import Array
 from dlrecipes.runs.record import Run
 from dlrecipes.system.backend import check_device_name, load_tensorflow
+from dlrecipes.system.words import decimals_for
 from dlrecipes.tasks.serving import call_serving, named_features
 from dlrecipes.training.listener import WorkListener
 from dlrecipes.training.request import Changes
@@ -67,6 +68,11 @@ class Pushed:
     answer: str
     direction: str
     words: list[Word]
+
+    @property
+    def decimals(self) -> int:
+        """Return how many decimals show what the words add."""
+        return 3 if self.answer else decimals_for([word.mean for word in self.words])
 
     @property
     def towards(self) -> str:

@@ -7,6 +7,8 @@ from functools import cache
 from html import escape
 from typing import Any
 
+from dlrecipes.system.words import grouped
+
 Points = Sequence[Sequence[float]]
 COLOURS = (*(f"var(--line-{number})" for number in range(1, 11)), *["var(--quiet)"] * 3)
 """Of the lines of a chart: those of up to ten classes, and of what they are compared with."""
@@ -152,11 +154,11 @@ def bars(name: str, counts: Sequence[float], labels: Sequence[str], axes: Axes) 
 
 
 def short(value: Any, digits: int = 3) -> str:
-    """Return a number for an axis: a few digits, thousands apart, and 1.5e9 from a million on."""
+    """Return a number for an axis: a few digits, as 2019 or 12,345, and 1.5e9 from a million on."""
     number = float(value)
     if abs(number) >= LARGE:
         return f"{number:.{digits}g}".replace("e+0", "e").replace("e+", "e")
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.{digits}g}"
+    return grouped(number, 0) if abs(number) >= 1000 else f"{number:.{digits}g}"
 
 
 def _number(value: Any) -> str:

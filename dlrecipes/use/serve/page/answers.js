@@ -22,6 +22,7 @@ function classes({ shown, words, seen }) {
   return [
     make('p', { className: 'large', id: 'label' }, shown.label),
     make('ul', { className: 'bars', ariaLabel: 'Probabilities' }, ...bars),
+    ...(shown.rule ? [make('p', { className: 'quiet' }, shown.rule)] : []),
     ...(seen ? [seenBy(seen)] : []),
     ...(words?.length ? [wordByWord(words, shown.label)] : []),
   ];
