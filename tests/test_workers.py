@@ -314,6 +314,7 @@ from dlrecipes.training.world import find_world
 request = Request.from_flags(find_recipe(sys.argv[1]), Flags(settings={}))
 world = find_world(1, 2, sys.argv[2])
 meeting = Meeting(world, facts_of(request), lambda error: print(error.message), 60)
+meeting.require_same("kind of device", "cpu")
 while not meeting.is_over:
     time.sleep(0.1)
 """

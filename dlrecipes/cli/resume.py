@@ -68,7 +68,7 @@ def resume(
         output.print_warning(f"The run {found.path} is already finished.")
     else:
         asked.launch(device)
-        facts = several.facts_of_run(found, changes)
+        facts = several.facts_of_run(found, changes) if world else {}
         with several.joined(world, facts, join_timeout, as_json=json) as meeting:
             changes = replace(changes, meeting=meeting)
             if meeting and not meeting.world.is_chief:

@@ -120,7 +120,8 @@ def train(
         train_plan.show(request, world.size if world else workers or 1, as_json=json)
         return
     asked.launch(device)
-    with several.joined(world, several.facts_of(request), join_timeout, as_json=json) as meeting:
+    facts_of_all = several.facts_of(request) if world else {}
+    with several.joined(world, facts_of_all, join_timeout, as_json=json) as meeting:
         request = replace(request, meeting=meeting)
         if meeting and not meeting.world.is_chief:
             several.help_to_train(request)

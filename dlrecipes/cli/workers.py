@@ -143,7 +143,8 @@ def joined(
         meeting.failed(error.message)
         raise
     except BaseException as error:
-        meeting.failed(f"{type(error).__name__}: {error}")
+        is_stopped = isinstance(error, KeyboardInterrupt)
+        meeting.failed("it was interrupted." if is_stopped else f"{type(error).__name__}: {error}")
         raise
     finally:
         os.close(stderr)

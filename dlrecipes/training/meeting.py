@@ -204,7 +204,7 @@ class Meeting:
             return
         for rank, heard in self.heard.items():
             if problem := _difference(self.names[rank], heard.get()["facts"], {name: value}):
-                raise InputError(problem, "All workers must train on the same data.")
+                raise InputError(problem, "All workers must be alike, and train on the same data.")
         self._tell({"same": name})
 
     def _watch(self) -> None:

@@ -156,8 +156,10 @@ def _strategy(request: Request, device: Device) -> Any:
         return None
     from dlrecipes.training import distribution
 
-    if request.meeting:
-        return distribution.joined(request.meeting.addresses, request.meeting.world.rank)
+    if meeting := request.meeting:
+        # TensorFlow may take a minute longer to start on one machine than on another.
+        meeting.require_same("kind of device", device.name.partition(":")[0])
+        return distribution.joined(meeting.addresses, meeting.world.rank)
     return distribution.strategy_of(device.scopes)
 
 
