@@ -892,7 +892,7 @@ def test_a_table_that_is_packed_alone_is_read_and_predicted(name: str, tmp_path:
     assert values.tolist() == SIZES
     (found,) = find_task(TASK).input.parse([str(tmp_path / name)], source.input, FileOptions())
     assert not found.errors
-    assert found.names[0] == f"{tmp_path / name}:1"
+    assert found.names[0] == f"{tmp_path / name}:2", "called by its line"
 
 
 def test_several_tables_in_an_archive_are_refused_by_its_name(tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 """`tune`: searches that never see the test split, and lose no trial to a kill."""
 
+import csv
 import json
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from support import COMMAND, MNIST, REGRESSION, dlrecipes, environment
+from terminal import in_terminal
 from test_docs import check_keys
 
 from dlrecipes.catalog.find import find_recipe
@@ -61,7 +64,7 @@ def test_a_search_that_is_killed_again_and_again_loses_no_trial_and_repeats_none
         with started(folder) as process:
             assert process.stderr is not None
             for line in process.stderr:
-                if line.startswith(f"trial {2 * kill} "):
+                if line.split()[:2] == ["trial", str(2 * kill)]:
                     break
             process.send_signal(signal.SIGKILL)
     one, other = started(folder, "--join"), started(folder, "--join")
@@ -90,7 +93,8 @@ def check_runs(runs: dict[str, Any], found: dict[str, Any]) -> None:
         assert run["data"]["rows"] == {"train": 128, "validation": 32, "test": 32}
     tested = {name: run for name, run in runs.items() if "trial" not in name}
     assert all(run["data"]["rows"]["test"] == 40 for run in tested.values())
-    assert sorted(tested) == [f"s-{label}-seed{n}" for label in ("best", "default") for n in (0, 1)]
+    labels = (f"best{found['best']['trial']}", "default")
+    assert sorted(tested) == [f"s-{label}-seed{n}" for label in labels for n in (0, 1)]
     assert found["comparison"]["seeds"] == [2, 2]
 
 
@@ -114,10 +118,59 @@ def test_a_hopeless_trial_stops_early_and_a_grid_tries_every_value_once(folder: 
     trials = searched.document["trials"]
     rates = [trial["settings"]["learning_rate"] for trial in trials]
     assert sorted(rates) == ["0.005", "0.01", "1e-09"]
+    assert rates[0] == "0.005", "the recipe's own settings come first"
     hopeless = trials[rates.index("1e-09")]
     assert (hopeless["status"], hopeless["value"]) == ("pruned", None)
-    history = folder / "runs" / REGRESSION / hopeless["run"] / "history.csv"
-    assert len(history.read_text().splitlines()) < 31
+    history = read_history(folder / "runs" / REGRESSION / hopeless["run"])
+    assert len(history) <= 15, "no trial stops in the second half of its epochs"
+    told = study_of(folder).trials[hopeless["trial"]].intermediate_values
+    assert list(told) == list(range(1, len(history) + 1))
+    judged = [float(row["val_mae"]) for row in history]
+    assert list(told.values()) == pytest.approx(judged), "by the metric that decides, not the loss"
+
+
+def read_history(run: Path) -> list[dict[str, str]]:
+    """Return the epochs of a run."""
+    with (run / "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def study_of(folder: Path) -> Any:
+    """Return Optuna's study of a search."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    path = str(folder / "runs" / REGRESSION / "s.journal")
+    backend = JournalFileBackend(path, lock_obj=JournalFileOpenLock(path))
+    return optuna.load_study(study_name="s", storage=JournalStorage(backend))
+
+
+@pytest.mark.tune
+@pytest.mark.long
+def test_a_search_in_a_database_fits_a_terminal_and_its_settings_file_says_all_that_was_typed(
+    folder: Path,
+) -> None:
+    shown = in_terminal(
+        *("tune", REGRESSION, "--data", "rows.csv", "--target", "a", "--ignore", "c"),
+        *("--preset", "fast", "--epochs", "6", "--early-stopping", "0", "--pruner", "none"),
+        *("--space", "dropout=0.1|0.2", "--space", "learning_rate", "--space", "l2"),
+        *("--trials", "3", "--seeds", "0", "--storage", "sqlite:///search.db", "--name", "s"),
+        cwd=folder,
+    )
+    assert shown.code == 0, shown.raw
+    assert max(map(len, shown.lines)) <= 80
+    rows = [line.split()[1] for line in shown.lines if line.startswith("trial  ")]
+    assert rows == ["0", "1", "2", "validation"], "a row a trial, and the table of the best"
+    assert (folder / "search.db").is_file()
+    first = runs_of(folder)["s-trial0"]
+    assert first["config"]["dropout"] == 0.0, "what is had without a search is tried as it is"
+    file = tomllib.loads((folder / "runs" / REGRESSION / "s.toml").read_text())
+    assert (file["target"], file["ignore"]) == ("a", "c")
+    assert (file["data"], file["settings"]["waves"]) == (str(folder / "rows.csv"), 0)
+    config = str(folder / "runs" / REGRESSION / "s.toml")
+    plan = dlrecipes("train", "--config", config, "--plan", "--json", cwd=folder).document
+    assert (plan["config"]["members"], plan["config"]["epochs"]) == (1, 6)
 
 
 @pytest.mark.tune
@@ -153,6 +206,7 @@ def test_every_recipe_has_settings_to_search_and_its_own_values_are_among_them()
         (("--hours", "nan"), "--hours"),
         (("--seeds", "1"), "--seeds"),
         (("--sampler", "best"), "tpe, random, grid"),
+        (("--storage", "nowhere/s.journal"), "no folder nowhere"),
         (("--pruner", "x"), "halving, hyperband, none"),
     ],
 )

@@ -4,18 +4,23 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dlrecipes.catalog.config_files import read_config_file
+from dlrecipes.catalog.settings import Setting
 from dlrecipes.catalog.space import read_space
 from dlrecipes.cli import options, output
+from dlrecipes.cli.display import FetchDisplay
 from dlrecipes.cli.train import NO_SETTINGS, chosen_recipe
 from dlrecipes.cli.train_seeds import Jobs, check_jobs
 from dlrecipes.cli.tune_search import Tuning
 from dlrecipes.errors import InputError
 from dlrecipes.runs.lookup import check_name
+
+if TYPE_CHECKING:
+    from dlrecipes.training.request import Request
 
 Space = Annotated[
     list[str] | None,
@@ -48,7 +53,8 @@ Pruner = Annotated[
     typer.Option(
         "--pruner",
         metavar="halving|hyperband|none",
-        help="Which trials stop early, by their validation loss: successive halving or Hyperband.",
+        help="Which trials stop early, as others are better on validation data: successive halving "
+        "or Hyperband.",
     ),
 ]
 Storage = Annotated[
@@ -117,14 +123,15 @@ def tune(
     Every trial is a run. A search that was stopped continues with the same command and --name.
     Settings that you give as flags stay as they are.
     """
-    from dlrecipes.training import search
     from dlrecipes.training.request import Flags, Request
+    from dlrecipes.training.search import settled
     from dlrecipes.training.seeds import check_seeds
+    from dlrecipes.training.study import PRUNERS, SAMPLERS, Plan
 
     _check_numbers(trials, hours)
     check_jobs(jobs, trials)
-    _check_one_of("--sampler", sampler, search.SAMPLERS)
-    _check_one_of("--pruner", pruner, search.PRUNERS)
+    _check_one_of("--sampler", sampler, SAMPLERS)
+    _check_one_of("--pruner", pruner, PRUNERS)
     file = read_config_file(config) if config else None
     facts = chosen_recipe(recipe, file, trust=trust_recipe)
     typed = Flags(
@@ -155,24 +162,43 @@ def tune(
         no_report=True,
     )
     request = Request.from_flags(facts, typed, file)
-    searched = tuple(one for one in facts.settings if space or one.name not in request.given)
-    plan = search.Plan(
-        name=name or f"tune-{datetime.now(UTC):%Y%m%d-%H%M%S}",
+    name = name or f"tune-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    check_name(f"{name}-trial{trials}", [])
+    if seeds:
+        check_seeds(replace(request, name=f"{name}-default"), seeds)
+    read_space(_free(request, request.config, space), space or ())  # before data is fetched
+    request, suiting = settled(request, FetchDisplay(quiet=quiet))
+    plan = Plan(
+        name=name,
         request=replace(request, name=""),
-        space=read_space(searched, space or ()),
+        space=read_space(_free(request, suiting, space), space or ()),
         trials=trials,
         hours=math.inf if hours is None else hours,
         sampler=sampler,
         pruner=pruner,
         storage=storage,
     )
-    check_name(f"{plan.name}-trial{trials}", [])
-    if seeds:
-        check_seeds(replace(request, name=f"{plan.name}-default"), seeds)
     with output.only_json(json):
         found = Tuning(plan, seeds, quiet=quiet, as_json=json).complete(jobs, join=join)
     if json:
         output.print_json(found)
+
+
+def _free(
+    request: "Request", config: Mapping[str, Any], space: Sequence[str] | None
+) -> list[Setting]:
+    """Return the settings that can be searched, around the values that they have without that.
+
+    Args:
+        request: The training without a search.
+        config: Its settings.
+        space: What `--space` was given: then a setting that was given, too, can be searched.
+    """
+    return [
+        replace(one, default=config[one.name])
+        for one in request.facts.settings
+        if space or one.name not in request.given
+    ]
 
 
 def _check_numbers(trials: int, hours: float | None) -> None:

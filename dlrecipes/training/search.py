@@ -6,84 +6,45 @@ by whoever works on the search next, and resumed from its checkpoint.
 """
 
 import math
-import random
+import os
 import socket
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from dlrecipes.catalog.settings import show_value
-from dlrecipes.catalog.space import MOST_POINTS, Dimension, grid
+from dlrecipes.catalog.space import Dimension
+from dlrecipes.datasets.published.download import FetchListener
 from dlrecipes.errors import DlrecipesError, InputError, Interrupted
 from dlrecipes.runs.lookup import read_run
 from dlrecipes.runs.record import RUN_FILE, Run
 from dlrecipes.system import locks
 from dlrecipes.system.backend import forget
 from dlrecipes.tasks import find_task
+from dlrecipes.tasks.opening import open_source, settle
 from dlrecipes.training import trainer
 from dlrecipes.training.listener import Listener
 from dlrecipes.training.request import Changes, Request
 from dlrecipes.training.session import Trial
+from dlrecipes.training.study import (
+    PLACE,
+    PRUNED,
+    REASON,
+    RUN,
+    Plan,
+    require_optuna,
+    sampler,
+    trials_of,
+    typed,
+    values_among,
+)
+from dlrecipes.training.suited import suited
 
-SAMPLERS = ("tpe", "random", "grid")
-PRUNERS = ("halving", "hyperband", "none")
 HELD_OUT = 0.2
 """Share of the training rows that judges the trials, where the data has no validation split."""
-MOST_SEEDS = 2**32
-"""Of NumPy, with which Optuna draws."""
-DIGITS = 4
-"""Of a number that is tried."""
-PLACE, RUN, REASON = "place", "run", "reason"
-"""What is noted of a trial: the machine and folder it is trained in, its run, and why it failed."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A search that was asked for.
-
-    Args:
-        name: Its name, with which those of its runs begin.
-        request: The training with the settings that stay.
-        space: The settings that are searched.
-        trials: How many trials it has in all.
-        hours: After how many hours this process begins no other trial; infinite for never.
-        sampler: One of `SAMPLERS`.
-        pruner: One of `PRUNERS`.
-        storage: URL of a database, or path of a file that all who work on the search can write.
-    """
-
-    name: str
-    request: Request
-    space: Sequence[Dimension]
-    trials: int
-    hours: float = math.inf
-    sampler: str = "tpe"
-    pruner: str = "halving"
-    storage: str = ""
-
-    @property
-    def folder(self) -> Path:
-        """Return the folder of the recipe's runs."""
-        return self.request.runs_dir / self.request.facts.name
-
-    @property
-    def journal(self) -> str:
-        """Return where the trials are kept."""
-        return self.storage or str(self.folder / f"{self.name}.journal")
-
-    @property
-    def place(self) -> str:
-        """Return where the runs of this process are, as another on this machine would name it."""
-        return f"{socket.gethostname()}:{self.folder.resolve()}"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Tell whether a larger value of the headline metric is a better one."""
-        return find_task(self.request.facts.task).headline.higher_is_better
+BEGUN = "begun"
+"""What the process that began a trial knows it by: its host, its number and the time."""
 
 
 class SearchListener(Protocol):
@@ -96,145 +57,21 @@ class SearchListener(Protocol):
         """Hear that a trial is over."""
 
 
-def require_optuna() -> Any:
-    """Return the module optuna.
+def settled(request: Request, listener: FetchListener) -> tuple[Request, Mapping[str, Any]]:
+    """Return a request for data that is there, and the settings that suit it without a search.
+
+    So who searches hears of the data once, before anything is written.
 
     Raises:
-        InputError: if it is not installed.
+        InputError: if the data cannot be used.
     """
-    try:
-        import optuna
-    except ImportError as error:
-        raise InputError(
-            "tune needs optuna, which is not installed.",
-            "Install it: pip install 'dlrecipes[tune]'",
-        ) from error
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    return optuna
-
-
-def open_study(plan: Plan) -> Any:
-    """Return the Optuna study of a search, made if there is none of its name.
-
-    Raises:
-        InputError: if it cannot be written, or was made to search something else.
-    """
-    optuna = require_optuna()
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    asked = _asked(plan)
-    try:
-        with _storage(optuna, plan.journal) as storage:
-            study = optuna.create_study(
-                storage=storage,
-                study_name=plan.name,
-                direction="maximize" if plan.higher_is_better else "minimize",
-                pruner=_pruner(optuna, plan),
-                load_if_exists=True,
-            )
-    except Exception as error:
-        if isinstance(error, DlrecipesError):
-            raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"--storage {plan.journal} cannot be used: {reason}") from error
-    known = study.user_attrs.get("asked")
-    if known is None:
-        study.set_user_attr("asked", asked)
-    elif differ := sorted(name for name in asked if known.get(name) != asked[name]):
-        raise InputError(
-            f"The search {plan.name} was begun otherwise: {', '.join(differ)}.",
-            "Choose another --name.",
-        )
-    return study
-
-
-@contextmanager
-def _storage(optuna: Any, place: str) -> Iterator[Any]:
-    """Give the block the storage at a URL, or in a file, whose study it alone may make."""
-    if "://" in place:
-        yield optuna.storages.get_storage(place)
-        return
-    from filelock import FileLock
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
-    # Two that make a study at one time would each make one. Optuna's own lock is PLACE.lock: it
-    # would wait half a minute for a file of that name to go.
-    with FileLock(f"{place}.making"):
-        backend = JournalFileBackend(place, lock_obj=JournalFileOpenLock(place))
-        yield optuna.storages.JournalStorage(backend)
-
-
-def _asked(plan: Plan) -> dict[str, Any]:
-    """Return what must be the same for all who work on a search, as JSON."""
-    request = plan.request
-    return {
-        "recipe": request.facts.name,
-        "data": request.data.data,
-        "preset": request.preset,
-        "seed": request.seed,
-        "settings": {name: show_value(value) for name, value in request.config.items()},
-        "space": [str(dimension) for dimension in plan.space],
-        "sampler": plan.sampler,
-    }
-
-
-def _pruner(optuna: Any, plan: Plan) -> Any:
-    """Return Optuna's pruner of that name."""
-    epochs = max(int(plan.request.config.get("epochs", 1)), 2)
-    if plan.pruner == "hyperband":
-        return optuna.pruners.HyperbandPruner(max_resource=epochs)
-    if plan.pruner == "halving":
-        # After a quarter and a half of the epochs: what is best after the first few is often not
-        # so in the end. Of the trials so far, the better half goes on.
-        first = max(epochs // 4, 1)
-        return optuna.pruners.SuccessiveHalvingPruner(min_resource=first, reduction_factor=2)
-    return optuna.pruners.NopPruner()
-
-
-def _sampler(optuna: Any, plan: Plan, number: int) -> Any:
-    """Return what chooses the values of a trial.
-
-    The first trial has the settings that there are without a search, so that what is found is no
-    worse. Each other has a seed of its own, so that several processes do not repeat each other.
-    """
-    seed = (plan.request.seed * 100_003 + number) % MOST_SEEDS
-    rest = optuna.samplers.RandomSampler(seed=seed)
-    if number == 0:
-        return optuna.samplers.PartialFixedSampler(_defaults(plan), rest)
-    if plan.sampler == "grid":
-        return optuna.samplers.PartialFixedSampler(_points(plan)[number - 1], rest)
-    return rest if plan.sampler == "random" else optuna.samplers.TPESampler(seed=seed)
-
-
-def _defaults(plan: Plan) -> dict[str, Any]:
-    """Return the values without a search, of the settings whose own are among those searched."""
-    config = plan.request.config
-    return {
-        one.name: show_value(config[one.name]) if one.choices else config[one.name]
-        for one in plan.space
-        if one.holds(config[one.name])
-    }
-
-
-def _points(plan: Plan) -> list[dict[str, Any]]:
-    """Return the combinations of a grid in a random order, without that of the first trial."""
-    points = []
-    for number, point in enumerate(grid(plan.space)):
-        if number >= MOST_POINTS:
-            raise InputError(
-                f"The grid has more than {MOST_POINTS:,} combinations.",
-                "Search fewer settings, or fewer values of each: --space NAME=VALUE|VALUE",
-            )
-        points.append(point)
-    first = _defaults(plan)
-    points = [point for point in points if point != first]
-    random.Random(plan.request.seed).shuffle(points)
-    return points
-
-
-def trials_of(plan: Plan) -> int:
-    """Return how many trials a search has: a grid has no more than its combinations."""
-    return min(plan.trials, len(_points(plan)) + 1) if plan.sampler == "grid" else plan.trials
+    found = settle(request.recipe_data, request.data, listener)
+    request = replace(request, data=found)
+    if not found.is_path:  # The recipe's own, which its defaults suit; or TensorFlow reads it.
+        return request, request.config
+    of_trials = replace(found, held_out=HELD_OUT)
+    source = open_source(request.recipe_data, of_trials, request.seed, listener)
+    return request, suited(request, source).config
 
 
 def search(plan: Plan, study: Any, listener: SearchListener) -> None:
@@ -251,27 +88,42 @@ def search(plan: Plan, study: Any, listener: SearchListener) -> None:
     """
     optuna = require_optuna()
     end, wanted = time.monotonic() + plan.hours * 3600, trials_of(plan)
-    for number, identity in _unfinished(optuna, study, plan):
-        _work(study, plan, optuna.trial.Trial(study, identity), number, listener)
+    for found in _unfinished(optuna, study, plan, wanted):
+        _work(study, plan, optuna.trial.Trial(study, found._trial_id), listener)
     while time.monotonic() < end and len(study.get_trials(deepcopy=False)) < wanted:
-        trial = study.ask()
+        trial = _begun(optuna, study, plan)
         if trial.number >= wanted:  # Another process began the last one at this moment.
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            return
-        _work(study, plan, trial, trial.number, listener)
+            return  # It is trained once more trials are wanted.
+        _work(study, plan, trial, listener)
 
 
-def _unfinished(optuna: Any, study: Any, plan: Plan) -> list[tuple[int, int]]:
-    """Return the number and identity of trials that a process here began, and did not end."""
+def _begun(optuna: Any, study: Any, plan: Plan) -> Any:
+    """Begin a trial and return it: its place is known from the first moment, or it could be lost.
+
+    `study.ask` would begin it without, and a process that is killed then could not note it.
+    """
+    token = f"{socket.gethostname()} {os.getpid()} {time.time_ns()}"
+    study.add_trial(
+        optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING, user_attrs={PLACE: plan.place, BEGUN: token}
+        )
+    )
+    found = study.get_trials(deepcopy=False)
+    mine = next(one for one in reversed(found) if one.user_attrs.get(BEGUN) == token)
+    return optuna.trial.Trial(study, mine._trial_id)
+
+
+def _unfinished(optuna: Any, study: Any, plan: Plan, wanted: int) -> list[Any]:
+    """Return those of the trials wanted that a process here began, and did not end."""
     running = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])
-    # A process that was killed at once has noted nothing: in a file of this folder, it is ours.
-    unknown = "" if plan.storage else plan.place
-    here = [trial for trial in running if trial.user_attrs.get(PLACE, unknown) == plan.place]
-    return [(trial.number, trial._trial_id) for trial in here]
+    return [
+        one for one in running if one.user_attrs.get(PLACE) == plan.place and one.number < wanted
+    ]
 
 
-def _work(study: Any, plan: Plan, trial: Any, number: int, listener: SearchListener) -> None:
+def _work(study: Any, plan: Plan, trial: Any, listener: SearchListener) -> None:
     """Train a trial, and tell the study how good it is; do nothing if another process does so."""
+    number = trial.number
     name = f"{plan.name}-trial{number}"
     file = plan.folder / f".{name}.lock"
     try:
@@ -283,9 +135,7 @@ def _work(study: Any, plan: Plan, trial: Any, number: int, listener: SearchListe
     with lock:
         if study.trials[number].state.is_finished():  # since it was found unfinished
             return
-        trial.set_user_attr(PLACE, plan.place)
         trial.set_user_attr(RUN, name)
-        study.sampler = _sampler(require_optuna(), plan, number)
         request = _request(plan, trial, name)
         _tell(study, trial, _trained(plan, trial, request, listener.trial_begins(number)))
     file.unlink(missing_ok=True)
@@ -294,8 +144,15 @@ def _work(study: Any, plan: Plan, trial: Any, number: int, listener: SearchListe
 
 
 def _request(plan: Plan, trial: Any, name: str) -> Request:
-    """Return the training of a trial, with values that the study's sampler chooses."""
-    values = {one.name: _typed(_suggested(one, trial)) for one in plan.space}
+    """Return the training of a trial, with values that a sampler chooses.
+
+    The first has the settings that there are without a search, those that suit a user's data among
+    them, so that what is found is no worse.
+    """
+    values = {}
+    if trial.number:
+        trial.study.sampler = sampler(require_optuna(), plan, trial.number)
+        values = {one.name: typed(_suggested(one, trial)) for one in plan.space}
     return replace(
         plan.request.with_settings(values),
         name=name,
@@ -315,9 +172,16 @@ def _suggested(dimension: Dimension, trial: Any) -> Any:
     return trial.suggest_float(name, low, high, log=dimension.log)
 
 
-def _typed(value: Any) -> str:
-    """Return a value as it is typed: a number with a few digits."""
-    return f"{value:.{DIGITS}g}" if isinstance(value, float) else str(value)
+def _note_first(plan: Plan, trial: Any, config: Mapping[str, Any]) -> None:
+    """Note the settings that the first trial had, as far as they are among the values searched."""
+    optuna = require_optuna()
+    values = values_among(plan, config)
+    trial.study.sampler = optuna.samplers.PartialFixedSampler(
+        values, optuna.samplers.RandomSampler()
+    )
+    for one in plan.space:
+        if one.name in values:
+            _suggested(one, trial)
 
 
 @dataclass(frozen=True)
@@ -342,14 +206,11 @@ def _trained(plan: Plan, trial: Any, request: Request, listener: Listener) -> _R
         InputError: if the first trial cannot be trained as asked: then no other can.
         Interrupted: if the user stopped it.
     """
-    pruning: list[Any] = []
 
     def callbacks() -> Sequence[Any]:
         from dlrecipes.training.pruning import Prune
 
-        reported = set(trial.study.trials[trial.number].intermediate_values)
-        pruning.append(Prune(trial, reported, higher_is_better=plan.higher_is_better))
-        return pruning[-1:]
+        return [Prune(trial, find_task(request.facts.task).headline)]
 
     tried = Trial(begin=lambda work: 0, watch=lambda data: data, callbacks=callbacks)
     try:
@@ -360,7 +221,9 @@ def _trained(plan: Plan, trial: Any, request: Request, listener: Listener) -> _R
         if isinstance(error, InputError) and trial.number == 0:
             raise
         return _Result(reason=error.message)
-    has_pruned = any(one.has_pruned for one in pruning)
+    if not trial.number:
+        _note_first(plan, trial, run.config)
+    has_pruned = PRUNED in trial.user_attrs
     return _Result(run.metrics.get(run.headline), has_pruned, "its test has no headline metric")
 
 
@@ -379,31 +242,10 @@ def _run(path: Path, request: Request, listener: Listener, tried: Trial) -> Run:
 def _tell(study: Any, trial: Any, result: _Result) -> None:
     """Tell the study how a trial ended."""
     states = require_optuna().trial.TrialState
-    if result.value is None:
+    if result.value is None or not math.isfinite(result.value):
         trial.set_user_attr(REASON, result.reason)
         study.tell(trial, state=states.FAIL)
     elif result.has_pruned:
         study.tell(trial, state=states.PRUNED)
     else:
         study.tell(trial, result.value)
-
-
-def importance_of(study: Any) -> dict[str, float]:
-    """Return the share of the differences between trials that each setting explains.
-
-    By functional analysis of variance (Hutter, Hoos and Leyton-Brown 2014); empty where there are
-    too few trials, or all are alike.
-    """
-    optuna = require_optuna()
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    try:
-        found = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    except (RuntimeError, ValueError):
-        return {}
-    return {name: float(value) for name, value in found.items() if math.isfinite(value)}
-
-
-def values_of(plan: Plan, trial: Any) -> dict[str, str]:
-    """Return the settings of a trial that were chosen so far, each as it is typed."""
-    names = [one.name for one in plan.space if one.name in trial.params]
-    return {name: _typed(trial.params[name]) for name in names}

@@ -19,6 +19,7 @@ import public_sets
 import seeing
 import serving
 import text_generation
+import tuning
 import workers
 
 from generator.paths import BENCHMARKS, ROOT
@@ -81,6 +82,7 @@ PLACES: dict[str, Callable[[], str]] = {
     "interval coverage": lambda: interval_coverage.table(_read("interval_coverage")),
     "serving": lambda: serving.table(_read("serving")),
     "seeing": lambda: seeing.table(_read("seeing")),
+    "tuning": lambda: tuning.table(_read("tuning")),
     "chaos": lambda: chaos.table(_read("chaos")),
     "offline": lambda: offline.table(_read("offline")),
     "workers steps": lambda: workers.table_of_steps(_read("workers")),
