@@ -1,6 +1,6 @@
 """The `resume` command."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ import typer
 from dlrecipes.catalog.facts import read_facts
 from dlrecipes.catalog.metrics import metrics_of
 from dlrecipes.cli import limits, options, output, sharing
+from dlrecipes.cli import workers as several
 from dlrecipes.cli.display import Display
 from dlrecipes.cli.report import leave_report
 from dlrecipes.cli.result import print_run
@@ -26,6 +27,11 @@ def resume(
     data_dir: options.DataDir = None,
     device: options.DeviceNow = "",
     devices: sharing.DevicesNow = "",
+    workers: sharing.WorkersNow = None,
+    rank: sharing.Rank = None,
+    world_size: sharing.WorldSize = None,
+    coordinator: sharing.Coordinator = "",
+    join_timeout: sharing.JoinTimeout = sharing.JOIN_SECONDS,
     on_nan: options.OnNaNNow = "",
     watch: Watch = False,
     prove: options.Prove = False,
@@ -47,9 +53,10 @@ def resume(
     check_on_nan(on_nan)
     wanted = limits.parse(fail_below, fail_above, fail_on)
     check_devices(device, devices)
+    asked = several.Asked(workers, rank, world_size, coordinator, join_timeout)
+    world = asked.world({"--devices": bool(devices), "--prove": prove})
     found = find_unfinished(run, runs_dir)
     require_training(found)
-    from dlrecipes.training import trainer
     from dlrecipes.training.request import Changes
 
     wanted.check_names(metrics_of(read_facts(found.path / RECIPE_FILE)), found.recipe)
@@ -60,14 +67,32 @@ def resume(
     if found.status == "finished":
         output.print_warning(f"The run {found.path} is already finished.")
     else:
-        progress = output.console(stderr=json, in_passing=True)
-        with watched(watch, progress) as follow, output.only_json(json):
-            display = Display(progress, quiet=quiet, follow=follow)
-            found = trainer.resume(found, changes, display)
-            leave_report(found, wanted=not found.no_report)
+        asked.launch(device)
+        facts = several.facts_of_run(found, changes) if world else {}
+        with several.joined(world, facts, join_timeout, as_json=json) as meeting:
+            changes = replace(changes, meeting=meeting)
+            if meeting and not meeting.world.is_chief:
+                several.help_to_resume(found, changes)
+                return
+            if meeting:
+                meeting.require_same("copy", "made")  # by the others, of the run as it is
+            progress = output.console(stderr=json, in_passing=True)
+            with watched(watch, progress) as follow:
+                display = Display(progress, quiet=quiet, follow=follow)
+                found = _resume(found, changes, display, as_json=json)
     # By its path: the recipe's name may stand for a run that was started later.
     print_run(found, quote(str(found.path)), as_json=json, quiet=quiet)
     wanted.enforce(found.metrics, found.verdict)
+
+
+def _resume(run: Run, changes: "Changes", display: Display, *, as_json: bool) -> Run:
+    """Return a run that was resumed, with its report."""
+    from dlrecipes.training import trainer
+
+    with output.only_json(as_json):
+        run = trainer.resume(run, changes, display)
+        leave_report(run, wanted=not run.no_report)
+    return run
 
 
 def _prove(run: Run, changes: "Changes", *, as_json: bool) -> None:

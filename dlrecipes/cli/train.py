@@ -1,19 +1,25 @@
 """The `train` command, whose flags are the settings of the recipe that it is given."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dlrecipes.catalog.config_files import ConfigFile, read_config_file
 from dlrecipes.catalog.facts import Facts
 from dlrecipes.catalog.find import find_recipe
 from dlrecipes.catalog.metrics import metrics_of
 from dlrecipes.cli import limits, options, output, sharing, train_plan, train_seeds
+from dlrecipes.cli import workers as several
 from dlrecipes.cli.arguments import recipe_of_file
 from dlrecipes.cli.display import Display
 from dlrecipes.cli.report import leave_report
 from dlrecipes.cli.result import print_run
 from dlrecipes.cli.watch import Watch, watched
 from dlrecipes.runs.lookup import read_run, require_training
-from dlrecipes.runs.record import RECIPE_FILE
+from dlrecipes.runs.record import RECIPE_FILE, Run
+
+if TYPE_CHECKING:
+    from dlrecipes.training.request import Request
 
 NO_SETTINGS: Mapping[str, str] = {}
 
@@ -42,6 +48,11 @@ def train(
     jobs: train_seeds.Jobs = 1,
     device: options.DeviceName = "auto",
     devices: sharing.SeveralDevices = "",
+    workers: sharing.WorkerCount = None,
+    rank: sharing.Rank = None,
+    world_size: sharing.WorldSize = None,
+    coordinator: sharing.Coordinator = "",
+    join_timeout: sharing.JoinTimeout = sharing.JOIN_SECONDS,
     runs_dir: options.RunsDir = options.RUNS_DIR,
     name: options.RunName = "",
     checkpoint_every: options.CheckpointEvery = "",
@@ -63,9 +74,11 @@ def train(
 
     dlrecipes train RECIPE --help shows the settings of that recipe.
     """
-    from dlrecipes.training import trainer
     from dlrecipes.training.request import Flags, Request
 
+    asked = several.Asked(workers, rank, world_size, coordinator, join_timeout)
+    refused = {"--devices": bool(devices), "--seeds": seeds is not None, "--jobs": jobs > 1}
+    world = asked.world(refused)
     train_seeds.check_jobs(jobs, seeds)
     file = read_config_file(config) if config else None
     facts = chosen_recipe(recipe, file, trust=trust_recipe)
@@ -104,20 +117,34 @@ def train(
     )
     request = Request.from_flags(facts, typed, file)
     if plan:
-        train_plan.show(request, as_json=json)
+        train_plan.show(request, world.size if world else workers or 1, as_json=json)
         return
-    progress = output.console(stderr=json, in_passing=True)
-    with watched(watch, progress) as follow:
-        if seeds is not None:
-            several = train_seeds.Several(request, seeds, jobs, quiet=quiet, as_json=json)
-            several.train(wanted, follow)
+    asked.launch(device)
+    facts_of_all = several.facts_of(request) if world else {}
+    with several.joined(world, facts_of_all, join_timeout, as_json=json) as meeting:
+        request = replace(request, meeting=meeting)
+        if meeting and not meeting.world.is_chief:
+            several.help_to_train(request)
             return
-        display = Display(progress, quiet=quiet, follow=follow)
-        with output.only_json(json):
-            run = trainer.train(request, display)
-            leave_report(run, wanted=not no_report)
+        progress = output.console(stderr=json, in_passing=True)
+        with watched(watch, progress) as follow:
+            if seeds is not None:
+                spread = train_seeds.Several(request, seeds, jobs, quiet=quiet, as_json=json)
+                spread.train(wanted, follow)
+                return
+            run = _train(request, Display(progress, quiet=quiet, follow=follow), as_json=json)
     print_run(run, options.typed_run(run), as_json=json, quiet=quiet)
     wanted.enforce(run.metrics, run.verdict)
+
+
+def _train(request: "Request", display: Display, *, as_json: bool) -> Run:
+    """Return the run of one training, with its report."""
+    from dlrecipes.training import trainer
+
+    with output.only_json(as_json):
+        run = trainer.train(request, display)
+        leave_report(run, wanted=not request.no_report)
+    return run
 
 
 def chosen_recipe(recipe: str | None, file: ConfigFile | None, *, trust: bool) -> Facts:

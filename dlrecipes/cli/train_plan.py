@@ -27,12 +27,12 @@ PARTS = {
 }
 
 
-def show(request: "Request", *, as_json: bool) -> None:
+def show(request: "Request", workers: int, *, as_json: bool) -> None:
     """Make a plan and print it."""
-    from dlrecipes.training.plan import make_plan
+    from dlrecipes.training.plan_workers import make_plan_for
 
     with output.only_json(as_json):
-        plan = make_plan(request, StartDisplay(quiet=False))
+        plan = make_plan_for(request, workers, StartDisplay(quiet=False))
     if as_json:
         output.print_json(finite(asdict(plan)))
         return

@@ -8,6 +8,7 @@ the one before it is used.
 """
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -111,6 +112,15 @@ class Checkpoint:
         if self.trained:
             return "the end of training"
         return f"epoch {self.epoch + 1}, step {self.step}"
+
+    @property
+    def digest(self) -> str:
+        """Return the start of the SHA-256 of all weights and of the optimizers' states."""
+        found = hashlib.sha256()
+        for name in sorted(self.arrays):
+            if name.startswith(("weights/", "optimizer/")):
+                found.update(self.arrays[name].tobytes())
+        return found.hexdigest()[:12]
 
 
 def history_text(rows: list[dict[str, float]]) -> str:

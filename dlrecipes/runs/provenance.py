@@ -64,7 +64,7 @@ def differences(run: Run, other: Run | Mapping[str, Any]) -> list[str]:
     """
     facts = [
         {
-            "device": document["device"],
+            **{name: document[name] for name in ("device", "workers") if name in document},
             **{name: text for name, text in document["versions"].items() if name != "dlrecipes"},
             **document["machine"],
         }

@@ -71,6 +71,7 @@ class Run:
         seed: Random seed.
         device: Device that held the weights: `cpu`, `gpu:0`.
         devices: Devices that shared every batch: `0,1` (GPUs), `cpu:2`; empty for one device.
+        workers: Number of processes that shared every batch.
         data: The data: `requested`, `rung`, `name`, `source`, `fingerprint`, `rows` of each split,
             what is known of its `input` and `answer`, and, of a trial of a search, the share of
             the training rows that is `held_out` to test on.
@@ -128,6 +129,7 @@ class Run:
     seed: int = 0
     device: str = ""
     devices: str = ""
+    workers: int = 1
     data: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
@@ -180,7 +182,8 @@ class Run:
     @property
     def how_to_resume(self) -> str:
         """Return what to type to go on with the run, in a sentence."""
-        return f"Resume it: dlrecipes resume {shlex.quote(str(self.path))}"
+        workers = f" --workers {self.workers}" if self.workers > 1 else ""
+        return f"Resume it: dlrecipes resume {shlex.quote(str(self.path))}{workers}"
 
     @property
     def model_file(self) -> str:

@@ -1,4 +1,4 @@
-"""Several devices that train one network: each takes its share of every batch.
+"""Several devices or processes that train one network: each takes its share of every batch.
 
 TensorFlow's own strategies do the work. What Keras 3 does wrongly under them is set right here, so
 that a recipe stays as it is: shares of a batch that differ in size count by their rows, gradients
@@ -8,9 +8,10 @@ random numbers of its own.
 Import after `dlrecipes.system.backend.load_tensorflow`, which starts TensorFlow quietly.
 """
 
+import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -21,12 +22,20 @@ import tensorflow as tf
 # Keras divides a loss by the number of devices, which is right for shares of one size alone.
 from keras.src.losses import loss as keras_loss
 
+# Joining has limits that no public class can set.
+from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
+from tensorflow.python.eager import context as tf_context
+
 from dlrecipes.datasets.pipelines import with_fixed_pipeline
+from dlrecipes.errors import InputError
 from dlrecipes.runs.checkpoints import Array
+from dlrecipes.system.backend import quiet_stderr
 
 STRIDE = 0x9E3779B9
 """Between the seeds of two devices: 2**32 over the golden ratio, which keeps them far apart."""
 SEEDS = 2**31
+JOIN_MILLISECONDS = 10_000
+"""In which workers that have met must have joined; TensorFlow takes up to twice as long."""
 
 
 def share(batch: Any, number: Any, count: int) -> Any:
@@ -72,6 +81,93 @@ class Devices(tf.distribute.MirroredStrategy):
         return self.distribute_datasets_from_function(
             lambda context: shares(dataset, 0, count, count), options
         )
+
+
+class Workers(tf.distribute.MultiWorkerMirroredStrategy):
+    """TensorFlow's strategy for several processes, each of which trains on one device.
+
+    Args:
+        addresses: `HOST:PORT` of each, for TensorFlow's own servers.
+        rank: Number of this one, from 0.
+    """
+
+    def __init__(self, addresses: Sequence[str], rank: int) -> None:
+        _limit_joining(len(addresses))
+        cluster = tf.train.ClusterSpec({"worker": list(addresses)})
+        super().__init__(
+            tf.distribute.cluster_resolver.SimpleClusterResolver(
+                cluster, task_type="worker", task_id=rank, rpc_layer="grpc"
+            )
+        )
+        self.rank = rank
+        # All have as many batches: they need not ask each other before each.
+        self.extended.experimental_enable_get_next_as_optional = False
+
+    def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:
+        """Return a pipeline of this worker's share of every batch."""
+        count = self.num_replicas_in_sync
+        # TensorFlow's iterator that fetches to a device is traced anew in each epoch.
+        return self.distribute_datasets_from_function(
+            lambda context: shares(dataset, self.rank, 1, count),
+            options or tf.distribute.InputOptions(experimental_fetch_to_device=False),
+        )
+
+    def reduce(self, reduce_op: Any, value: Any, axis: Any) -> Any:
+        """Reduce as TensorFlow does; Keras asks for axis 0 of metrics, which are numbers."""
+        is_number = self.experimental_local_results(value)[0].shape.rank == 0
+        return super().reduce(reduce_op, value, None if axis == 0 and is_number else axis)
+
+    def stacked(self, variable: Any) -> Array:
+        """Return the values that all workers have of a variable, (workers, …).
+
+        TensorFlow's `gather` does it, too, in a hundred times as long: it is traced each time.
+        """
+        value = tf.identity(variable)[tf.newaxis]
+        others = [self.rank, self.num_replicas_in_sync - 1 - self.rank]
+        row = tf.pad(value, [others, *[[0, 0]] * (len(value.shape) - 1)])
+        found: Array = super().reduce("SUM", row, axis=None).numpy()
+        return found
+
+    def any_of(self, flags: Sequence[bool]) -> list[bool]:
+        """Return for each flag whether some worker has it; all of them call this."""
+        mine = tf.constant([float(flag) for flag in flags])
+        return [bool(count > 0) for count in super().reduce("SUM", mine, axis=None).numpy()]
+
+
+def _limit_joining(count: int) -> None:
+    """Have TensorFlow give up soon if a worker is lost while they join.
+
+    It holds Python's interpreter meanwhile, so that nobody else can notice; and for an hour, unless
+    it is told otherwise in a way that the strategy itself has no argument for.
+    """
+    context: Any = tf_context.context()
+    context.configure_coordination_service(
+        service_type="standalone",
+        service_leader="/job:worker/task:0",
+        cluster_register_timeout_in_ms=JOIN_MILLISECONDS,
+        coordinated_jobs=[CoordinatedJob(name="worker", num_tasks=count)],
+    )
+    context.coordination_service.cluster_register_with_barrier = True
+
+
+def joined(addresses: Sequence[str], rank: int) -> Workers:
+    """Return the strategy for workers, once all have joined; see `Workers`.
+
+    TensorFlow takes SIGTERM for itself then, and would not end by it.
+
+    Raises:
+        InputError: if they cannot reach each other.
+    """
+    strategy = None
+    with quiet_stderr(), suppress(tf.errors.OpError):
+        strategy = Workers(addresses, rank)
+    if strategy is None:
+        raise InputError(
+            f"The workers have met, but TensorFlow cannot join them at {', '.join(addresses)}.",
+            "Workers must reach each other on any port, not only at the coordinator's.",
+        )
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+    return strategy
 
 
 @cache
@@ -161,6 +257,12 @@ def _parts(variable: Any) -> Any:
     return tf.distribute.get_strategy().experimental_local_results(held)
 
 
+def _first() -> int:
+    """Return the number of the first device of this process among all."""
+    rank: int = getattr(tf.distribute.get_strategy(), "rank", 0)
+    return rank
+
+
 def first_of(variable: Any) -> Any:
     """Return what is behind a variable, Keras's or TensorFlow's, on the first of its devices."""
     held = getattr(variable, "_value", variable)
@@ -169,14 +271,19 @@ def first_of(variable: Any) -> Any:
 
 def values_of(variable: Any) -> Array:
     """Return the values that the devices have of a variable, (devices, …)."""
-    return np.stack([part.numpy() for part in _parts(variable)])
+    strategy, parts = tf.distribute.get_strategy(), _parts(variable)
+    if isinstance(strategy, Workers):
+        return strategy.stacked(parts[0])
+    return np.stack([part.numpy() for part in parts])
 
 
 def assign_values(variable: Any, values: Array) -> None:
     """Set what `values_of` returned; of another number of devices, each gets the same part."""
-    parts = _parts(variable)
-    if len(values) != len(parts):
-        values = np.stack([values.sum(axis=0) / len(parts)] * len(parts))
+    parts, first = _parts(variable), _first()
+    count = tf.distribute.get_strategy().num_replicas_in_sync
+    if len(values) != count:
+        values = np.stack([values.sum(axis=0) / count] * count)
+    values = values[first : first + len(parts)]
     for part, value in zip(parts, values, strict=True):
         part.assign(value.astype(part.dtype.as_numpy_dtype))
 
@@ -188,7 +295,7 @@ def spread_seed(variable: Any, state: Array) -> None:
         variable: The state, [seed, counter].
         state: That of the first device.
     """
-    for number, part in enumerate(_parts(variable)):
+    for number, part in enumerate(_parts(variable), start=_first()):
         seed = (int(state[0]) + STRIDE * number) % SEEDS
         spread = np.array([seed, *state[1:]], state.dtype)
         part.assign(spread if number else state)

@@ -66,11 +66,15 @@ class Plan:
         steps_per_epoch: Steps of an epoch.
         seconds: Wall time of the whole process (`total`), its `error`, and its parts: `start`
             (imports, device), `load`, `build`, `fit`, `evaluate`, `save`.
+        step_seconds: Wall time of a step.
         bytes: `download`; `prepare`, disk space of the downloaded and prepared data; and `disk`,
             disk space of the run, of which `checkpoints`.
         peak_memory_bytes: Peak memory of the measurement.
         measured_steps: Number of steps that were timed.
         notes: Remarks for the user, a sentence each.
+        workers: What several processes that share every batch would save: their `count`, the
+            `batch_size` of each, the `step_seconds` of each, of which the `exchange_seconds` of
+            gradients are estimated, and the seconds to `fit`; empty for one process.
     """
 
     recipe: str
@@ -84,10 +88,12 @@ class Plan:
     epochs: int
     steps_per_epoch: int
     seconds: dict[str, float]
+    step_seconds: float
     bytes: dict[str, int]
     peak_memory_bytes: int
     measured_steps: int
     notes: list[str]
+    workers: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -211,6 +217,7 @@ def make_plan(request: Request, listener: Listener) -> Plan:
         epochs=timer.epochs,
         steps_per_epoch=steps,
         seconds=seconds,
+        step_seconds=_seconds_per_step(timer.timings),
         bytes={**stage.bytes, **taken, "disk": sum(taken.values())},
         peak_memory_bytes=peak_memory(),
         measured_steps=sum(one.steps for one in _judged_by(timer.timings)),

@@ -18,6 +18,7 @@ from dlrecipes.runs.trust import trusted_recipe
 from dlrecipes.system.backend import check_device_name, check_device_names
 from dlrecipes.tasks import find_task
 from dlrecipes.tasks.opening import DataRequest, RecipeData
+from dlrecipes.training.meeting import Meeting
 
 MAX_SEED = 2**32 - 1
 ON_NAN = ("stop", "restore")
@@ -75,6 +76,7 @@ class Changes:
         allow_changed: Whether to take a recipe or data that are not what they were.
         runs_dir: The folder of all runs, for a run that is trained again; None for the run's own.
         devices: Several devices to train on; empty for those it was trained on.
+        meeting: The workers that train it together; None for one process.
     """
 
     device: str = ""
@@ -85,6 +87,7 @@ class Changes:
     allow_changed: bool = False
     runs_dir: Path | None = None
     devices: str = ""
+    meeting: Meeting | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ class Request:
         sample: The sample of a run that is trained again; None for the recipe's own.
         no_baseline: Whether no plain baseline is to be fitted beside the training.
         no_report: Whether nothing is to be kept for a report.
+        meeting: The workers that train it together; None for one process.
     """
 
     facts: Facts
@@ -136,6 +140,7 @@ class Request:
     sample: Path | None = None
     no_baseline: bool = False
     no_report: bool = False
+    meeting: Meeting | None = None
 
     @classmethod
     def from_flags(cls, facts: Facts, flags: Flags, file: ConfigFile | None = None) -> Self:
@@ -211,6 +216,7 @@ class Request:
             sample=sample if sample and sample.exists() else None,
             no_baseline=run.no_baseline,
             no_report=run.no_report,
+            meeting=changes.meeting,
         )
 
     def with_settings(self, values: Mapping[str, str]) -> Self:

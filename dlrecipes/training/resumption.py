@@ -19,6 +19,9 @@ from dlrecipes.training.failures import DivergedError, callbacks_not_passed
 from dlrecipes.training.logs import Logs, steps_done
 from dlrecipes.training.work import Work
 
+AGREEING_STEPS = 8
+"""After which several workers agree whether to stop, or to take a checkpoint by the clock."""
+
 
 class AlreadyTrained(Exception):
     """The weights are restored, and there is no step to train: `fit` is left by this."""
@@ -72,6 +75,8 @@ class Resumption(keras.callbacks.Callback):
         """The variables that are restored already, by name."""
         self.train_function: Any = None
         """The function of Keras's that trains a step."""
+        self.is_agreed = False
+        """Whether several workers have agreed to stop."""
         self.is_ready = False
         """Whether the first step of this `fit` has made the variables that it needs."""
 
@@ -200,7 +205,7 @@ class Resumption(keras.callbacks.Callback):
 
     def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Do not wait for the end of the epoch's test if training is to stop."""
-        if self.stop.asked:
+        if self.stop.asked and not self.work.meeting:
             self._take()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
@@ -250,12 +255,27 @@ class Resumption(keras.callbacks.Callback):
     def _is_due(self) -> bool:
         """Tell whether it is time for a checkpoint."""
         epoch, steps, seconds = self.last
+        is_time = 0 < self.every.seconds <= time.monotonic() - seconds
+        if self.work.meeting:
+            is_time = self._agreed(is_time)
         return (
-            self.stop.is_due(self.trained_steps)
+            self._stops()
             or 0 < self.every.epochs <= self.epoch - epoch
             or 0 < self.every.steps <= self.trained_steps - steps
-            or 0 < self.every.seconds <= time.monotonic() - seconds
+            or is_time
         )
+
+    def _agreed(self, is_time: bool) -> bool:
+        """Tell whether some worker's clock says that it is time; learn whether one is to stop."""
+        if self.trained_steps % AGREEING_STEPS:
+            return False
+        with self.work.strategy.scope():
+            self.is_agreed, is_time = self.work.strategy.any_of([self.stop.asked, is_time])
+        return is_time
+
+    def _stops(self) -> bool:
+        """Tell whether to stop now: of several workers, all at the same step."""
+        return self.is_agreed if self.work.meeting else self.stop.is_due(self.trained_steps)
 
     def _take(self) -> None:
         """Write a checkpoint, and stop there if that is why."""
@@ -264,7 +284,7 @@ class Resumption(keras.callbacks.Callback):
             return
         self.writer.write(self.checkpoint())
         self.last = (self.epoch, self.trained_steps, time.monotonic())
-        if self.stop.is_due(self.trained_steps):
+        if self._stops():
             self.writer.wait()
             raise Stopped
 

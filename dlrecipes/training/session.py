@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from dlrecipes.catalog.find import all_recipes
 from dlrecipes.datasets.examples import Data
-from dlrecipes.errors import DlrecipesError, Interrupted
+from dlrecipes.errors import DlrecipesError, InputError, Interrupted
 from dlrecipes.runs import checkpoints, record
 from dlrecipes.runs.checkpoints import Checkpoint, CheckpointWriter
 from dlrecipes.runs.golden import write_golden
@@ -107,6 +107,9 @@ class Session:
                 load_tensorflow().device(self.work.device.scope),
             ):
                 self._train(listener, stop)
+                if self._helps_chief and (meeting := self.work.meeting):
+                    meeting.wait_for_chief()
+                    return self.run
                 self.doing = "Saving the model failed"
                 self._save()
                 self.doing = "Comparing with the plain baseline failed"
@@ -114,8 +117,10 @@ class Session:
                 self._diagnose()
                 self._show(listener)
             self._finish()
+            self._tell_others()
         except KeyboardInterrupt as interruption:
             saved = isinstance(interruption, Stopped)
+            self._tell_others("" if saved else "it was interrupted.")
             self._end_badly("interrupted", "stopped by the user or the system")
             place = f"saved at {self.place}" if saved else "with its last checkpoint"
             raise Interrupted(
@@ -123,6 +128,7 @@ class Session:
             ) from None
         except Exception as error:
             known = self._explained(error)
+            self._tell_others(known.message, error)
             self._end_badly("failed", known.message, known.hint)
             raise known from error
         finally:
@@ -131,6 +137,37 @@ class Session:
             self.lock.close()
         (self.run.path / record.LOCK_FILE).unlink(missing_ok=True)
         return self.run
+
+    @property
+    def _helps_chief(self) -> bool:
+        """Tell whether this is a worker beside the chief, which does all but training alone."""
+        meeting = self.work.meeting
+        return meeting is not None and not meeting.world.is_chief
+
+    def _tell_others(self, problem: str = "", error: Exception | None = None) -> None:
+        """Tell the other workers that this one has done its part, or why it fails.
+
+        Args:
+            problem: Why; empty if it does not fail, or if all have agreed to stop.
+            error: What was raised. TensorFlow does so if another worker is lost.
+        """
+        if not (meeting := self.work.meeting):
+            return
+        if problem:
+            is_tensorflow = isinstance(error, load_tensorflow().errors.OpError)
+            meeting.failed(problem, may_be_lost=is_tensorflow)
+        else:
+            meeting.leave()
+
+    def _lost(self, problem: str) -> DlrecipesError:
+        """Record that another worker is lost, and return what to show."""
+        if self.work.rival:
+            self.work.rival.stop()
+        self._end_badly("interrupted", problem)
+        return Interrupted(
+            f"{problem} The run {self.run.path} is kept, with its last checkpoint.",
+            self.run.how_to_resume,
+        )
 
     def _explained(self, error: Exception) -> DlrecipesError:
         """Return what a user is told of an error, and how to continue after it."""
@@ -165,7 +202,11 @@ class Session:
             self.run.first_loss = loss_before_training(self.work)
         folder = self.run.folder(record.CHECKPOINTS)
         with CheckpointWriter(folder, self.run.checkpoints["keep"]) as writer:
+            if meeting := self.work.meeting:
+                meeting.on_loss = self._lost
             self._fit(listener, writer, stop)
+            if self._helps_chief:
+                return
             self.doing = "Testing failed"
             self._test()
 
@@ -180,7 +221,7 @@ class Session:
             listener.fit_ends()
         stop.can_wait = False
         self.place = "the end of training"
-        if stop.asked:
+        if stop.asked and not self._helps_chief:
             writer.wait()
             raise Stopped
 
@@ -209,6 +250,7 @@ class Session:
                 listener.warn(wrong_result(work.recipe, "train", wanted, history))
             with self._devices():
                 final = resumption.checkpoint(trained=True)
+            self._require_one_network(final)
             writer.write(final)
         except AlreadyTrained:
             pass
@@ -223,6 +265,17 @@ class Session:
         if work.strategy and final:
             self._take_over(final, config, stop, writer)
         return True
+
+    def _require_one_network(self, trained: Checkpoint) -> None:
+        """Raise DlrecipesError unless all workers have trained the same network, to the bit."""
+        if not (meeting := self.work.meeting):
+            return
+        try:
+            meeting.require_same("network after training", trained.digest)
+        except InputError as error:
+            raise DlrecipesError(
+                error.message, "Does the recipe do something by itself in each process?"
+            ) from None
 
     def _devices(self) -> AbstractContextManager[None]:
         """Return the scope of the devices that share every batch; of one device, none."""
@@ -256,9 +309,11 @@ class Session:
         before, work.start = work.start, trained
         resumption = Resumption(self.run, work, stop, writer, self.scale)
         resumption.own = {id(resumption)}
+        # Alone: the others have ended, or wait.
+        strategy, work.strategy = work.strategy, None
         with suppress(AlreadyTrained):
             work.recipe.train(work.model, work.data, config, callbacks=[resumption])
-        work.start = before
+        work.start, work.strategy = before, strategy
 
     def _go_back(self, error: DivergedError, listener: Listener) -> None:
         """Go back to the last good checkpoint with a lower learning rate, if that was asked for."""

@@ -4,7 +4,7 @@ import math
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from dlrecipes.catalog.contract import import_recipe, require_contract
 from dlrecipes.datasets.examples import Source
@@ -24,7 +24,7 @@ from dlrecipes.runs.trust import seal
 from dlrecipes.runs.verdict import expectation
 from dlrecipes.system import locks
 from dlrecipes.system.atomic import remove_abandoned, write_atomically
-from dlrecipes.system.backend import placement, select
+from dlrecipes.system.backend import Device, placement, select
 from dlrecipes.system.clock import Clock
 from dlrecipes.tasks.opening import DataRequest, open_source, settle
 from dlrecipes.training.calls import build_model, check_serving, count_parameters, load_data
@@ -123,11 +123,14 @@ def prepare(
             source = open_source(wanted, found, request.seed, listener)
     with clock.part("start"):
         device = select(request.device, request.devices)
+        strategy = _strategy(request, device)
         recipe = import_recipe(facts.path)
     with ExitStack() as failing:
         with clock.part("load"):
             if not found.is_path:
                 source = open_source(wanted, found, request.seed, listener)
+            if request.meeting:
+                request.meeting.require_same("data fingerprint", source.fingerprint)
             request = suited(request, source)
             if request.chosen and not start:
                 listener.warn(shown_choice(request.chosen))
@@ -143,11 +146,21 @@ def prepare(
         failing.pop_all()
     task = wanted.task
     work = Work(request, task, recipe, config, source, data, model, device, clock, start, rival)
-    if device.scopes:
-        from dlrecipes.training.distribution import strategy_of
-
-        work.strategy = strategy_of(device.scopes)
+    work.strategy = strategy
     return work
+
+
+def _strategy(request: Request, device: Device) -> Any:
+    """Return TensorFlow's strategy for several workers or devices; None for one."""
+    if not (request.meeting or device.scopes):
+        return None
+    from dlrecipes.training import distribution
+
+    if meeting := request.meeting:
+        # TensorFlow may take a minute longer to start on one machine than on another.
+        meeting.require_same("kind of device", device.name.partition(":")[0])
+        return distribution.joined(meeting.addresses, meeting.world.rank)
+    return distribution.strategy_of(device.scopes)
 
 
 def begin_run(work: Work) -> tuple[Run, IO[str]]:
@@ -175,6 +188,7 @@ def begin_run(work: Work) -> tuple[Run, IO[str]]:
             seed=request.seed,
             device=placement(work.model, work.device),
             devices=work.device.several,
+            workers=work.workers,
             data={
                 **stamp,
                 "input": work.data.input.document(),
@@ -257,6 +271,10 @@ def _prepare_again(run: Run, options: Changes, listener: Listener) -> Work:
         was, now = (names or "one" for names in (run.devices, work.device.several))
         listener.warn(f"devices was {was} and is {now}: the result may differ in its last digits.")
         run.devices = work.device.several
+    if run.workers != work.workers:
+        changed = f"workers was {run.workers} and is {work.workers}"
+        listener.warn(f"{changed}: the result may differ in its last digits.")
+        run.workers = work.workers
     for difference in differences(run, here(work.device.name)):
         listener.warn(f"{difference}: the result may differ in its last digits.")
     require_same_data(run, work.source)

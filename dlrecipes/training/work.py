@@ -10,6 +10,7 @@ from dlrecipes.system.backend import Device
 from dlrecipes.system.clock import Clock
 from dlrecipes.tasks.base import Task
 from dlrecipes.training.calls import serving_model
+from dlrecipes.training.meeting import Meeting
 from dlrecipes.training.request import Request
 from dlrecipes.training.rival import Rival
 
@@ -30,7 +31,7 @@ class Work:
         clock: Measures the parts of the session.
         start: The checkpoint to go on from; None to begin.
         rival: The plain baseline that is fitted beside the training; None for none.
-        strategy: TensorFlow's for several devices; None for one.
+        strategy: TensorFlow's for several devices or workers; None for one.
     """
 
     request: Request
@@ -45,6 +46,16 @@ class Work:
     start: Checkpoint | None = None
     rival: Rival | None = None
     strategy: Any = None
+
+    @property
+    def meeting(self) -> Meeting | None:
+        """Return the workers that train together; None for one process."""
+        return self.request.meeting
+
+    @property
+    def workers(self) -> int:
+        """Return how many processes train together."""
+        return self.meeting.world.size if self.meeting else 1
 
     def serving(self) -> Any:
         """Return the model as it is used: a functional model from raw inputs to the answer."""

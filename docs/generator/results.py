@@ -20,6 +20,7 @@ import seeing
 import serving
 import text_generation
 import tuning
+import workers
 
 from generator.paths import BENCHMARKS, ROOT
 
@@ -84,5 +85,8 @@ PLACES: dict[str, Callable[[], str]] = {
     "tuning": lambda: tuning.table(_read("tuning")),
     "chaos": lambda: chaos.table(_read("chaos")),
     "offline": lambda: offline.table(_read("offline")),
+    "workers steps": lambda: workers.table_of_steps(_read("workers")),
+    "workers models": lambda: workers.table_of_models(_read("workers")),
+    "workers kills": lambda: workers.table_of_kills(_read("workers")),
     "checkpoint cost": lambda: checkpoint_cost.summary(_read("checkpoint_cost")),
 }
