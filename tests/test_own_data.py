@@ -289,6 +289,7 @@ def run_on(train: Callable[[str], Outcome]) -> Callable[[str], dict[str, Any]]:
     return lambda recipe: train(MAIN[recipe]).document
 
 
+@pytest.mark.long
 @pytest.mark.browser
 def test_reports_of_own_data_are_whole_and_readable(
     train: Callable[[str], Outcome], folder: Path
