@@ -10,11 +10,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from support import (
     CHEAP,
@@ -44,11 +45,19 @@ TASKS = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "inde
 
 WRONG: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
     "none": (("--workers", "0"), {}, "--workers must be from 1 to 1000. Received: 0"),
-    "devices": ((*TWO, "--devices", "cpu:2"), {}, "--devices does not go with several workers"),
-    "seeds": ((*TWO, "--seeds", "2"), {}, "--seeds does not go with several workers"),
-    "seeds of a task": (("--seeds", "2"), {"TF_CONFIG": json.dumps(TASKS)}, "TF_CONFIG asks for"),
-    "jobs": ((*TWO, "--seeds", "2", "--jobs", "2"), {}, "does not go with several workers"),
-    "a GPU": ((*TWO, "--device", "gpu"), {}, "--workers trains on the processor"),
+    "devices": (
+        (*TWO, "--devices", "cpu:2"),
+        {},
+        "--devices cannot be combined with several workers",
+    ),
+    "seeds": ((*TWO, "--seeds", "2"), {}, "--seeds cannot be combined with several workers"),
+    "seeds of a task": (
+        ("--seeds", "2"),
+        {"TF_CONFIG": json.dumps(TASKS)},
+        "(requested by TF_CONFIG)",
+    ),
+    "jobs": ((*TWO, "--seeds", "2", "--jobs", "2"), {}, "cannot be combined with several workers"),
+    "a GPU": ((*TWO, "--device", "gpu"), {}, "--workers trains on the CPU"),
     "both": ((*TWO, "--rank", "0"), {}, "Give either --workers, or --rank"),
     "rank": (
         ("--rank", "2", "--world-size", "2", "--coordinator", "127.0.0.1:9"),
@@ -56,7 +65,7 @@ WRONG: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
         "--rank must be from 0 to 1. Received: 2",
     ),
     "no time": (("--join-timeout", "0"), {}, "--join-timeout must be from 1 to 86400 seconds"),
-    "nonsense": ((), {"TF_CONFIG": "{nonsense"}, "TF_CONFIG makes no sense: JSONDecodeError"),
+    "nonsense": ((), {"TF_CONFIG": "{nonsense"}, "TF_CONFIG is invalid: JSONDecodeError"),
     "two chiefs": ((), {"TF_CONFIG": json.dumps(CHIEFS)}, "TF_CONFIG has 2 chiefs"),
 }
 
@@ -97,11 +106,12 @@ def workers_of(launcher: "subprocess.Popen[str]", count: int = 2) -> dict[int, i
     """Return the processes of the workers that a command started, by their ranks."""
     found: dict[int, int] = {}
     while len(found) < count and launcher.poll() is None:
-        children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
-        for child in children:
-            words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
-            if "--rank" in words:
-                found[int(words[words.index("--rank") + 1])] = int(child)
+        with suppress(psutil.NoSuchProcess):  # One may end just now.
+            for child in psutil.Process(launcher.pid).children():
+                words = child.cmdline()
+                if "--rank" in words:
+                    found[int(words[words.index("--rank") + 1])] = child.pid
+    assert len(found) == count, launcher.communicate()[0]
     return found
 
 
@@ -157,7 +167,7 @@ def test_workers_that_do_not_meet_say_who_is_missing(tmp_path: Path, port: int) 
         ends = ends_of([(("train", *ONE_EPOCH, *words), {}) for words in places], tmp_path)
     assert [code for code, _ in ends] == [2, 2, 2]
     chief, other, second = (said for _, said in ends)
-    assert f"Worker 1 did not come to 127.0.0.1:{port} within 1 s." in chief
+    assert f"Worker 1 did not connect to 127.0.0.1:{port} within 1 s." in chief
     assert f"The chief (127.0.0.1:{port}) did not answer within 1 s" in other
     assert f"cannot listen at 127.0.0.1:{taken}: Address already in use" in second
     assert not list(tmp_path.iterdir())
@@ -166,12 +176,15 @@ def test_workers_that_do_not_meet_say_who_is_missing(tmp_path: Path, port: int) 
 OTHER_WORDS = {
     "setting": (
         ("--epochs", "2"),
-        "Worker 1 (127.0.0.1) has another setting epochs than the chief",
+        "Worker 1 (127.0.0.1) and the chief differ in setting epochs: 2 and 1.",
     ),
-    "seed": (("--seed", "5"), "has another seed than the chief: 5, not 0."),
-    "checkpoints": (("--checkpoint-every", "3epochs"), "has another --checkpoint-every than"),
-    "size": (("--world-size", "3"), "counts 3 workers, and the chief 2."),
-    "recipe": ((), "has another recipe than the chief"),
+    "seed": (("--seed", "5"), "differ in seed: 5 and 0."),
+    "checkpoints": (
+        ("--checkpoint-every", "3epochs"),
+        "differ in --checkpoint-every: 3epochs and ",
+    ),
+    "size": (("--world-size", "3"), "was started for 3 workers, the chief for 2."),
+    "recipe": ((), "and the chief differ in recipe: "),
 }
 
 
@@ -216,8 +229,8 @@ def test_workers_and_one_process_train_the_same_network_within_rounding(
 def test_a_recipe_with_two_optimizers_learns_with_two_workers(
     run_of: RunOf, train_apart: TrainApart
 ) -> None:
-    words = (GAN, "--data", "sample", *CHEAP[GAN])
-    assert train_apart(*words, *TWO)["verdict"] == run_of(GAN)["verdict"]
+    run = train_apart(GAN, "--data", "sample", *CHEAP[GAN], *TWO)
+    assert [run["workers"], run["verdict"]] == [2, run_of(GAN)["verdict"]]
 
 
 @pytest.mark.long
@@ -233,7 +246,7 @@ def test_workers_with_other_data_are_told_apart(tmp_path: Path, port: int) -> No
     ):
         said = [process.communicate(timeout=120)[0] for process in (one, two)]
         assert [one.returncode, two.returncode] == [2, 2], said
-    assert all("has another data fingerprint than the chief" in text for text in said), said
+    assert all("and the chief differ in data fingerprint: " in text for text in said), said
     assert not (tmp_path / "one" / "runs").exists()
 
 
@@ -243,7 +256,7 @@ def test_workers_whose_networks_differ_are_found_out(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(text)
     words = ("train", "./mine.py", "--data", "sample", "--epochs", "1", *TWO)
     outcome = dlrecipes(*words, cwd=tmp_path, code=1)
-    assert "Worker 1 (127.0.0.1) has another network after training than the chief" in outcome.err
+    assert "Worker 1 (127.0.0.1) and the chief differ in network after training: " in outcome.err
 
 
 DRIFT = """
@@ -259,21 +272,29 @@ DRIFT = """
 
 
 @pytest.mark.long
-def test_a_killed_worker_stops_all_and_the_run_resumes_bit_identical(
-    tmp_path: Path, train_apart: TrainApart
+@pytest.mark.parametrize(
+    ("who", "sent", "expected"),
+    [
+        ("worker", signal.SIGKILL, "Worker 1 (127.0.0.1) has ended. The run"),
+        ("all", signal.SIGTERM, "Interrupted. The run"),
+    ],
+    ids=["killed", "stopped"],
+)
+def test_a_worker_that_is_lost_or_asked_to_stop_stops_all_and_the_run_resumes_bit_identical(
+    who: str, sent: int, expected: str, tmp_path: Path, train_apart: TrainApart
 ) -> None:
-    words = (*SAMPLE, "--epochs", "2", "--checkpoint-every", "epoch,3steps", *TWO)
+    words = (*SAMPLE, "--epochs", "4", "--checkpoint-every", "epoch,3steps", *TWO)
     whole = train_apart(*words)
-    flags = ("--no-baseline", "--no-report", "--name", "killed")
+    flags = ("--no-baseline", "--no-report", "--name", "ended")
     with started("train", *words, *flags, cwd=tmp_path) as launcher:
         workers = workers_of(launcher)
-        read_until(launcher, "epoch 1/2")
-        os.kill(workers[1], signal.SIGKILL)
-        said, _ = launcher.communicate(timeout=30)
-    run = tmp_path / "runs" / REGRESSION / "killed"
-    assert launcher.returncode == 130
-    assert f"Worker 1 (127.0.0.1) has ended. The run runs/{REGRESSION}/killed is kept" in said
-    assert f"dlrecipes resume runs/{REGRESSION}/killed --workers 2" in said
+        read_until(launcher, "epoch 1/4")
+        os.kill(workers[1] if who == "worker" else launcher.pid, sent)
+        said, _ = launcher.communicate(timeout=60)
+    run = tmp_path / "runs" / REGRESSION / "ended"
+    assert launcher.returncode == 130, said
+    assert f"{expected} runs/{REGRESSION}/ended is kept" in " ".join(said.split())
+    assert f"dlrecipes resume runs/{REGRESSION}/ended --workers 2" in said
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
     assert not any(Path(f"/proc/{number}").exists() for number in workers.values())
     resumed = dlrecipes("resume", run, *TWO, "--json", cwd=tmp_path).document

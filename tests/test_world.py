@@ -37,16 +37,18 @@ PLACES: dict[str, tuple[Any, dict[str, str], World | None]] = {
 }
 
 NONSENSE: dict[str, tuple[Any, dict[str, str], str]] = {
-    "no JSON": (NO_FLAGS, {"TF_CONFIG": "{nonsense"}, "TF_CONFIG makes no sense: JSONDecodeError"),
-    "a list": (NO_FLAGS, {"TF_CONFIG": "[]"}, "TF_CONFIG makes no sense: TypeError"),
+    "no JSON": (NO_FLAGS, {"TF_CONFIG": "{nonsense"}, "TF_CONFIG is invalid: JSONDecodeError"),
+    "a list": (NO_FLAGS, {"TF_CONFIG": "[]"}, "TF_CONFIG is invalid: TypeError"),
     "a text": (NO_FLAGS, tf_config({"worker": "a:1"}, "worker", 0), "a list of HOST:PORT"),
     "two chiefs": (NO_FLAGS, tf_config({"chief": ["c:1", "d:1"]}, "chief", 1), "has 2 chiefs"),
     "twice": (NO_FLAGS, tf_config({"worker": ["a:1", "a:1"]}, "worker", 1), "an address twice"),
     "not there": (NO_FLAGS, tf_config(TWO, "worker", 3), "has no worker 3: it has 2"),
-    "servers": (NO_FLAGS, tf_config({**TWO, "ps": ["x:1"]}, "worker", 0), "of the type 'ps'"),
+    "servers": (NO_FLAGS, tf_config({**TWO, "ps": ["x:1"]}, "worker", 0), "of type 'ps'"),
     "no port": (NO_FLAGS, tf_config({"worker": ["a", "b"]}, "worker", 0), "must be HOST:PORT"),
-    "Slurm": (NO_FLAGS, {**SLURM, "SLURM_PROCID": "x"}, "Slurm's variables make no sense"),
-    "one flag": ((0, None, ""), {}, "--world-size and --coordinator must be given, too"),
+    "Slurm": (NO_FLAGS, {**SLURM, "SLURM_PROCID": "x"}, "The Slurm variables are invalid"),
+    "one flag": ((0, None, ""), {}, "--world-size and --coordinator are also required"),
+    "size": ((0, 2000, "a:1"), {}, "--world-size must be from 1 to 1000. Received: 2000"),
+    "IPv6": ((0, 2, "[::1]:99"), {}, "must be a name or an IPv4 address. Received: '[::1]'"),
     "rank": ((3, 2, "a:1"), {}, "--rank must be from 0 to 1. Received: 3"),
     "address": ((0, 2, "nope"), {}, "The coordinator must be HOST:PORT. Received: 'nope'"),
 }
@@ -70,3 +72,4 @@ def test_the_first_node_of_a_list_as_slurm_writes_it() -> None:
     assert first_node("gpu[007-009,12],cpu1") == "gpu007"
     assert first_node("alone") == "alone"
     assert first_node("rack[1-2]-node") == "rack1-node"
+    assert first_node("rack[0-1]node[03-4],other") == "rack0node03"

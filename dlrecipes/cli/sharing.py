@@ -9,8 +9,8 @@ SeveralDevices = Annotated[
     typer.Option(
         "--devices",
         metavar="N|0,1|all|cpu:N",
-        help="GPUs that share every batch: how many, their numbers, or all. cpu:N: the processor "
-        "as if it were N devices, to try it without GPUs.",
+        help="GPUs that share every batch: how many, their numbers, or all. cpu:N splits "
+        "the CPU into N virtual devices, to try this without GPUs.",
         show_default="one device",
     ),
 ]
@@ -37,7 +37,7 @@ Rank = Annotated[
     typer.Option(
         "--rank",
         metavar="R",
-        help="Number of this worker, from 0, where something else starts them.",
+        help="Rank of this worker, from 0; needed if you start each worker yourself.",
         show_default="from TF_CONFIG or Slurm",
     ),
 ]
@@ -46,15 +46,15 @@ WorldSize = Annotated[
     typer.Option(
         "--world-size",
         metavar="N",
-        help="How many workers there are.",
+        help="Total number of workers.",
         show_default="from TF_CONFIG or Slurm",
     ),
 ]
-JOIN_SECONDS = 30
+JOIN_SECONDS = 25
 JoinTimeout = Annotated[
     int,
     typer.Option(
-        "--join-timeout", metavar="SECONDS", help="How long to wait for all workers to come."
+        "--join-timeout", metavar="SECONDS", help="How long to wait for all workers to connect."
     ),
 ]
 WorkersNow = Annotated[
@@ -62,7 +62,7 @@ WorkersNow = Annotated[
     typer.Option(
         "--workers",
         metavar="N",
-        help="Processes on this machine that share every batch; the run may have had others.",
+        help="Processes on this machine that share every batch; may differ from the run's.",
         show_default="one process",
     ),
 ]
@@ -71,7 +71,7 @@ Coordinator = Annotated[
     typer.Option(
         "--coordinator",
         metavar="HOST:PORT",
-        help="Where worker 0 meets the others.",
+        help="Address of worker 0, to which the other workers connect.",
         show_default="from TF_CONFIG or Slurm",
     ),
 ]

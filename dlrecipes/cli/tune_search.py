@@ -322,7 +322,9 @@ def _typed_recipe(facts: "Facts") -> str:
 def _lines(values: Mapping[str, Any]) -> str:
     """Return values as lines of TOML, which has them as JSON has them; but it has no null."""
     return "".join(
-        f"{name} = {json.dumps(value)}\n" for name, value in values.items() if value is not None
+        f"{name} = {json.dumps(value, ensure_ascii=False)}\n"
+        for name, value in values.items()
+        if value is not None
     )
 
 

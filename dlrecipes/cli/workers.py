@@ -54,7 +54,7 @@ class Asked:
         Raises:
             InputError: if that makes no sense.
         """
-        from dlrecipes.training.world import MOST, find_world
+        from dlrecipes.training.world import MOST_WORKERS, find_world
 
         if not FEWEST_SECONDS <= self.seconds <= MOST_SECONDS:
             raise InputError(
@@ -64,8 +64,8 @@ class Asked:
         found = None
         if self.count is None:
             found = find_world(self.rank, self.size, self.coordinator)
-        elif not 1 <= self.count <= MOST:
-            raise InputError(f"--workers must be from 1 to {MOST}. Received: {self.count}")
+        elif not 1 <= self.count <= MOST_WORKERS:
+            raise InputError(f"--workers must be from 1 to {MOST_WORKERS}. Received: {self.count}")
         elif self.rank is not None or self.size is not None or self.coordinator:
             raise InputError(
                 "--workers starts all workers, and --rank makes this process one of them.",
@@ -86,7 +86,7 @@ class Asked:
         assert self.count is not None
         if device.startswith("gpu"):
             raise InputError(
-                f"--workers trains on the processor, and --device asks for {device}.",
+                f"--workers trains on the CPU, but --device is {device}.",
                 "Several GPUs of one machine share every batch: --devices all",
             )
         from dlrecipes.training.launch import launch
@@ -99,7 +99,7 @@ def _refuse(refused: Mapping[str, bool], source: str) -> None:
     for flag, is_given in refused.items():
         if is_given:
             raise InputError(
-                f"{flag} does not go with several workers, which {source} asks for.",
+                f"{flag} cannot be combined with several workers (requested by {source}).",
                 f"Leave out {flag}, or train with one process: --workers 1",
             )
 
@@ -140,7 +140,7 @@ def joined(
     try:
         yield meeting
     except DlrecipesError as error:
-        meeting.failed(error.message)
+        meeting.failed(error.message, is_refusal=isinstance(error, InputError))
         raise
     except BaseException as error:
         is_stopped = isinstance(error, KeyboardInterrupt)

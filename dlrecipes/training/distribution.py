@@ -11,7 +11,7 @@ Import after `dlrecipes.system.backend.load_tensorflow`, which starts TensorFlow
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -34,7 +34,7 @@ from dlrecipes.system.backend import quiet_stderr
 STRIDE = 0x9E3779B9
 """Between the seeds of two devices: 2**32 over the golden ratio, which keeps them far apart."""
 SEEDS = 2**31
-JOIN_MILLISECONDS = 10_000
+JOIN_MILLISECONDS = 8_000
 """In which workers that have met must have joined; TensorFlow takes up to twice as long."""
 
 
@@ -158,14 +158,14 @@ def joined(addresses: Sequence[str], rank: int) -> Workers:
     Raises:
         InputError: if they cannot reach each other.
     """
-    strategy = None
-    with quiet_stderr(), suppress(tf.errors.OpError):
-        strategy = Workers(addresses, rank)
-    if strategy is None:
+    try:
+        with quiet_stderr():
+            strategy = Workers(addresses, rank)
+    except tf.errors.OpError as error:
         raise InputError(
             f"The workers have met, but TensorFlow cannot join them at {', '.join(addresses)}.",
             "Workers must reach each other on any port, not only at the coordinator's.",
-        )
+        ) from error
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
     return strategy
 

@@ -19,7 +19,6 @@ from dlrecipes.training.meeting import free_port
 
 LEAVING_SECONDS = 4.0
 """In which the others must have ended once one has failed, or the chief has ended."""
-POLL_SECONDS = 0.05
 LOOK_SECONDS = 1.0
 """After which a worker notices that who started it is gone."""
 
@@ -73,7 +72,7 @@ def launch(arguments: Sequence[str], count: int) -> int:
 
     previous = {one: signal.signal(one, pass_on) for one in STOPPING}
     try:
-        code = _wait_for_chief(workers)
+        code = workers[0].wait()  # It ends by itself if another is lost.
     finally:
         for worker in workers:
             _end(worker)
@@ -81,34 +80,11 @@ def launch(arguments: Sequence[str], count: int) -> int:
             signal.signal(one, handler)
     if code < 0:
         raise Interrupted(
-            f"The chief was ended by {signal.Signals(-code).name}, and the others with it. "
-            "Its run, if it had begun, is interrupted.",
-            f"See it with dlrecipes runs, and resume it with --workers {count}.",
+            f"The chief was ended by {signal.Signals(-code).name}, and all workers have stopped.",
+            f"If the run had begun, dlrecipes runs lists it: resume it with --workers {count}.",
         )
     if code == Interrupted.exit_code:
         raise Interrupted("")  # The chief has said why.
-    return code
-
-
-def _wait_for_chief(workers: "Sequence[subprocess.Popen[bytes]]") -> int:
-    """Return the exit code of the first worker.
-
-    Raises:
-        Interrupted: if another has failed and the chief does not end by itself: they had not met.
-    """
-    chief, *others = workers
-    while (code := chief.poll()) is None:
-        failed = [rank for rank, other in enumerate(others, 1) if other.poll()]
-        if not failed:
-            time.sleep(POLL_SECONDS)
-            continue
-        try:
-            return chief.wait(LEAVING_SECONDS)
-        except subprocess.TimeoutExpired:
-            chief.kill()
-            raise Interrupted(
-                f"Worker {failed[0]} has ended, and the others with it, before training began."
-            ) from None
     return code
 
 

@@ -6,6 +6,7 @@ other says who it is and what it trains. The connections stay, and each end tell
 second that it is alive. Messages are lines of JSON.
 """
 
+import ipaddress
 import json
 import os
 import socket
@@ -16,7 +17,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
-from dlrecipes.errors import DlrecipesError, InputError
+from dlrecipes.errors import DlrecipesError, InputError, Interrupted
 from dlrecipes.training.world import World
 
 BEAT_SECONDS = 1.0
@@ -30,6 +31,9 @@ HELLO_SECONDS = 5.0
 """In which who has come must say who it is."""
 MOST_BYTES = 65_536
 """In one message."""
+SAME_COMMAND = "Start all workers with the same command."
+SAME_FOR_ALL = "All workers need the same kind of device, the same software and the same data."
+IN_TIME = "Start all workers within that time, or allow more: --join-timeout 600"
 
 
 class Link:
@@ -65,7 +69,9 @@ class Link:
 
 
 class Meeting:
-    """The workers of one training.
+    """The workers of one training, met when it is made: that takes up to `seconds`.
+
+    Threads then watch the others until this process has done its part.
 
     Args:
         world: Where this worker stands.
@@ -85,7 +91,7 @@ class Meeting:
         seconds: float,
     ) -> None:
         self.world, self.facts, self.end, self.seconds = world, facts, end, seconds
-        self.on_loss: Callable[[str], DlrecipesError] = InputError
+        self.on_loss: Callable[[str], DlrecipesError] = Interrupted
         """Returns the error to end with, given a sentence on who is lost; another thread calls."""
         self.deadline = time.monotonic() + seconds
         self.links: dict[int, Link] = {}
@@ -97,7 +103,7 @@ class Meeting:
         self.is_over = False
         """Whether the loss of another no longer matters."""
         self.ending = threading.Lock()
-        self.addresses = self._gather() if world.is_chief else self._come()
+        self.addresses = self._gather() if world.is_chief else self._join_chief()
         """`HOST:PORT` of each, for TensorFlow's own servers."""
         self._watch()
 
@@ -111,12 +117,19 @@ class Meeting:
                 try:
                     connection, (host, *_) = server.accept()
                 except TimeoutError:
-                    self._miss([rank for rank in range(world.size) if rank not in addresses])
+                    self._refuse_missing(
+                        [rank for rank in range(world.size) if rank not in addresses]
+                    )
                 with suppress(OSError):
                     link = Link(connection)
                     hello = link.receive(HELLO_SECONDS)
                     if self._greet(hello, link, host):
-                        addresses[hello["rank"]] = f"{host}:{hello['port']}"
+                        # Who is beside the chief may come by an address that others cannot reach.
+                        is_beside = ipaddress.ip_address(host).is_loopback
+                        reached = world.host if is_beside else host
+                        addresses[hello["rank"]] = f"{reached}:{hello['port']}"
+                    else:
+                        connection.close()
         everybody = [addresses[rank] for rank in range(world.size)]
         self._tell({"go": everybody})
         return everybody
@@ -131,7 +144,7 @@ class Meeting:
         except OSError as error:
             raise InputError(
                 f"The chief cannot listen at {world.coordinator}: {os.strerror(error.errno or 0)}.",
-                "Another chief may be there already: choose another port.",
+                "Another training may be using the port: choose another one with --coordinator.",
             ) from None
 
     def _greet(self, hello: Mapping[str, Any], link: Link, host: str) -> bool:
@@ -140,31 +153,30 @@ class Meeting:
         Raises:
             InputError: if it is one that cannot train with the others, which are told so.
         """
-        if not {"rank", "size", "port", "facts"} <= hello.keys():
+        numbers = [hello.get(name) for name in ("rank", "size", "port")]
+        if not all(type(one) is int for one in numbers) or not isinstance(hello.get("facts"), dict):
             return False
         rank, size, name = hello["rank"], hello["size"], f"Worker {hello['rank']} ({host})"
         problem = _difference(name, hello["facts"], self.facts)
         if size != self.world.size:
-            problem = f"{name} counts {size} workers, and the chief {self.world.size}."
+            problem = f"{name} was started for {size} workers, the chief for {self.world.size}."
         elif rank in self.links or not 0 < rank < self.world.size:
             problem = f"Two workers have the rank {rank}."
         if problem:
             self._tell({"stop": problem})
             link.send({"stop": problem})
-            raise InputError(problem, "Start all workers with the same command.")
+            raise InputError(problem, SAME_COMMAND)
         self.links[rank], self.names[rank] = link, name
         return True
 
-    def _miss(self, missing: list[int]) -> None:
+    def _refuse_missing(self, missing: list[int]) -> None:
         """Tell all that somebody did not come."""
         who = f"Worker {missing[0]}" if len(missing) == 1 else f"Workers {_listed(missing)}"
-        problem = f"{who} did not come to {self.world.coordinator} within {self.seconds:g} s."
+        problem = f"{who} did not connect to {self.world.coordinator} within {self.seconds:g} s."
         self._tell({"stop": problem})
-        raise InputError(
-            problem, "Start all workers within that time, or allow more: --join-timeout 600"
-        )
+        raise InputError(problem, IN_TIME)
 
-    def _come(self) -> list[str]:
+    def _join_chief(self) -> list[str]:
         """Go to the chief, and return where everybody is."""
         world, reason = self.world, "no answer"
         hello = {"rank": world.rank, "size": world.size, "port": free_port(), "facts": self.facts}
@@ -178,12 +190,12 @@ class Meeting:
                 time.sleep(0.2)
                 continue
             if "stop" in answer:
-                raise InputError(str(answer["stop"]), "Start all workers with the same command.")
+                raise InputError(str(answer["stop"]), SAME_COMMAND)
             self.links[0] = link
             return [str(one) for one in answer["go"]]
         raise InputError(
             f"{self.names[0]} did not answer within {self.seconds:g} s: {reason}.",
-            "Start all workers within that time, or allow more: --join-timeout 600",
+            IN_TIME,
         )
 
     def _tell(self, message: Mapping[str, Any]) -> None:
@@ -204,7 +216,7 @@ class Meeting:
             return
         for rank, heard in self.heard.items():
             if problem := _difference(self.names[rank], heard.get()["facts"], {name: value}):
-                raise InputError(problem, "All workers must be alike, and train on the same data.")
+                raise InputError(problem, SAME_FOR_ALL)
         self._tell({"same": name})
 
     def _watch(self) -> None:
@@ -223,7 +235,7 @@ class Meeting:
 
     def _listen(self, rank: int, link: Link) -> None:
         """Hear what another says, until it leaves or is lost."""
-        problem = ""
+        problem, is_refusal = "", False
         while not problem:
             try:
                 message = link.receive(SILENT_SECONDS)
@@ -238,30 +250,34 @@ class Meeting:
                 if not message.keys() & {"alive", "stop"}:
                     self.heard[rank].put(message)
                 if problem := str(message.get("stop", "")):
+                    is_refusal = bool(message.get("refusal"))
                     time.sleep(OWN_SECONDS)
-        self._lose(problem)
+        self._lose(problem, is_refusal=is_refusal)
 
-    def _lose(self, problem: str) -> None:
-        """End this process, and tell the others, as another worker is lost."""
+    def _lose(self, problem: str, *, is_refusal: bool) -> None:
+        """End this process, and tell the others, as another worker is lost or refuses to train."""
         with self.ending:
             if not self.is_over:
                 self.is_over = True
-                self._tell({"stop": problem})
-                self.end(self.on_loss(problem))
+                self._tell({"stop": problem, "refusal": is_refusal})
+                has_run = self.on_loss is not Interrupted
+                is_mistake = is_refusal and not has_run
+                self.end(InputError(problem) if is_mistake else self.on_loss(problem))
 
-    def failed(self, problem: str, *, may_be_lost: bool = False) -> None:
+    def failed(self, problem: str, *, may_be_lost: bool = False, is_refusal: bool = False) -> None:
         """Tell the others why this worker fails, unless another is lost, which ends the process.
 
         Args:
             problem: A sentence.
             may_be_lost: Whether the loss of another may be why, which is found out first.
+            is_refusal: Whether what was asked for is wrong.
         """
         time.sleep(SILENT_SECONDS + BEAT_SECONDS if may_be_lost else HEARING_SECONDS)
         with self.ending:
             if not self.is_over:
                 self.is_over = True
                 who = "The chief" if self.world.is_chief else f"Worker {self.world.rank}"
-                self._tell({"stop": f"{who} failed: {problem}"})
+                self._tell({"stop": f"{who} failed: {problem}", "refusal": is_refusal})
 
     def leave(self) -> None:
         """Say that this worker has done its part; the chief says it once all is done."""
@@ -280,7 +296,7 @@ def _difference(name: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -
     """Return a sentence on the first fact in which a worker differs from the chief, or nothing."""
     for fact, value in ours.items():
         if (other := theirs.get(fact)) != value:
-            return f"{name} has another {fact} than the chief: {other}, not {value}."
+            return f"{name} and the chief differ in {fact}: {other} and {value}."
     return ""
 
 

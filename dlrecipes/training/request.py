@@ -208,7 +208,7 @@ class Request:
             seed=run.seed,
             # Some variables may be beside a network on a GPU: then this says "cpu, gpu:0".
             device=changes.device or run.device.split(", ")[-1],
-            devices=changes.devices or ("" if changes.device else run.devices),
+            devices=changes.devices or ("" if changes.device or changes.meeting else run.devices),
             runs_dir=changes.runs_dir or run.path.parent.parent,
             checkpoint_every=run.checkpoints["every"],
             keep_checkpoints=run.checkpoints["keep"],

@@ -38,6 +38,8 @@ from dlrecipes.training.work import Work
 RATE_FACTOR = 0.5
 """What the learning rate is multiplied with each time that training goes back to a checkpoint."""
 LEFT_OUT = "--no-baseline"
+OF_LOST_WORKERS = ("Unavailable", "Aborted", "Cancelled", "DeadlineExceeded", "Internal", "Unknown")
+"""TensorFlow's errors where another worker may be lost."""
 LOWEST_SCALE = RATE_FACTOR**5
 """Below this, a learning rate that is too high is not why."""
 
@@ -98,6 +100,8 @@ class Session:
             DlrecipesError: if it failed; the run says why.
         """
         self.trial, stop_after = trial, 0
+        if meeting := self.work.meeting:
+            meeting.on_loss = self._lost
         if trial:
             stop_after = trial.begin(self.work)
             self.work.data = trial.watch(self.work.data)
@@ -120,7 +124,10 @@ class Session:
             self._tell_others()
         except KeyboardInterrupt as interruption:
             saved = isinstance(interruption, Stopped)
-            self._tell_others("" if saved else "it was interrupted.")
+            if saved and self._helps_chief and (meeting := self.work.meeting):
+                meeting.wait_for_chief()  # It may still write what all have agreed to keep.
+            else:
+                self._tell_others("" if saved else "it was interrupted.")
             self._end_badly("interrupted", "stopped by the user or the system")
             place = f"saved at {self.place}" if saved else "with its last checkpoint"
             raise Interrupted(
@@ -154,8 +161,9 @@ class Session:
         if not (meeting := self.work.meeting):
             return
         if problem:
-            is_tensorflow = isinstance(error, load_tensorflow().errors.OpError)
-            meeting.failed(problem, may_be_lost=is_tensorflow)
+            errors = load_tensorflow().errors
+            of_lost = [getattr(errors, f"{name}Error") for name in OF_LOST_WORKERS]
+            meeting.failed(problem, may_be_lost=isinstance(error, tuple(of_lost)))
         else:
             meeting.leave()
 
@@ -202,8 +210,6 @@ class Session:
             self.run.first_loss = loss_before_training(self.work)
         folder = self.run.folder(record.CHECKPOINTS)
         with CheckpointWriter(folder, self.run.checkpoints["keep"]) as writer:
-            if meeting := self.work.meeting:
-                meeting.on_loss = self._lost
             self._fit(listener, writer, stop)
             if self._helps_chief:
                 return
@@ -274,7 +280,8 @@ class Session:
             meeting.require_same("network after training", trained.digest)
         except InputError as error:
             raise DlrecipesError(
-                error.message, "Does the recipe do something by itself in each process?"
+                error.message,
+                "The recipe may use random numbers or state that dlrecipes does not control.",
             ) from None
 
     def _devices(self) -> AbstractContextManager[None]:

@@ -16,7 +16,7 @@ from dlrecipes.errors import InputError
 HINT = "Expected: --rank R --world-size N --coordinator HOST:PORT, TF_CONFIG, or srun."
 FIRST_SLURM_PORT, SLURM_PORTS = 20_000, 10_000
 """Below those that systems give to outgoing connections; a job takes one by its number."""
-MOST = 1000
+MOST_WORKERS = 1000
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class World:
     """Where a process stands among the workers.
 
     Args:
-        rank: From 0; 0 is the chief, who writes the run.
+        rank: From 0; 0 is the chief, which writes the run.
         size: How many workers there are.
         coordinator: `HOST:PORT` at which the chief meets the others.
         source: What said so: `TF_CONFIG`, `Slurm`, `flags`.
@@ -42,8 +42,8 @@ class World:
 
     @property
     def host(self) -> str:
-        """Return the chief's host, without the brackets of an IPv6 address."""
-        return self.coordinator.rpartition(":")[0].strip("[]")
+        """Return the chief's host."""
+        return self.coordinator.rpartition(":")[0]
 
     @property
     def port(self) -> int:
@@ -81,11 +81,14 @@ def _from_flags(rank: int | None, size: int | None, coordinator: str) -> World |
     """Return the place that flags name."""
     given = {"--rank": rank, "--world-size": size, "--coordinator": coordinator or None}
     if missing := [flag for flag, value in given.items() if value is None]:
-        raise InputError(f"{' and '.join(missing)} must be given, too.", HINT)
+        verb = "is" if len(missing) == 1 else "are"
+        raise InputError(f"{' and '.join(missing)} {verb} also required.", HINT)
     assert rank is not None
     assert size is not None
-    if not 1 <= size <= MOST or not 0 <= rank < size:
-        raise InputError(f"--rank must be from 0 to {max(size, 1) - 1}. Received: {rank}", HINT)
+    if not 1 <= size <= MOST_WORKERS:
+        raise InputError(f"--world-size must be from 1 to {MOST_WORKERS}. Received: {size}", HINT)
+    if not 0 <= rank < size:
+        raise InputError(f"--rank must be from 0 to {size - 1}. Received: {rank}", HINT)
     return _world(rank, size, coordinator, "flags")
 
 
@@ -99,14 +102,14 @@ def _from_tf_config(text: str) -> World | None:
         kinds = list(cluster)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
-            f"TF_CONFIG makes no sense: {type(error).__name__}: {error}.",
+            f"TF_CONFIG is invalid: {type(error).__name__}: {error}.",
             'Expected: {"cluster": {"worker": ["HOST:PORT", …]}, "task": {"type": "worker", '
             '"index": 0}}',
         ) from None
     if unknown := [name for name in [*kinds, kind] if name not in hosts]:
         raise InputError(
-            f"TF_CONFIG has a task of the type {unknown[0]!r}; there are chief and worker alone.",
-            "All workers train alike: leave parameter servers and evaluators out.",
+            f"TF_CONFIG has a task of type {unknown[0]!r}; only chief and worker are supported.",
+            "Remove parameter servers and evaluators from the cluster.",
         )
     if len(hosts["chief"]) > 1:
         raise InputError(f"TF_CONFIG has {len(hosts['chief'])} chiefs; there can be one.")
@@ -133,18 +136,17 @@ def _from_slurm(environment: Mapping[str, str]) -> World | None:
         nodes = environment["SLURM_STEP_NODELIST"]
         job = int(environment["SLURM_JOB_ID"]) + int(environment.get("SLURM_STEP_ID", 0))
     except (KeyError, ValueError) as error:
-        raise InputError(f"Slurm's variables make no sense: {error}.", HINT) from None
+        raise InputError(f"The Slurm variables are invalid: {error}.", HINT) from None
     port = FIRST_SLURM_PORT + job % SLURM_PORTS
     return _world(rank, size, f"{first_node(nodes)}:{port}", "Slurm")
 
 
 def first_node(nodes: str) -> str:
     """Return the first node of a list as Slurm writes it: `gpu[007-009,12],cpu1` is `gpu007`."""
-    match = re.match(r"([^\[,\s]+)(?:\[([^\]]+)\])?([^\[,\s]*)", nodes)
-    if not match:
-        raise InputError(f"SLURM_STEP_NODELIST makes no sense. Received: {nodes!r}", HINT)
-    number = re.split(r"[-,]", match[2])[0] if match[2] else ""
-    return f"{match[1]}{number}{match[3]}"
+    first = re.match(r"(?:[^\[,\s]|\[[^\]]*\])+", nodes)
+    if not first:
+        raise InputError(f"SLURM_STEP_NODELIST is invalid. Received: {nodes!r}", HINT)
+    return re.sub(r"\[(\w+)[^\]]*\]", r"\1", first[0])
 
 
 def _world(rank: int, size: int, coordinator: str, source: str) -> World | None:
@@ -152,4 +154,8 @@ def _world(rank: int, size: int, coordinator: str, source: str) -> World | None:
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
         raise InputError(f"The coordinator must be HOST:PORT. Received: {coordinator!r}", HINT)
+    if ":" in host:
+        raise InputError(
+            f"The coordinator's host must be a name or an IPv4 address. Received: {host!r}", HINT
+        )
     return World(rank, size, coordinator, source) if size > 1 else None

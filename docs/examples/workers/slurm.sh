@@ -5,7 +5,8 @@
 #SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=8
 #SBATCH --time=04:00:00
-# A minute before the time is up, all workers agree to stop, and the run can be resumed.
+# A minute before the time is up, all workers agree to stop, and the run can be resumed. Eight steps
+# must take less than that.
 #SBATCH --signal=TERM@60
 set -euo pipefail
 
