@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -171,6 +172,24 @@ def test_workers_that_do_not_meet_say_who_is_missing(tmp_path: Path, port: int) 
     assert f"The chief (127.0.0.1:{port}) did not answer within 1 s" in other
     assert f"cannot listen at 127.0.0.1:{taken}: Address already in use" in second
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.long
+def test_a_stranger_who_comes_to_the_chief_is_sent_away(tmp_path: Path, port: int) -> None:
+    hello = {"rank": "1", "size": 2, "port": 9, "facts": {}}
+    with started("train", *ONE_EPOCH, *place(0, port, seconds=8), cwd=tmp_path) as chief:
+        for _ in range(400):
+            with (
+                suppress(ConnectionRefusedError),
+                socket.create_connection(("127.0.0.1", port)) as one,
+            ):
+                one.sendall(json.dumps(hello).encode() + b"\n")
+                assert one.recv(1) == b"", "the connection is closed"
+                break
+            time.sleep(0.02)
+        said, _ = chief.communicate(timeout=60)
+    assert f"Worker 1 did not connect to 127.0.0.1:{port} within 8 s." in said
+    assert chief.returncode == 2
 
 
 OTHER_WORDS = {
@@ -424,6 +443,7 @@ sys.modules.update({"ray": ray, "ray.train": train, "ray.train.tensorflow": tens
 """
 REPORTER = f"""#!{sys.executable}
 import sys
+import time
 from dlrecipes.training.world import find_world
 print(sys.argv[1:], find_world(None, None, ""))
 """
