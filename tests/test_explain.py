@@ -226,7 +226,7 @@ def test_what_a_model_relies_on_is_measured_for_its_positive_class(
     rows.to_csv(tmp_path / "rows.csv", index=False)
     said = dlrecipes("predict", run["path"], "rows.csv", cwd=tmp_path).out
     threshold = run["metrics"]["threshold"]
-    assert f"The answer is bad from a probability of {100 * threshold:.3g}% on" in said
+    assert f"The answer is bad if its probability is at least {100 * threshold:.3g}%:" in said
 
 
 @pytest.mark.explain

@@ -127,7 +127,7 @@ def open_study(plan: Plan) -> Any:
         study.set_user_attr("asked", asked)
     elif differ := sorted(name for name in asked if known.get(name) != asked[name]):
         raise InputError(
-            f"The search {plan.name} was begun otherwise: {', '.join(differ)}.",
+            f"The search {plan.name} exists with other values of {', '.join(differ)}.",
             "Choose another --name.",
         )
     return study

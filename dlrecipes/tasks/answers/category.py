@@ -64,8 +64,8 @@ class CategoryForm(Form):
         if self.threshold is None or len(self.classes) != 2:
             return ""
         return (
-            f"The answer is {shortened(self.classes[self.positive])} from a probability of "
-            f"{100 * self.threshold:.3g}% on: that threshold was chosen on the validation data."
+            f"The answer is {shortened(self.classes[self.positive])} if its probability is at "
+            f"least {100 * self.threshold:.3g}%: that threshold was chosen on the validation data."
         )
 
 
