@@ -37,6 +37,12 @@ class DivergedError(DlrecipesError):
         super().__init__(f"The {what} became {value} in {place}{how}.")
 
 
+OF_LOST_WORKERS = (
+    *("UnavailableError", "AbortedError", "CancelledError", "DeadlineExceededError"),
+    *("InternalError", "UnknownError"),
+)
+
+
 def advice(config: Mapping[str, Any]) -> str:
     """Return which of the settings to change after the loss was lost, in a sentence."""
     change = []
@@ -53,6 +59,12 @@ def callbacks_not_passed(recipe: str) -> DlrecipesError:
         f"The recipe {recipe} trained, but its train does not pass callbacks on.",
         "In train, write model.fit(…, callbacks=[*callbacks]).",
     )
+
+
+def is_of_lost_worker(error: Exception) -> bool:
+    """Tell whether an error is one that TensorFlow raises where another worker is lost."""
+    is_tensorflow = type(error).__module__.startswith("tensorflow.")
+    return is_tensorflow and type(error).__name__ in OF_LOST_WORKERS
 
 
 def explain(error: Exception, doing: str, path: Path) -> DlrecipesError:

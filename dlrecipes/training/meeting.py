@@ -292,6 +292,20 @@ class Meeting:
         self.is_over = True
 
 
+def tell_others(meeting: Meeting | None, problem: str = "", *, may_be_lost: bool = False) -> None:
+    """Tell the other workers, if there are any, that this one has done its part, or why it fails.
+
+    Args:
+        meeting: Of all workers; None for a process that trains alone.
+        problem: Why; empty if it does not fail, or if all have agreed to stop.
+        may_be_lost: Whether the loss of another may be why.
+    """
+    if meeting and problem:
+        meeting.failed(problem, may_be_lost=may_be_lost)
+    elif meeting:
+        meeting.leave()
+
+
 def _difference(name: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     """Return a sentence on the first fact in which a worker differs from the chief, or nothing."""
     for fact, value in ours.items():

@@ -30,16 +30,21 @@ from dlrecipes.training.calls import (
 )
 from dlrecipes.training.diagnosis import diagnose, kept_epoch
 from dlrecipes.training.evidence import loss_before_training
-from dlrecipes.training.failures import BrokenOffError, DivergedError, advice, explain
+from dlrecipes.training.failures import (
+    BrokenOffError,
+    DivergedError,
+    advice,
+    explain,
+    is_of_lost_worker,
+)
 from dlrecipes.training.listener import Listener
+from dlrecipes.training.meeting import tell_others
 from dlrecipes.training.shown import write_shown
 from dlrecipes.training.work import Work
 
 RATE_FACTOR = 0.5
 """What the learning rate is multiplied with each time that training goes back to a checkpoint."""
 LEFT_OUT = "--no-baseline"
-OF_LOST_WORKERS = ("Unavailable", "Aborted", "Cancelled", "DeadlineExceeded", "Internal", "Unknown")
-"""TensorFlow's errors where another worker may be lost."""
 LOWEST_SCALE = RATE_FACTOR**5
 """Below this, a learning rate that is too high is not why."""
 
@@ -121,13 +126,13 @@ class Session:
                 self._diagnose()
                 self._show(listener)
             self._finish()
-            self._tell_others()
+            tell_others(self.work.meeting)
         except KeyboardInterrupt as interruption:
             saved = isinstance(interruption, Stopped)
             if saved and self._helps_chief and (meeting := self.work.meeting):
                 meeting.wait_for_chief()  # It may still write what all have agreed to keep.
             else:
-                self._tell_others("" if saved else "it was interrupted.")
+                tell_others(self.work.meeting, "" if saved else "it was interrupted.")
             self._end_badly("interrupted", "stopped by the user or the system")
             place = f"saved at {self.place}" if saved else "with its last checkpoint"
             raise Interrupted(
@@ -135,7 +140,7 @@ class Session:
             ) from None
         except Exception as error:
             known = self._explained(error)
-            self._tell_others(known.message, error)
+            tell_others(self.work.meeting, known.message, may_be_lost=is_of_lost_worker(error))
             self._end_badly("failed", known.message, known.hint)
             raise known from error
         finally:
@@ -150,22 +155,6 @@ class Session:
         """Tell whether this is a worker beside the chief, which does all but training alone."""
         meeting = self.work.meeting
         return meeting is not None and not meeting.world.is_chief
-
-    def _tell_others(self, problem: str = "", error: Exception | None = None) -> None:
-        """Tell the other workers that this one has done its part, or why it fails.
-
-        Args:
-            problem: Why; empty if it does not fail, or if all have agreed to stop.
-            error: What was raised. TensorFlow does so if another worker is lost.
-        """
-        if not (meeting := self.work.meeting):
-            return
-        if problem:
-            errors = load_tensorflow().errors
-            of_lost = [getattr(errors, f"{name}Error") for name in OF_LOST_WORKERS]
-            meeting.failed(problem, may_be_lost=isinstance(error, tuple(of_lost)))
-        else:
-            meeting.leave()
 
     def _lost(self, problem: str) -> DlrecipesError:
         """Record that another worker is lost, and return what to show."""
