@@ -401,7 +401,7 @@ def table_of_kills(document: Mapping[str, Any]) -> str:
     results = found["results"]
     left = Counter(result["found"] for result in results)
     stopped = sum(result["stopped"] and result["found"] != "finished" for result in results)
-    over = ""
+    states, over = ", ".join(f"{count} {state}" for state, count in left.items()), ""
     if stopped < len(results):
         over = "In the others training was over: the chief alone had to test and save. "
     ranks = Counter("the chief" if result["rank"] == 0 else "the other" for result in results)
@@ -411,8 +411,7 @@ def table_of_kills(document: Mapping[str, Any]) -> str:
         f"{found['seed']}), every other time once the run had begun. In {stopped} cases all "
         f"processes ended with a sentence that names the worker, within 30 seconds; the longest "
         f"took {found['longest_seconds']:.1f} s. "
-        f"{over}The runs were found: {', '.join(f'{count} {state}' for state, count in left.items())}. Those that were "
-        f"not finished were resumed, and those that had not begun were trained anew: "
+        f"{over}The runs were found: {states}. Those that were not finished were resumed, and those that had not begun were trained anew: "
         f"{found['same']} ended bit-identical to a run that was not killed."
     )
 
