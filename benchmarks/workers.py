@@ -411,7 +411,8 @@ def table_of_kills(document: Mapping[str, Any]) -> str:
         f"{found['seed']}), every other time once the run had begun. In {stopped} cases all "
         f"processes ended with a sentence that names the worker, within 30 seconds; the longest "
         f"took {found['longest_seconds']:.1f} s. "
-        f"{over}The runs were found: {states}. Those that were not finished were resumed, and those that had not begun were trained anew: "
+        f"{over}The runs were found: {states}. Those that were "
+        f"not finished were resumed, and those that had not begun were trained anew: "
         f"{found['same']} ended bit-identical to a run that was not killed."
     )
 
