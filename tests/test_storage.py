@@ -17,6 +17,7 @@ from dlrecipes.datasets import content, storage
 from dlrecipes.datasets.digests import example_digests
 from dlrecipes.datasets.duplicates import count_leaks
 from dlrecipes.datasets.examples import Examples, ExamplesWriter, Source
+from dlrecipes.datasets.pipelines import Part, part_of
 from dlrecipes.datasets.storage import Column, ColumnsWriter, StoredColumn
 from dlrecipes.errors import InputError
 from dlrecipes.kit.columns import column_statistics
@@ -303,6 +304,53 @@ def test_batches_by_length_from_files_are_those_from_memory(in_files: Callable[[
         for (tokens, labels), (same_tokens, same_labels) in pairs:
             assert tokens.numpy().tolist() == same_tokens.numpy().tolist()
             assert labels.numpy().tolist() == same_labels.numpy().tolist()
+
+
+class Watched(StoredColumn):
+    """A column that notes which rows are read."""
+
+    seen: list[int]
+
+    def __getitem__(self, rows: Any) -> Array:
+        self.seen.extend(np.asarray(rows).tolist())
+        return super().__getitem__(rows)
+
+
+def watched(column: Column) -> Watched:
+    """Return a column in a file, of which nothing was read yet."""
+    assert isinstance(column, StoredColumn)
+    assert is_in_file(column)
+    found = Watched(column.content, column.dtype, column.row_shape, column.count, column.ends)
+    found.seen = []
+    return found
+
+
+@pytest.mark.parametrize("by_length", [False, True])
+@pytest.mark.parametrize("count", [2, 3])
+def test_each_worker_reads_its_part_of_every_batch_and_nothing_else(
+    count: int, by_length: bool, in_files: Callable[[], None]
+) -> None:
+    in_files()
+    made = token_examples()
+    features = made.features if by_length else examples().columns["x"]
+    labels = np.arange(len(features), dtype="int32")
+
+    def batches_of(part: Part) -> tuple[list[list[Any]], Watched]:
+        column = watched(features)
+        dataset = Examples(column, labels).batches(32, shuffle=True, by_length=by_length)
+        column.seen.clear()
+        found = part_of(dataset, part)
+        return [[tensor.numpy() for tensor in batch] for batch in found], column
+
+    whole, _ = batches_of(Part(0, 1))
+    parts = [batches_of(Part(number, count)) for number in range(count)]
+    for number, batch in enumerate(whole):
+        for place, expected in enumerate(batch):
+            pieces = [of_part[number][place] for of_part, _ in parts]
+            assert max(map(len, pieces)) - min(map(len, pieces)) <= 1
+            np.testing.assert_array_equal(np.concatenate(pieces), expected)
+    seen = [row for _, column in parts for row in column.seen]
+    assert sorted(seen) == list(range(len(features)))
 
 
 def test_a_function_makes_the_same_of_columns_in_files(in_files: Callable[[], None]) -> None:

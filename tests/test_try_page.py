@@ -363,7 +363,7 @@ def test_a_text_streams_in_and_is_what_predict_writes(
     tab.page.get_by_label("length").fill("2000")
     tab.page.evaluate(STOP)
     tab.page.get_by_role("button", name="Continue").click()
-    tab.page.wait_for_function("window.stopped")
+    tab.page.locator("body[data-stopped]").wait_for()
     tab.settle()
     assert 8 < len(tab.page.locator("#written").text_content()) < 2008
     tab.page.get_by_label("length").fill("5000")
@@ -386,7 +386,7 @@ STOP = """() => {
         if (written < 12) return;
         observer.disconnect();
         [...document.querySelectorAll('button')].find(one => one.textContent === 'Stop').click();
-        window.stopped = true;
+        document.body.dataset.stopped = '';
     }).observe(document.querySelector('#answer'), { childList: true, subtree: true });
 }"""
 """Stops a text as soon as some of it is written."""
@@ -433,7 +433,8 @@ def test_a_photo_gets_a_mask_that_fades_and_a_legend(
     legend = {one["name"]: one["share"] for one in answer["shown"]["legend"]}
     assert legend == {name: share for name, share in found["shares"].items() if share}
     below, above = tab.page.locator(".layers img").all()
-    tab.page.wait_for_function("document.querySelector('.layers img').naturalWidth == 90")
+    loaded = "one => one.decode().then(() => one.naturalWidth)"  # waits for the promise
+    assert below.evaluate(loaded) == 90
     assert below.bounding_box() == above.bounding_box()
     assert above.evaluate("one => getComputedStyle(one).opacity") == "0.5"
     tab.page.get_by_label("Opacity of the mask").fill("80")

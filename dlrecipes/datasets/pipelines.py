@@ -76,6 +76,39 @@ class Order:
         )
 
 
+@dataclass(frozen=True)
+class Part:
+    """The part of every batch that one of several processes or devices trains on.
+
+    Args:
+        number: Of the process, from 0.
+        count: How many there are.
+    """
+
+    number: Any
+    count: int
+
+    def of(self, batch: Any) -> Any:
+        """Return its rows of a batch: each row is in one part, and no part is empty.
+
+        Of fewer rows than parts some stand twice.
+
+        Args:
+            batch: Tensors with as many rows each, in a nest as `tf.nest` has it.
+        """
+        import tensorflow as tf
+
+        if self.count == 1:
+            return batch
+        size = tf.cast(tf.shape(tf.nest.flatten(batch)[0])[0], "int64")
+        start = self.number * size // self.count
+        end = tf.maximum((self.number + 1) * size // self.count, start + 1)
+        return tf.nest.map_structure(lambda tensor: tensor[start:end], batch)
+
+
+WHOLE = Part(0, 1)
+
+
 def batches(features: Any, labels: Column | None, batch_size: int, order: Order | None) -> Any:
     """Return a `tf.data.Dataset` of batches `(features, labels)`, or of features alone.
 
@@ -90,11 +123,12 @@ def batches(features: Any, labels: Column | None, batch_size: int, order: Order 
     count = len(next(iter(features.values())) if isinstance(features, dict) else features)
     gather = _gatherer(features if labels is None else (features, labels))
 
-    def batch(step: Any) -> Any:
+    def batch(step: Any, part: Part) -> Any:
         places = tf.range(step * batch_size, tf.minimum((step + 1) * batch_size, count))
-        return gather(order.shuffled(order.needed(places, step), count) if order else places)
+        places = part.of(order.needed(places, step) if order else places)
+        return gather(order.shuffled(places, count) if order else places)
 
-    dataset = _of_rows(_mapped(_steps(-(-count // batch_size), order), batch), count)
+    dataset = _of_steps(batch, -(-count // batch_size), order, count)
     dataset.row_order = None if order else partial(np.arange, count)
     return dataset
 
@@ -119,7 +153,7 @@ def batches_by_length(
     gather = _gatherer(features if labels is None else (features, labels))
     steps, group = -(-count // batch_size), batch_size * BATCHES_SORTED
 
-    def batch(step: Any) -> Any:
+    def batch(step: Any, part: Part) -> Any:
         number = order.shuffled(step, steps, stream=1) if order else step
         start = number // BATCHES_SORTED * group
         places = tf.range(start, tf.minimum(start + group, count))
@@ -128,8 +162,11 @@ def batches_by_length(
         first = number % BATCHES_SORTED * batch_size
         rows = rows[first : first + batch_size]
         rows = order.needed(rows, step) if order else rows
-        tokens, *rest = tf.nest.flatten(gather(rows))
-        tokens = tokens[:, : tf.reduce_max(tf.gather(lengths, rows))]
+        longest = tf.reduce_max(tf.gather(lengths, rows))
+        tokens, *rest = tf.nest.flatten(gather(part.of(rows)))
+        tokens = tokens[:, :longest]
+        if part.count > 1:  # The longest may be in another part.
+            tokens = tf.pad(tokens, [[0, 0], [0, longest - tf.shape(tokens)[1]]])
         return (tokens, *rest) if rest else tokens
 
     def row_order() -> Array:
@@ -138,16 +175,39 @@ def batches_by_length(
         sorted_groups = [rows[np.argsort(known[rows], kind="stable")] for rows in groups]
         return np.concatenate(sorted_groups)
 
-    dataset = _of_rows(_mapped(_steps(steps, order), batch), count)
+    dataset = _of_steps(batch, steps, order, count)
     dataset.row_order = None if order else row_order
     return dataset
 
 
-def _of_rows(dataset: Any, count: int) -> Any:
-    """Return the fixed pipeline over a data set, which knows its rows."""
-    pipeline = with_fixed_pipeline(dataset)
-    pipeline.rows = count
+def _of_steps(batch: Callable[[Any, Part], Any], steps: int, order: Order | None, rows: int) -> Any:
+    """Return the fixed pipeline of the batches of all steps, which knows its rows and its parts."""
+
+    def of_part(part: Part) -> Any:
+        dataset = _mapped(_steps(steps, order), lambda step: batch(step, part))
+        return with_fixed_pipeline(dataset)
+
+    pipeline = of_part(WHOLE)
+    pipeline.rows, pipeline.of_part = rows, of_part
     return pipeline
+
+
+def part_of(dataset: Any, part: Part) -> Any:
+    """Return a pipeline with a part of each batch.
+
+    Of what `batches` returned no other rows are read. What was made of that is read whole, and cut.
+
+    Args:
+        dataset: A `tf.data.Dataset` of batches.
+        part: Which part.
+    """
+    if hasattr(dataset, "of_part"):
+        return dataset.of_part(part)
+
+    def cut(*batch: Any) -> Any:
+        return part.of(batch if len(batch) > 1 else batch[0])
+
+    return with_fixed_pipeline(_mapped(dataset, cut))
 
 
 def rows_of(dataset: Any) -> int:

@@ -12,7 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import keras
@@ -26,7 +26,7 @@ from keras.src.losses import loss as keras_loss
 from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
 from tensorflow.python.eager import context as tf_context
 
-from dlrecipes.datasets.pipelines import with_fixed_pipeline
+from dlrecipes.datasets.pipelines import Part, part_of, with_fixed_pipeline
 from dlrecipes.errors import InputError
 from dlrecipes.runs.checkpoints import Array
 from dlrecipes.system.backend import quiet_stderr
@@ -38,36 +38,17 @@ JOIN_MILLISECONDS = 8_000
 """In which workers that have met must have joined; TensorFlow takes up to twice as long."""
 
 
-def share(batch: Any, number: Any, count: int) -> Any:
-    """Return the rows of a batch that one of several devices takes: each row to one of them.
-
-    Of fewer rows than devices some stand twice, so that no device is without.
-
-    Args:
-        batch: Tensors with as many rows each, in a nest as `tf.nest` has it.
-        number: Of the device, from 0.
-        count: How many devices there are.
-    """
-    size = tf.cast(tf.shape(tf.nest.flatten(batch)[0])[0], "int64")
-    start = number * size // count
-    end = tf.maximum((number + 1) * size // count, start + 1)
-    return tf.nest.map_structure(lambda tensor: tensor[start:end], batch)
-
-
-def shares(batches: Any, first: int, here: int, count: int) -> Any:
-    """Return a pipeline with the shares of `here` devices of each batch, one after the other.
+def shares(batches: Any, count: int) -> Any:
+    """Return a pipeline with the shares of all devices of each batch, one after the other.
 
     Args:
         batches: A `tf.data.Dataset` of batches.
-        first: Number of the first of the devices, from 0.
-        here: How many devices read this pipeline.
-        count: How many devices there are in all.
+        count: How many devices there are.
     """
 
     def split(*batch: Any) -> Any:
         whole = batch if len(batch) > 1 else batch[0]
-        numbers = tf.data.Dataset.range(first, first + here)
-        return numbers.map(lambda number: share(whole, number, count))
+        return tf.data.Dataset.range(count).map(lambda number: Part(number, count).of(whole))
 
     return with_fixed_pipeline(batches.flat_map(split))
 
@@ -79,7 +60,7 @@ class Devices(tf.distribute.MirroredStrategy):
         """Return a pipeline of batches that every device takes its share of."""
         count = self.num_replicas_in_sync
         return self.distribute_datasets_from_function(
-            lambda context: shares(dataset, 0, count, count), options
+            lambda context: shares(dataset, count), options
         )
 
 
@@ -100,22 +81,20 @@ class Workers(tf.distribute.MultiWorkerMirroredStrategy):
             )
         )
         self.rank = rank
-        # All have as many batches: they need not ask each other before each.
-        self.extended.experimental_enable_get_next_as_optional = False
 
     def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:
-        """Return a pipeline of this worker's share of every batch."""
-        count = self.num_replicas_in_sync
-        # TensorFlow's iterator that fetches to a device is traced anew in each epoch.
-        return self.distribute_datasets_from_function(
-            lambda context: shares(dataset, self.rank, 1, count),
-            options or tf.distribute.InputOptions(experimental_fetch_to_device=False),
-        )
+        """Return a pipeline of this worker's share of every batch.
+
+        A worker has one device, and needs none of TensorFlow's iterators for several, each of which
+        takes long to begin an epoch.
+        """
+        return part_of(dataset, Part(self.rank, self.num_replicas_in_sync))
 
     def reduce(self, reduce_op: Any, value: Any, axis: Any) -> Any:
-        """Reduce as TensorFlow does; Keras asks for axis 0 of metrics, which are numbers."""
-        is_number = self.experimental_local_results(value)[0].shape.rank == 0
-        return super().reduce(reduce_op, value, None if axis == 0 and is_number else axis)
+        """Reduce as TensorFlow does; Keras asks for axis 0 of what a step has already reduced."""
+        if axis == 0:
+            return self.experimental_local_results(value)[0]
+        return super().reduce(reduce_op, value, axis)
 
     def stacked(self, variable: Any) -> Array:
         """Return the values that all workers have of a variable, (workers, …).
@@ -204,21 +183,56 @@ def synchronize(model: Any, optimizers: Any) -> None:
     """
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = True
+            layer._moments = partial(_moments_of_all, layer)
     # It takes the mean of the devices' shares, which differ in size. Resumption builds the model.
     model._maybe_symbolic_build = lambda **options: None
     # Its loop over several steps cannot be traced with batches of several devices.
     model.steps_per_execution = 1
     rows = threading.local()  # Each device's step is traced in a thread of its own.
-    train_step = model.train_step
+    train_step, test_step = model.train_step, model.test_step
 
     def counted_step(data: Any) -> Any:
         rows.count = tf.shape(tf.nest.flatten(data)[0])[0]
-        return train_step(data)
+        return _mean_of_all(train_step(data))
 
     model.train_step = counted_step
+    model.test_step = lambda data: _mean_of_all(test_step(data))
     for optimizer in optimizers:
         _sum_first(optimizer, lambda: rows.count)
+
+
+def _moments_of_all(layer: Any, inputs: Any, mask: Any) -> tuple[Any, Any]:
+    """Return what `BatchNormalization._moments` does, of the batches of all devices together.
+
+    Keras has that, too (`synchronized`): it asks the devices three times, and not about masks.
+
+    Args:
+        layer: The layer.
+        inputs: Its inputs (batch, …), float32 or wider.
+        mask: Booleans of the shape of the inputs without the last axis, or None.
+    """
+    weights = tf.ones_like(inputs)
+    if mask is not None:
+        weights *= tf.cast(tf.expand_dims(mask, -1), inputs.dtype)
+    weighted = inputs * weights
+    sums = [
+        tf.reduce_sum(values, layer._reduction_axes)
+        for values in (weights, weighted, weighted * inputs)
+    ]
+    if context := tf.distribute.get_replica_context():
+        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+    count, total, squares = sums
+    mean = tf.math.divide_no_nan(total, count)
+    variance = tf.math.divide_no_nan(squares, count) - tf.square(mean)
+    return mean, tf.maximum(variance, 0)
+
+
+def _mean_of_all(logs: Any) -> Any:
+    """Return what a step has found, the mean over the devices; asked for at once."""
+    context = tf.distribute.get_replica_context()
+    flat = [tf.cast(value, "float32") for value in tf.nest.flatten(logs)]
+    means = context.all_reduce(tf.distribute.ReduceOp.MEAN, flat)
+    return tf.nest.pack_sequence_as(logs, means)
 
 
 def _sum_first(optimizer: Any, rows: Callable[[], Any]) -> None:
@@ -233,13 +247,12 @@ def _mean_gradients(gradients: Any, rows: Any) -> list[Any]:
     context = tf.distribute.get_replica_context()
     if context is None:  # A model is built in its scope, where there is no share.
         return list(gradients)
-    total = context.all_reduce(tf.distribute.ReduceOp.SUM, rows)
-    part = tf.cast(rows, "float64") / tf.cast(total, "float64")
-    weighted = [
-        tf.convert_to_tensor(gradient) * tf.cast(part, gradient.dtype) for gradient in gradients
-    ]
-    summed: list[Any] = context.all_reduce(tf.distribute.ReduceOp.SUM, weighted)
-    return summed
+    found = [tf.convert_to_tensor(gradient) for gradient in gradients]
+    # All in one: each time that devices ask each other takes as long as a small step.
+    count = tf.cast(rows, "float32")
+    weighted = [count, *(tf.cast(one, "float32") * count for one in found)]
+    total, *summed = context.all_reduce(tf.distribute.ReduceOp.SUM, weighted)
+    return [tf.cast(one / total, was.dtype) for one, was in zip(summed, found, strict=True)]
 
 
 def is_per_device(variable: Any) -> bool:
