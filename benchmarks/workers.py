@@ -6,7 +6,8 @@
 
 Steps: two workers, against two processes that each train alone on batches of half the size, at the
 same time: both share the cores alike, so what is more is the exchange of gradients. Memory: the
-peak of each of these processes. Kills: `kill -9` of a random worker at a random moment; each run
+peak of each of these processes, and of two workers on a prepared data set and on one that is ten
+times as large. Kills: `kill -9` of a random worker at a random moment; each run
 is then resumed and compared with one that was not killed, bit for bit.
 
 What more machines or GPUs would do is estimated from these steps (`ASSUMED`). The parts that were
@@ -32,6 +33,7 @@ from typing import Any, NamedTuple
 
 import psutil
 from chaos import COMMAND, same_end
+from memory import large_folder, write_tfds
 
 from dlrecipes.runs.lookup import read_run
 from dlrecipes.runs.provenance import here
@@ -47,7 +49,21 @@ RECIPES = {
     "text-generation-lstm": ("--epochs", "3"),
 }
 """Settings of the trainings that are timed, on their samples."""
-COMMON = ("--data", "sample", "--no-baseline", "--no-report", "--checkpoint-every", "never")
+QUICK = ("--no-baseline", "--no-report", "--checkpoint-every", "never")
+COMMON = ("--data", "sample", *QUICK)
+PREPARED = (
+    "mnist-cnn",
+    "--batch-size",
+    "512",
+    "--filters",
+    "4,4",
+    "--epochs",
+    "2",
+    "--data",
+    "full",
+)
+IMAGES = 60_000, 600_000
+"""Kept in memory, and in a file from which each worker reads its rows of each batch."""
 KILLED = ("regression-mlp", "--epochs", "6", "--dropout", "0.1", "--data", "sample")
 EVERY = ("--no-baseline", "--no-report", "--checkpoint-every", "epoch,4steps", "--workers", "2")
 SIZES = (25_000, 1_000_000, 10_000_000)
@@ -100,6 +116,7 @@ def measured(commands: Sequence[Sequence[str]], folder: Path, ranks: int) -> dic
         subprocess.Popen(
             [*COMMAND, *words],
             cwd=folder,
+            env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -151,6 +168,15 @@ def steps_of(recipe: str, folder: Path) -> dict[str, Any]:
         "half_bytes": alone["bytes"],
         "worker_bytes": two["bytes"],
     }
+
+
+def memory_of(images: int) -> dict[str, Any]:
+    """Return the peak memory of two workers that train on a prepared data set of so many images."""
+    with tempfile.TemporaryDirectory(dir=large_folder()) as scratch:
+        folder = Path(scratch)
+        data = str(write_tfds(folder, images))
+        words = ["train", *PREPARED, "--data-dir", data, *QUICK, "--workers", "2"]
+        return {"images": images, **measured([words], folder, 2)}
 
 
 def sums_of_two() -> list[dict[str, float]]:
@@ -228,7 +254,9 @@ def steps_and_memory() -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             steps.append(steps_of(recipe, Path(folder)))
         print(steps[-1], flush=True)
-    return {"steps": steps, "sums": sums_of_two()}
+    prepared = [memory_of(images) for images in IMAGES]
+    print(prepared, flush=True)
+    return {"steps": steps, "sums": sums_of_two(), "prepared": prepared}
 
 
 class Moment(NamedTuple):
@@ -365,12 +393,16 @@ def table_of_steps(document: Mapping[str, Any]) -> str:
     sums = ", ".join(
         f"{one['numbers']:,} numbers in {_milliseconds(one['seconds'])}" for one in document["sums"]
     )
-    machine = document["machine"]
+    machine, (few, many) = document["machine"], document["prepared"]
     return "\n".join(
         [
             *lines,
             "",
             f"Two workers on loopback sum {sums}.",
+            "",
+            f"On a prepared data set of {few['images']:,} images, which is kept in memory, a "
+            f"worker takes {few['bytes'] / 2**20:,.0f} MiB; of {many['images']:,}, of which it "
+            f"reads its rows of each batch from a file, {many['bytes'] / 2**20:,.0f} MiB.",
             "",
             f"Measured by `python benchmarks/workers.py` on {machine['machine']['system']}, "
             f"{machine['machine']['processor']}, {machine['machine']['cores']} cores, TensorFlow "

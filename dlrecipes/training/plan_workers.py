@@ -18,9 +18,9 @@ BYTES_PER_SECOND = 1.25e9
 """Between two machines: Ethernet of 10 Gbit/s."""
 HOP_SECONDS = 1e-4
 """For a message between two machines, however small."""
-COLLECTIVES, COLLECTIVE_SECONDS = 4, 5e-3
-"""That each step waits for: rows, gradients, two metrics; and about what TensorFlow takes for each
-without NCCL, as `benchmarks/workers.py` measures it on two busy cores."""
+COLLECTIVES, COLLECTIVE_SECONDS = 2, 3e-3
+"""That each step waits for: gradients and metrics; and about what TensorFlow takes for each without
+NCCL, as `benchmarks/workers.py` measures it."""
 GRADIENT_BYTES = 4
 """Of a float32, for each weight."""
 
