@@ -1,6 +1,7 @@
 """What several workers cost, and that none of them is lost without a word.
 
-    python benchmarks/workers.py             # a quarter of an hour; writes workers.json
+    python benchmarks/workers.py             # five minutes; writes workers.json
+    python benchmarks/workers.py --networks  # a quarter of an hour: one, two and three workers
     python benchmarks/workers.py --kills 60  # half an hour: kills alone
     python benchmarks/workers.py --kills 5 --check   # writes nothing
 
@@ -25,9 +26,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +40,7 @@ from memory import large_folder, write_tfds
 
 from dlrecipes.runs.lookup import read_run
 from dlrecipes.runs.provenance import here
+from dlrecipes.runs.record import Run
 from dlrecipes.training.meeting import free_port
 from dlrecipes.training.plan_workers import exchange_seconds
 
@@ -69,6 +73,18 @@ EVERY = ("--no-baseline", "--no-report", "--checkpoint-every", "epoch,4steps", "
 SIZES = (25_000, 1_000_000, 10_000_000)
 """Numbers that two workers sum, to time that alone."""
 ROUNDS = 20
+NETWORKS: dict[str, tuple[str, ...]] = {
+    "digits-gan": ("--epochs", "2", "--filters", "8"),
+    "land-unet": ("--epochs", "2", "--dropout", "0"),
+    "loans-mlp": ("--epochs", "2", "--dropout", "0"),
+    "mnist-cnn": ("--epochs", "2", "--dropout", "0"),
+    "regression-mlp": ("--epochs", "2", "--dropout", "0"),
+    "sentiment-lstm": ("--epochs", "2", "--dropout", "0"),
+    "text-generation-lstm": ("--epochs", "2", "--dropout", "0"),
+    "text-ngrams": ("--epochs", "2", "--dropout", "0"),
+}
+"""Settings with which each recipe is trained by one, two and three processes: without dropout, of
+which each worker draws its own. (The noise of the GAN, too, each draws by itself.)"""
 EPOCH = re.compile(r"^epoch (\d+)/\d+ .*?([\d,]+) samples/s  ", re.MULTILINE)
 STOPPED_SECONDS = 30.0
 """In which all must have ended, as is promised."""
@@ -259,6 +275,55 @@ def steps_and_memory() -> dict[str, Any]:
     return {"steps": steps, "sums": sums_of_two(), "prepared": prepared}
 
 
+def weights_of(run: Run) -> dict[str, Any]:
+    """Return the weights of a run's network, by their place in the model's file."""
+    import h5py
+
+    weights: dict[str, Any] = {}
+
+    def keep(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            weights[name] = item[()]
+
+    with zipfile.ZipFile(run.path / "model.keras") as archive:
+        content = archive.read("model.weights.h5")
+    with h5py.File(BytesIO(content)) as file:
+        file["layers"].visititems(keep)
+    return weights
+
+
+def networks_of(recipe: str, folder: Path) -> dict[str, Any]:
+    """Train a recipe by one, two and three processes, and return how far the networks are apart.
+
+    The workers of a training compare their networks themselves, to the bit: a difference fails it.
+    """
+    runs = {}
+    for count in (1, 2, 3):
+        name = f"by-{count}"
+        words = ["train", recipe, *COMMON, *NETWORKS[recipe], "--name", name]
+        _finish([*words, *["--workers", str(count)] * (count > 1)], folder)
+        runs[count] = read_run(folder / "runs" / recipe / name)
+    one = weights_of(runs[1])
+    found: dict[str, Any] = {"recipe": recipe, "headline": runs[1].headline}
+    for count, run in runs.items():
+        weights = weights_of(run)
+        found[str(count)] = {
+            "metric": run.metrics[run.headline],
+            "apart": max(float(abs(weights[name] - one[name]).max()) for name in one),
+        }
+    return found
+
+
+def networks() -> list[dict[str, Any]]:
+    """Return how far apart the networks of every recipe are."""
+    found = []
+    for recipe in NETWORKS:
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(networks_of(recipe, Path(folder)))
+        print(found[-1], flush=True)
+    return found
+
+
 class Moment(NamedTuple):
     """When a worker is killed: so many seconds after the start, or after a run has begun."""
 
@@ -427,6 +492,20 @@ def table_of_models(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def table_of_networks(document: Mapping[str, Any]) -> str:
+    """Return what one, two and three processes train, in Markdown."""
+    lines = [
+        "| recipe | test metric | one process | two | three | weights of two and one differ by |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in document["networks"]:
+        metrics = " | ".join(f"{one[count]['metric']:.5g}" for count in "123")
+        lines.append(
+            f"| `{one['recipe']}` | {one['headline']} | {metrics} | {one['2']['apart']:.1g} |"
+        )
+    return "\n".join(lines)
+
+
 def table_of_kills(document: Mapping[str, Any]) -> str:
     """Return what came of the kills, in Markdown."""
     found = document["kills"]
@@ -459,6 +538,7 @@ def write(parts: Mapping[str, Any]) -> None:
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description="Time workers, or kill them.")
+    parser.add_argument("--networks", action="store_true", help="compare networks instead")
     parser.add_argument("--kills", type=int, default=0, help="how many; 0: time steps instead")
     parser.add_argument("--seed", type=int, default=0, help="draws workers and moments")
     parser.add_argument("--check", action="store_true", help="write nothing")
@@ -466,10 +546,13 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.sum:
         sum_as(int(arguments.sum[0]), arguments.sum[1:])
-    if not arguments.kills:
-        parts: Mapping[str, Any] = steps_and_memory()
-    else:
+    parts: Mapping[str, Any]
+    if arguments.kills:
         parts = {"kills": kills(arguments.kills, arguments.seed)}
+    elif arguments.networks:
+        parts = {"networks": networks()}
+    else:
+        parts = steps_and_memory()
     if not arguments.check:
         write(parts)
     if arguments.kills and not (

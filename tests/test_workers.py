@@ -230,6 +230,29 @@ def test_workers_that_train_something_else_are_told_apart(
     assert not (tmp_path / "runs").exists()
 
 
+OTHER_KERAS = """
+from importlib import metadata
+
+version = metadata.version
+metadata.version = lambda name: "3.0.0" if name == "keras" else version(name)
+"""
+"""Read by Python as it starts: this process has another version of Keras."""
+
+
+@pytest.mark.long
+def test_workers_with_other_versions_are_told_apart(tmp_path: Path, port: int) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "sitecustomize.py").write_text(OTHER_KERAS)
+    words = ("train", *ONE_EPOCH)
+    with (
+        started(*words, *place(0, port), cwd=tmp_path) as one,
+        started(*words, *place(1, port), cwd=tmp_path, PYTHONPATH=str(tmp_path / "other")) as two,
+    ):
+        said = [process.communicate(timeout=60)[0] for process in (one, two)]
+        assert [one.returncode, two.returncode] == [2, 2]
+    assert all("and the chief differ in keras: 3.0.0 and 3." in text for text in said), said
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("flags", [TWO, THREE], ids=["two", "three"])
 def test_workers_and_one_process_train_the_same_network_within_rounding(

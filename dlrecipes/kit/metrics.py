@@ -43,7 +43,9 @@ class Metrics(dict[str, float]):
     def of(self, batches: Any) -> "Metrics":
         """Return the metrics with their scores in the order of the examples behind the batches."""
         order, outputs = row_order(batches), self.outputs
-        if outputs is not None and order is not None and len(order) == len(outputs):
+        if order is None or (order[1:] >= order[:-1]).all():
+            return self  # Nothing need be copied.
+        if outputs is not None and len(order) == len(outputs):
             outputs = outputs[np.argsort(order, kind="stable")]
         return Metrics(dict(self), self.details, in_order(self.scores, order), outputs)
 

@@ -148,15 +148,13 @@ def counts_from_above(positive: Array, scores: Array) -> tuple[Array, Array, Arr
     return scores[order][last], hits, last + 1 - hits
 
 
-def in_order(scores: dict[str, Scores], order: Array | None) -> dict[str, Scores]:
+def in_order(scores: dict[str, Scores], order: Array) -> dict[str, Scores]:
     """Return scores in the order of the examples.
 
     Args:
         scores: By metric, in the order in which the examples were tested.
-        order: The number of each example that was tested, in that order; None if that is unknown.
+        order: The number of each example that was tested, in that order.
     """
-    if order is None:
-        return scores
     places = np.argsort(order, kind="stable")
     return {
         name: one.take(places) if len(one) == len(order) else one for name, one in scores.items()

@@ -49,7 +49,10 @@ WIDEST_MATRIX = 40
 MOST_RESAMPLED = 1_000_000
 """Numbers that are ranked again for each resample."""
 MOST_CELLS = 300_000
-"""Of a table's test rows that are looked at to find groups: the first columns, if it has more."""
+"""Of a table's test rows that are looked at to find groups."""
+GROUPED_ROWS = 10_000
+"""Rows that are looked at for each column at least, if there are as many: of more columns than that
+leaves, the first."""
 SCATTERED = 400
 """Test rows that are drawn as points."""
 
@@ -388,14 +391,17 @@ def _groups(run: Run, test: _Test) -> dict[str, Any]:
     if test.task.input.name != "table" or name not in test.scores:
         return {}
     called = getattr(test.work.data.input, "called", {})
-    most = max(MOST_CELLS // max(len(test.examples), 1), 1)
-    cells = {
-        called.get(column, column): values[:].tolist()
-        for column, values in list(columns.items())[:most]
-    }
+    looked_at = list(columns.items())[: MOST_CELLS // GROUPED_ROWS]
+    rows = _spread(len(test.examples), MOST_CELLS // max(len(looked_at), 1))
+    cells = {called.get(column, column): values[rows].tolist() for column, values in looked_at}
     higher = name == "accuracy" or run.higher_is_better
-    found = worst_groups(test.scores[name], cells, higher_is_better=higher)
-    return {"metric": name, "columns": len(cells), **found}
+    found = worst_groups(test.scores[name].take(rows), cells, higher_is_better=higher)
+    return {"metric": name, "columns": len(cells), "rows": len(rows), **found}
+
+
+def _spread(count: int, most: int) -> Array:
+    """Return row numbers, all or so many of them, evenly spread."""
+    return np.linspace(0, count - 1, min(count, most)).astype("int64")
 
 
 PARTS = {

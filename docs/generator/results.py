@@ -86,6 +86,7 @@ PLACES: dict[str, Callable[[], str]] = {
     "chaos": lambda: chaos.table(_read("chaos")),
     "offline": lambda: offline.table(_read("offline")),
     "workers steps": lambda: workers.table_of_steps(_read("workers")),
+    "workers networks": lambda: workers.table_of_networks(_read("workers")),
     "workers models": lambda: workers.table_of_models(_read("workers")),
     "workers kills": lambda: workers.table_of_kills(_read("workers")),
     "checkpoint cost": lambda: checkpoint_cost.summary(_read("checkpoint_cost")),
