@@ -114,6 +114,14 @@ def test_settings_of_the_recipe_for_few_rows() -> None:
     assert chosen(facts, source(500))[0]["epochs"] == 7
 
 
+def test_settings_of_the_recipe_for_several_classes_come_first() -> None:
+    limits = {100: {"dropout": 0.5}, 1000: {"dropout": 0.2}, (1000, 2): {"dropout": 0.1}}
+    facts = replace(find_recipe(SENTIMENT), own_settings=limits)
+    assert [chosen(facts, source(rows))[0]["dropout"] for rows in (50, 500)] == [0.1, 0.1]
+    facts = replace(facts, own_settings={100: {"dropout": 0.5}, (1000, 3): {"dropout": 0.1}})
+    assert chosen(facts, source(50))[0]["dropout"] == 0.5
+
+
 @pytest.mark.long
 def test_the_choice_is_said_recorded_and_kept(tmp_path: Path) -> None:
     dlrecipes("copy", REGRESSION, "mine.py", cwd=tmp_path)

@@ -108,8 +108,12 @@ def _bad_choices(facts: Facts) -> list[str]:
             )
     if facts.own_steps < 0:
         problems.append(f"OWN_STEPS must be at least 0, not {facts.own_steps}")
-    if not all(isinstance(rows, int) for rows in facts.own_settings):
-        problems.append("OWN_SETTINGS must be {rows at most: {setting: value}}")
+    keys = [key if isinstance(key, tuple) else (key, 0) for key in facts.own_settings]
+    if not all(len(key) == 2 and all(isinstance(one, int) for one in key) for key in keys):
+        problems.append(
+            "OWN_SETTINGS must be {rows at most: {setting: value}}, with (rows at most, classes at "
+            "least) in place of the rows for data of several classes"
+        )
     return problems
 
 

@@ -44,7 +44,7 @@ class Facts:
         own_steps: `OWN_STEPS`: steps that training on data which is not the recipe's own takes,
             about; 0 for the epochs of the defaults.
         own_settings: `OWN_SETTINGS`: settings in place of the defaults on such data, by the rows
-            that there are at most.
+            that there are at most, or by those and the classes that there are at least.
         presets: `PRESETS`.
         expected: `EXPECTED`.
         functions: Names of the parameters of each top-level function.
@@ -63,7 +63,7 @@ class Facts:
     features: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
     own_steps: int = CONSTANTS["OWN_STEPS"]
-    own_settings: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    own_settings: Mapping[int | tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     expected: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     functions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

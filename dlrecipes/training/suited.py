@@ -51,7 +51,7 @@ def suited(request: Request, source: Source) -> Request:
     preset = request.facts.presets.get(request.preset, {})
     fixed = request.given | (preset.keys() - set(LENGTH))
     free = config.keys() - fixed
-    rows = len(source.train)
+    rows, classes = len(source.train), len(source.classes)
     if request.facts.own_steps and not request.recipe_data.task.input.is_running_text:
         if "validation_fraction" in free and source.validation is None:
             config["validation_fraction"] = _held_out(config["validation_fraction"], source)
@@ -59,7 +59,7 @@ def suited(request: Request, source: Source) -> Request:
             rows -= round(rows * config.get("validation_fraction", 0.0))
         config |= _length(request, config, free, rows)
     if not request.preset:  # It keeps its network.
-        by_rows = _by_rows(request.facts, rows)
+        by_rows = _by_rows(request.facts, rows, classes)
         config |= {name: value for name, value in by_rows.items() if name in free}
     if "balance_classes" in free and (rare := _rare_class(source)):
         config["balance_classes"] = True
@@ -67,7 +67,8 @@ def suited(request: Request, source: Source) -> Request:
     changed = {name: value for name, value in config.items() if value != request.config[name]}
     if not changed:
         return request
-    why = "; ".join([f"{rows:,} training rows", *reasons])
+    of = f" of {classes} classes" if classes > 2 else ""
+    why = "; ".join([f"{rows:,} training rows{of}", *reasons])
     return replace(request, config=config, chosen={"settings": changed, "why": why})
 
 
@@ -143,10 +144,14 @@ def _preset_share(request: Request) -> float:
     return float(more_epochs * default["batch_size"] / preset["batch_size"])
 
 
-def _by_rows(facts: Facts, rows: int) -> Mapping[str, Any]:
-    """Return the recipe's `OWN_SETTINGS` for so many rows."""
-    fitting = [limit for limit in facts.own_settings if rows <= limit]
-    return facts.own_settings[min(fitting)] if fitting else {}
+def _by_rows(facts: Facts, rows: int, classes: int) -> Mapping[str, Any]:
+    """Return the recipe's `OWN_SETTINGS` for so many rows: of so many classes, if there are any."""
+    fitting = {}
+    for limits, settings in facts.own_settings.items():
+        most, least = limits if isinstance(limits, tuple) else (limits, 0)
+        if rows <= most and classes >= least:
+            fitting[-least, most] = settings
+    return fitting[min(fitting)] if fitting else {}
 
 
 def _rare_class(source: Source) -> str:
