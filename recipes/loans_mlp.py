@@ -112,7 +112,7 @@ PRESETS = {}
 RATES = {"lion": 2e-3, "sgd": 0.4}
 WIDE = {"waves": 16, "hidden_units": (256, 256)}
 OWN_SETTINGS = {
-    (10_000, 3): {"dropout": 0.25, "weight_decay": 0.1, **WIDE},  # three classes or more
+    (3_500, 3): {"dropout": 0.25, "weight_decay": 0.1, **WIDE},  # three classes or more
     3_500: {"dropout": 0.4, "weight_decay": 0.3, "waves": 16},
     10_000: {"dropout": 0.4, "weight_decay": 0.3, **WIDE},
     1_000_000_000: {"dropout": 0.1, "weight_decay": 0.01, **WIDE},
