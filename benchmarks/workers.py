@@ -495,13 +495,15 @@ def table_of_models(document: Mapping[str, Any]) -> str:
 def table_of_networks(document: Mapping[str, Any]) -> str:
     """Return what one, two and three processes train, in Markdown."""
     lines = [
-        "| recipe | test metric | one process | two | three | weights of two and one differ by |",
-        "|---|---|---|---|---|---|",
+        "| recipe | test metric | one process | two | three | weights of two and one differ by | "
+        "of three and one |",
+        "|---|---|---|---|---|---|---|",
     ]
     for one in document["networks"]:
         metrics = " | ".join(f"{one[count]['metric']:.5g}" for count in "123")
         lines.append(
-            f"| `{one['recipe']}` | {one['headline']} | {metrics} | {one['2']['apart']:.1g} |"
+            f"| `{one['recipe']}` | {one['headline']} | {metrics} | {one['2']['apart']:.1g} | "
+            f"{one['3']['apart']:.1g} |"
         )
     return "\n".join(lines)
 

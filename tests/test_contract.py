@@ -224,6 +224,10 @@ FAULTS: dict[str, tuple[Callable[[str], str], str]] = {
         replaced("PRESETS = {", 'PRESETS = {"empty": 3,'),
         "the preset 'empty' must be a dict",
     ),
+    "settings for classes whose numbers are swapped": (
+        lambda text: f"{text}\nOWN_SETTINGS = {{(3, 2_000): {{'epochs': 2}}}}\n",
+        "a key may also be (most rows, fewest classes)",
+    ),
     "setting without a type": (replaced(EPOCHS, EPOCHS + "    momentum = 0.9\n"), "momentum"),
     "setting of an unusable type": (
         replaced(EPOCHS, EPOCHS + "    shape: dict[str, int] = None\n"),

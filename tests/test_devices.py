@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import CHEAP, RECIPES, REGRESSION, dlrecipes, weights_of
+from support import CHEAP, RECIPES, REGRESSION, dlrecipes, run_python, weights_of
 
 RunOf = Callable[[str], dict[str, Any]]
 TrainApart = Callable[..., dict[str, Any]]
@@ -65,3 +65,54 @@ def test_every_recipe_learns_on_two_devices(
     if recipe != "digits-gan":  # Two short trainings of a pair of networks are far apart.
         assert two["metrics"][headline] == pytest.approx(one["metrics"][headline], rel=0.5)
     assert two["verdict"] == one["verdict"]
+
+
+NORMALIZED = """
+import json
+from contextlib import nullcontext
+
+import numpy as np
+from dlrecipes.system.backend import load_tensorflow, select
+
+device = select("cpu", "cpu:2")
+tf = load_tensorflow()
+import keras
+from dlrecipes.training.distribution import scope_of, strategy_of, synchronize
+
+random = np.random.default_rng(0)
+x = (30 + random.standard_normal((15, 6, 3))).astype("float32")
+y = random.standard_normal((15, 1)).astype("float32")
+shorter = x.copy()
+shorter[::4, 3:] = 0.0
+
+
+def trained(strategy, masked):
+    with scope_of(strategy) if strategy else nullcontext():
+        inputs = keras.Input((6, 3))
+        hidden = keras.layers.Masking(0.0)(inputs) if masked else inputs
+        hidden = keras.layers.BatchNormalization()(keras.layers.Dense(4)(hidden))
+        hidden = keras.layers.Flatten()(keras.layers.Activation("tanh")(hidden))
+        model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
+        for number, weight in enumerate(model.trainable_weights):
+            shape = weight.shape
+            weight.assign(np.random.default_rng(number).normal(size=shape).astype("float32"))
+        model.compile(keras.optimizers.SGD(0.02), "mse")
+        if strategy:
+            synchronize(model, [model.optimizer])
+        rows = tf.data.Dataset.from_tensor_slices((shorter if masked else x, y))
+        model.fit(rows.batch(5), epochs=2, verbose=0)
+    return [np.asarray(weight).tolist() for weight in model.weights]
+
+
+print(json.dumps([
+    [trained(strategy, masked) for strategy in (None, strategy_of(device.scopes))]
+    for masked in (False, True)
+]))
+"""
+
+
+@pytest.mark.long
+def test_batch_normalization_sees_the_whole_batch_in_shares_of_two_sizes(tmp_path: Path) -> None:
+    for one, two in run_python(NORMALIZED, cwd=tmp_path).document:
+        for weights, same in zip(one, two, strict=True):
+            np.testing.assert_allclose(same, weights, rtol=1e-4, atol=2e-4)

@@ -17,7 +17,7 @@ from dlrecipes.datasets import content, storage
 from dlrecipes.datasets.digests import example_digests
 from dlrecipes.datasets.duplicates import count_leaks
 from dlrecipes.datasets.examples import Examples, ExamplesWriter, Source
-from dlrecipes.datasets.pipelines import Part, part_of
+from dlrecipes.datasets.pipelines import Share, share_of
 from dlrecipes.datasets.storage import Column, ColumnsWriter, StoredColumn
 from dlrecipes.errors import InputError
 from dlrecipes.kit.columns import column_statistics
@@ -182,10 +182,10 @@ def test_far_and_near_rows_are_read_alike(in_files: Callable[[], None]) -> None:
 def test_rows_of_different_lengths_are_padded_to_the_longest_that_is_read() -> None:
     writer = ColumnsWriter(ragged=True)
     parts = [token_rows(40), token_rows(3, 40), token_rows(60, 43)]
-    for part in parts:
-        writer.append({"tokens": part})
+    for share in parts:
+        writer.append({"tokens": share})
     column = writer.finish()["tokens"]
-    width = max(part.shape[1] for part in parts)
+    width = max(share.shape[1] for share in parts)
     whole = np.concatenate([np.pad(p, [(0, 0), (0, width - p.shape[1])]) for p in parts])
     np.testing.assert_array_equal(column[:], whole)
     np.testing.assert_array_equal(storage.column_lengths(column), storage.row_lengths(whole))
@@ -327,7 +327,7 @@ def watched(column: Column) -> Watched:
 
 @pytest.mark.parametrize("by_length", [False, True])
 @pytest.mark.parametrize("count", [2, 3])
-def test_each_worker_reads_its_part_of_every_batch_and_nothing_else(
+def test_each_worker_reads_its_share_of_every_batch_and_nothing_else(
     count: int, by_length: bool, in_files: Callable[[], None]
 ) -> None:
     in_files()
@@ -335,21 +335,21 @@ def test_each_worker_reads_its_part_of_every_batch_and_nothing_else(
     features = made.features if by_length else examples().columns["x"]
     labels = np.arange(len(features), dtype="int32")
 
-    def batches_of(part: Part) -> tuple[list[list[Any]], Watched]:
+    def batches_of(share: Share) -> tuple[list[list[Any]], Watched]:
         column = watched(features)
         dataset = Examples(column, labels).batches(32, shuffle=True, by_length=by_length)
         column.seen.clear()
-        found = part_of(dataset, part)
+        found = share_of(dataset, share)
         return [[tensor.numpy() for tensor in batch] for batch in found], column
 
-    whole, _ = batches_of(Part(0, 1))
-    parts = [batches_of(Part(number, count)) for number in range(count)]
+    whole, _ = batches_of(Share(0, 1))
+    shares = [batches_of(Share(number, count)) for number in range(count)]
     for number, batch in enumerate(whole):
         for place, expected in enumerate(batch):
-            pieces = [of_part[number][place] for of_part, _ in parts]
+            pieces = [of_share[number][place] for of_share, _ in shares]
             assert max(map(len, pieces)) - min(map(len, pieces)) <= 1
             np.testing.assert_array_equal(np.concatenate(pieces), expected)
-    seen = [row for _, column in parts for row in column.seen]
+    seen = [row for _, column in shares for row in column.seen]
     assert sorted(seen) == list(range(len(features)))
 
 

@@ -108,13 +108,21 @@ def _bad_choices(facts: Facts) -> list[str]:
             )
     if facts.own_steps < 0:
         problems.append(f"OWN_STEPS must be at least 0, not {facts.own_steps}")
-    keys = [key if isinstance(key, tuple) else (key, 0) for key in facts.own_settings]
-    if not all(len(key) == 2 and all(isinstance(one, int) for one in key) for key in keys):
+    if not all(map(_is_limit, facts.own_settings)):
         problems.append(
-            "OWN_SETTINGS must be {rows at most: {setting: value}}, with (rows at most, classes at "
-            "least) in place of the rows for data of several classes"
+            "OWN_SETTINGS must be {most rows: {setting: value}}; a key may also be (most rows, "
+            "fewest classes), of two classes or more"
         )
     return problems
+
+
+def _is_limit(key: Any) -> bool:
+    """Tell whether a key of `OWN_SETTINGS` is the most rows, or those and the fewest classes."""
+    match key:
+        case int(rows), int(classes):
+            return 2 <= classes < rows
+        case _:
+            return isinstance(key, int)
 
 
 def _named_values(facts: Facts) -> dict[str, Any]:

@@ -77,11 +77,11 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Part:
-    """The part of every batch that one of several processes or devices trains on.
+class Share:
+    """The share of every batch that one of several processes or devices trains on.
 
     Args:
-        number: Of the process, from 0.
+        number: Of the process or device, from 0.
         count: How many there are.
     """
 
@@ -89,7 +89,7 @@ class Part:
     count: int
 
     def of(self, batch: Any) -> Any:
-        """Return its rows of a batch: each row is in one part, and no part is empty.
+        """Return its rows of a batch: each row is in one share, and no share is empty.
 
         Of fewer rows than parts some stand twice.
 
@@ -106,7 +106,7 @@ class Part:
         return tf.nest.map_structure(lambda tensor: tensor[start:end], batch)
 
 
-WHOLE = Part(0, 1)
+WHOLE = Share(0, 1)
 
 
 def batches(features: Any, labels: Column | None, batch_size: int, order: Order | None) -> Any:
@@ -123,9 +123,9 @@ def batches(features: Any, labels: Column | None, batch_size: int, order: Order 
     count = len(next(iter(features.values())) if isinstance(features, dict) else features)
     gather = _gatherer(features if labels is None else (features, labels))
 
-    def batch(step: Any, part: Part) -> Any:
+    def batch(step: Any, share: Share) -> Any:
         places = tf.range(step * batch_size, tf.minimum((step + 1) * batch_size, count))
-        places = part.of(order.needed(places, step) if order else places)
+        places = share.of(order.needed(places, step) if order else places)
         return gather(order.shuffled(places, count) if order else places)
 
     dataset = _of_steps(batch, -(-count // batch_size), order, count)
@@ -153,7 +153,7 @@ def batches_by_length(
     gather = _gatherer(features if labels is None else (features, labels))
     steps, group = -(-count // batch_size), batch_size * BATCHES_SORTED
 
-    def batch(step: Any, part: Part) -> Any:
+    def batch(step: Any, share: Share) -> Any:
         number = order.shuffled(step, steps, stream=1) if order else step
         start = number // BATCHES_SORTED * group
         places = tf.range(start, tf.minimum(start + group, count))
@@ -163,9 +163,9 @@ def batches_by_length(
         rows = rows[first : first + batch_size]
         rows = order.needed(rows, step) if order else rows
         longest = tf.reduce_max(tf.gather(lengths, rows))
-        tokens, *rest = tf.nest.flatten(gather(part.of(rows)))
+        tokens, *rest = tf.nest.flatten(gather(share.of(rows)))
         tokens = tokens[:, :longest]
-        if part.count > 1:  # The longest may be in another part.
+        if share.count > 1:  # The longest may be in another share.
             tokens = tf.pad(tokens, [[0, 0], [0, longest - tf.shape(tokens)[1]]])
         return (tokens, *rest) if rest else tokens
 
@@ -180,32 +180,34 @@ def batches_by_length(
     return dataset
 
 
-def _of_steps(batch: Callable[[Any, Part], Any], steps: int, order: Order | None, rows: int) -> Any:
+def _of_steps(
+    batch: Callable[[Any, Share], Any], steps: int, order: Order | None, rows: int
+) -> Any:
     """Return the fixed pipeline of the batches of all steps, which knows its rows and its parts."""
 
-    def of_part(part: Part) -> Any:
-        dataset = _mapped(_steps(steps, order), lambda step: batch(step, part))
+    def of_share(share: Share) -> Any:
+        dataset = _mapped(_steps(steps, order), lambda step: batch(step, share))
         return with_fixed_pipeline(dataset)
 
-    pipeline = of_part(WHOLE)
-    pipeline.rows, pipeline.of_part = rows, of_part
+    pipeline = of_share(WHOLE)
+    pipeline.rows, pipeline.of_share = rows, of_share
     return pipeline
 
 
-def part_of(dataset: Any, part: Part) -> Any:
-    """Return a pipeline with a part of each batch.
+def share_of(dataset: Any, share: Share) -> Any:
+    """Return a pipeline with a share of each batch.
 
     Of what `batches` returned no other rows are read. What was made of that is read whole, and cut.
 
     Args:
         dataset: A `tf.data.Dataset` of batches.
-        part: Which part.
+        share: Which share.
     """
-    if hasattr(dataset, "of_part"):
-        return dataset.of_part(part)
+    if hasattr(dataset, "of_share"):
+        return dataset.of_share(share)
 
     def cut(*batch: Any) -> Any:
-        return part.of(batch if len(batch) > 1 else batch[0])
+        return share.of(batch if len(batch) > 1 else batch[0])
 
     return with_fixed_pipeline(_mapped(dataset, cut))
 

@@ -26,7 +26,7 @@ from keras.src.losses import loss as keras_loss
 from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
 from tensorflow.python.eager import context as tf_context
 
-from dlrecipes.datasets.pipelines import Part, part_of, with_fixed_pipeline
+from dlrecipes.datasets.pipelines import Share, share_of, with_fixed_pipeline
 from dlrecipes.errors import InputError
 from dlrecipes.runs.checkpoints import Array
 from dlrecipes.system.backend import quiet_stderr
@@ -48,7 +48,7 @@ def shares(batches: Any, count: int) -> Any:
 
     def split(*batch: Any) -> Any:
         whole = batch if len(batch) > 1 else batch[0]
-        return tf.data.Dataset.range(count).map(lambda number: Part(number, count).of(whole))
+        return tf.data.Dataset.range(count).map(lambda number: Share(number, count).of(whole))
 
     return with_fixed_pipeline(batches.flat_map(split))
 
@@ -86,15 +86,19 @@ class Workers(tf.distribute.MultiWorkerMirroredStrategy):
         """Return a pipeline of this worker's share of every batch.
 
         A worker has one device, and needs none of TensorFlow's iterators for several, each of which
-        takes long to begin an epoch.
+        takes long to begin an epoch; `options` are theirs.
         """
-        return part_of(dataset, Part(self.rank, self.num_replicas_in_sync))
+        return share_of(dataset, Share(self.rank, self.num_replicas_in_sync))
 
     def reduce(self, reduce_op: Any, value: Any, axis: Any) -> Any:
-        """Reduce as TensorFlow does; Keras asks for axis 0 of what a step has already reduced."""
-        if axis == 0:
-            return self.experimental_local_results(value)[0]
-        return super().reduce(reduce_op, value, axis)
+        """Reduce as TensorFlow does, unless a step has done that.
+
+        Keras asks for axis 0 of metrics, which are numbers.
+        """
+        if getattr(value, "is_of_all", False):
+            return value
+        is_number = self.experimental_local_results(value)[0].shape.rank == 0
+        return super().reduce(reduce_op, value, None if axis == 0 and is_number else axis)
 
     def stacked(self, variable: Any) -> Array:
         """Return the values that all workers have of a variable, (workers, …).
@@ -204,34 +208,64 @@ def synchronize(model: Any, optimizers: Any) -> None:
 def _moments_of_all(layer: Any, inputs: Any, mask: Any) -> tuple[Any, Any]:
     """Return what `BatchNormalization._moments` does, of the batches of all devices together.
 
-    Keras has that, too (`synchronized`): it asks the devices three times, and not about masks.
+    Each device finds those of its share, and all learn those of the others at once. Keras has that,
+    too (`synchronized`), in three questions, with a mean of squares less a square of the mean, and
+    gradients that are right only for shares of one size.
 
     Args:
         layer: The layer.
         inputs: Its inputs (batch, …), float32 or wider.
         mask: Booleans of the shape of the inputs without the last axis, or None.
     """
-    weights = tf.ones_like(inputs)
-    if mask is not None:
-        weights *= tf.cast(tf.expand_dims(mask, -1), inputs.dtype)
-    weighted = inputs * weights
-    sums = [
-        tf.reduce_sum(values, layer._reduction_axes)
-        for values in (weights, weighted, weighted * inputs)
-    ]
-    if context := tf.distribute.get_replica_context():
-        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
-    count, total, squares = sums
-    mean = tf.math.divide_no_nan(total, count)
-    variance = tf.math.divide_no_nan(squares, count) - tf.square(mean)
-    return mean, tf.maximum(variance, 0)
+    mean, variance = type(layer)._moments(layer, inputs, mask)
+    context = tf.distribute.get_replica_context()
+    if context is None:
+        return mean, variance
+    count = tf.size(inputs) / tf.size(mean) if mask is None else tf.math.count_nonzero(mask)
+    own = tf.stack([tf.fill(tf.shape(mean), tf.cast(count, mean.dtype)), mean, variance])
+    place = tf.one_hot(
+        context.replica_id_in_sync_group, context.num_replicas_in_sync, dtype=own.dtype
+    )
+    rows = tf.cast(tf.shape(inputs)[0], own.dtype)
+    known = _sum_of_all(context, place[:, tf.newaxis, tf.newaxis] * own, rows)
+    counts, means, variances = tf.unstack(known, axis=1)
+    parts = tf.math.divide_no_nan(counts, tf.reduce_sum(counts, axis=0))
+    mean = tf.reduce_sum(parts * means, axis=0)
+    return mean, tf.reduce_sum(parts * (variances + tf.square(means - mean)), axis=0)
+
+
+def _sum_of_all(context: Any, values: Any, rows: Any) -> Any:
+    """Return the sum of the values of all devices, in a step whose gradients are weighted later.
+
+    `_mean_gradients` weighs the gradients of a share by its rows. What the loss of another share
+    adds to them through the sum is weighed by the rows of that one here.
+
+    Args:
+        context: Of the device, `tf.distribute.ReplicaContext`.
+        values: Those of this device.
+        rows: Rows of its share.
+    """
+
+    def summed(own: Any) -> tuple[Any, Callable[[Any], Any]]:
+        def gradient(upstream: Any) -> Any:
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, upstream * rows) / rows
+
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, own), gradient
+
+    found: Any = tf.custom_gradient(summed)(values)
+    return found
 
 
 def _mean_of_all(logs: Any) -> Any:
     """Return what a step has found, the mean over the devices; asked for at once."""
+    flat = tf.nest.flatten(logs)
+    if not flat or any(value is None for value in flat):
+        return logs
     context = tf.distribute.get_replica_context()
-    flat = [tf.cast(value, "float32") for value in tf.nest.flatten(logs)]
-    means = context.all_reduce(tf.distribute.ReduceOp.MEAN, flat)
+    numbers = [tf.cast(value, "float32") for value in flat]
+    means = context.all_reduce(tf.distribute.ReduceOp.MEAN, numbers)
+    for mean in means:
+        mean.is_of_all = True
     return tf.nest.pack_sequence_as(logs, means)
 
 

@@ -18,9 +18,9 @@ BYTES_PER_SECOND = 1.25e9
 """Between two machines: Ethernet of 10 Gbit/s."""
 HOP_SECONDS = 1e-4
 """For a message between two machines, however small."""
-COLLECTIVES, COLLECTIVE_SECONDS = 2, 3e-3
-"""That each step waits for: gradients and metrics; and about what TensorFlow takes for each without
-NCCL, as `benchmarks/workers.py` measures it."""
+OVERHEAD_SECONDS = 17e-3
+"""Of a step, however little is sent: what TensorFlow takes without NCCL. `benchmarks/workers.py`
+measured 14 to 20 ms for three recipes."""
 GRADIENT_BYTES = 4
 """Of a float32, for each weight."""
 
@@ -62,7 +62,7 @@ def make_plan_for(request: Request, count: int, listener: Listener) -> Plan:
     forget()
     share = math.ceil(plan.config["batch_size"] / count)
     smaller = make_plan(request.with_settings({"batch_size": str(share)}), listener)
-    exchange = COLLECTIVES * COLLECTIVE_SECONDS + exchange_seconds(plan.parameters, count)
+    exchange = OVERHEAD_SECONDS + exchange_seconds(plan.parameters, count)
     step = smaller.step_seconds + exchange
     steps = plan.steps_per_epoch * plan.epochs
     fit = plan.seconds["fit"] - steps * (plan.step_seconds - step)

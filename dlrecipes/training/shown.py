@@ -51,8 +51,8 @@ MOST_RESAMPLED = 1_000_000
 MOST_CELLS = 300_000
 """Of a table's test rows that are looked at to find groups."""
 GROUPED_ROWS = 10_000
-"""Rows that are looked at for each column at least, if there are as many: of more columns than that
-leaves, the first."""
+"""Rows that are looked at in each column at least, if there are as many. A table may have too many
+columns for that: then the first ones are looked at."""
 SCATTERED = 400
 """Test rows that are drawn as points."""
 
@@ -391,16 +391,17 @@ def _groups(run: Run, test: _Test) -> dict[str, Any]:
     if test.task.input.name != "table" or name not in test.scores:
         return {}
     called = getattr(test.work.data.input, "called", {})
-    looked_at = list(columns.items())[: MOST_CELLS // GROUPED_ROWS]
-    rows = _spread(len(test.examples), MOST_CELLS // max(len(looked_at), 1))
+    most = MOST_CELLS // max(min(len(test.examples), GROUPED_ROWS), 1)
+    looked_at = list(columns.items())[:most]
+    rows = _evenly_spaced(len(test.examples), MOST_CELLS // max(len(looked_at), 1))
     cells = {called.get(column, column): values[rows].tolist() for column, values in looked_at}
     higher = name == "accuracy" or run.higher_is_better
     found = worst_groups(test.scores[name].take(rows), cells, higher_is_better=higher)
     return {"metric": name, "columns": len(cells), "rows": len(rows), **found}
 
 
-def _spread(count: int, most: int) -> Array:
-    """Return row numbers, all or so many of them, evenly spread."""
+def _evenly_spaced(count: int, most: int) -> Array:
+    """Return row numbers: all, or so many of them, evenly spaced."""
     return np.linspace(0, count - 1, min(count, most)).astype("int64")
 
 

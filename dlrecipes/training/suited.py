@@ -59,16 +59,16 @@ def suited(request: Request, source: Source) -> Request:
             rows -= round(rows * config.get("validation_fraction", 0.0))
         config |= _length(request, config, free, rows)
     if not request.preset:  # It keeps its network.
-        by_rows = _by_rows(request.facts, rows, classes)
-        config |= {name: value for name, value in by_rows.items() if name in free}
+        own = _own_settings(request.facts, rows, classes)
+        config |= {name: value for name, value in own.items() if name in free}
     if "balance_classes" in free and (rare := _rare_class(source)):
         config["balance_classes"] = True
         reasons.append(rare)
     changed = {name: value for name, value in config.items() if value != request.config[name]}
     if not changed:
         return request
-    of = f" of {classes} classes" if classes > 2 else ""
-    why = "; ".join([f"{rows:,} training rows{of}", *reasons])
+    of_classes = f" of {classes} classes" if classes > 2 else ""
+    why = "; ".join([f"{rows:,} training rows{of_classes}", *reasons])
     return replace(request, config=config, chosen={"settings": changed, "why": why})
 
 
@@ -144,8 +144,8 @@ def _preset_share(request: Request) -> float:
     return float(more_epochs * default["batch_size"] / preset["batch_size"])
 
 
-def _by_rows(facts: Facts, rows: int, classes: int) -> Mapping[str, Any]:
-    """Return the recipe's `OWN_SETTINGS` for so many rows: of so many classes, if there are any."""
+def _own_settings(facts: Facts, rows: int, classes: int) -> Mapping[str, Any]:
+    """Return the recipe's `OWN_SETTINGS` for so many rows and classes; first those for classes."""
     fitting = {}
     for limits, settings in facts.own_settings.items():
         most, least = limits if isinstance(limits, tuple) else (limits, 0)
