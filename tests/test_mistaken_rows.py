@@ -232,7 +232,7 @@ def test_the_model_card_names_a_group_as_evaluate_finds_it(run_of: RunOf, tmp_pa
     groups = json.loads((path / "shown.json").read_text("utf-8"))["groups"]
     worse = groups["worse"][0]
     html = (path / "report.html").read_text("utf-8")
-    assert f"On the {worse['rows']} test rows with {worse['column']} = {worse['group']}" in html
+    assert f"On {worse['rows']} test rows with {worse['column']} = {worse['group']}" in html
     found = dlrecipes("evaluate", path, "--by", worse["column"], "--json", cwd=tmp_path).document
     (same,) = (one for one in found["by"]["groups"] if one["group"] == worse["group"])
     assert same["rows"] == worse["rows"]
