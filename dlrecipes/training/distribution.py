@@ -95,7 +95,7 @@ class Workers(tf.distribute.MultiWorkerMirroredStrategy):
 
         Keras asks for axis 0 of metrics, which are numbers.
         """
-        if getattr(value, "is_of_all", False):
+        if isinstance(value, tf.Tensor) and getattr(value, "is_of_all", False):
             return value
         is_number = self.experimental_local_results(value)[0].shape.rank == 0
         return super().reduce(reduce_op, value, None if axis == 0 and is_number else axis)
