@@ -182,10 +182,10 @@ def test_far_and_near_rows_are_read_alike(in_files: Callable[[], None]) -> None:
 def test_rows_of_different_lengths_are_padded_to_the_longest_that_is_read() -> None:
     writer = ColumnsWriter(ragged=True)
     parts = [token_rows(40), token_rows(3, 40), token_rows(60, 43)]
-    for share in parts:
-        writer.append({"tokens": share})
+    for part in parts:
+        writer.append({"tokens": part})
     column = writer.finish()["tokens"]
-    width = max(share.shape[1] for share in parts)
+    width = max(part.shape[1] for part in parts)
     whole = np.concatenate([np.pad(p, [(0, 0), (0, width - p.shape[1])]) for p in parts])
     np.testing.assert_array_equal(column[:], whole)
     np.testing.assert_array_equal(storage.column_lengths(column), storage.row_lengths(whole))

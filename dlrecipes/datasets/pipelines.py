@@ -91,7 +91,7 @@ class Share:
     def of(self, batch: Any) -> Any:
         """Return its rows of a batch: each row is in one share, and no share is empty.
 
-        Of fewer rows than parts some stand twice.
+        Of fewer rows than shares some stand twice.
 
         Args:
             batch: Tensors with as many rows each, in a nest as `tf.nest` has it.
@@ -183,7 +183,7 @@ def batches_by_length(
 def _of_steps(
     batch: Callable[[Any, Share], Any], steps: int, order: Order | None, rows: int
 ) -> Any:
-    """Return the fixed pipeline of the batches of all steps, which knows its rows and its parts."""
+    """Return the fixed pipeline of the batches of all steps: it knows its rows and its shares."""
 
     def of_share(share: Share) -> Any:
         dataset = _mapped(_steps(steps, order), lambda step: batch(step, share))

@@ -283,8 +283,9 @@ def _mean_gradients(gradients: Any, rows: Any) -> list[Any]:
         return list(gradients)
     found = [tf.convert_to_tensor(gradient) for gradient in gradients]
     # All in one: each time that devices ask each other takes as long as a small step.
-    count = tf.cast(rows, "float32")
-    weighted = [count, *(tf.cast(one, "float32") * count for one in found)]
+    wide = "float64" if any(one.dtype == "float64" for one in found) else "float32"
+    count = tf.cast(rows, wide)
+    weighted = [count, *(tf.cast(one, wide) * count for one in found)]
     total, *summed = context.all_reduce(tf.distribute.ReduceOp.SUM, weighted)
     return [tf.cast(one / total, was.dtype) for one, was in zip(summed, found, strict=True)]
 
