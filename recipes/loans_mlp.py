@@ -9,10 +9,9 @@ and finds no bad one. So look at how the loans rank, and choose where to cut:
 
 Average precision is the mean precision over all recalls; random scores reach the share of bad
 loans, 0.052; logistic regression 0.136, or 0.167 with a tuned penalty. A loan is called bad from
-the threshold with the highest F1 = 2 / (1/precision + 1/recall) on the validation rows: choosing
-on the test rows would flatter. To learn from few bad loans, most units drop out, and AdamW pulls
-weights to 0 (arXiv:1711.05101). The full data, kddcup99, are network connections and attacks.
-
+the threshold with the highest F1 = 2 / (1/precision + 1/recall) on validation rows; on test rows,
+it would flatter. To learn from few bad loans, most units drop out, and AdamW pulls weights to 0
+(arXiv:1711.05101). The full data, kddcup99, are network connections and attacks.
 Try `--imbalance class_weights`, which moves the threshold and hardly the ranking; `--members 1`.
 """
 
@@ -40,6 +39,7 @@ class Config(TrainingConfig):
         hidden_units: Units of each hidden layer.
         members: Networks that share weights, whose mean is the answer: see regression-mlp.
         waves: Waves of each number; 0 for the number alone.
+        frequency: Deviation of the waves' frequencies at first; low ones are smooth.
         weight_decay: How far a step of AdamW pulls each weight to 0: this times the learning rate.
     """
 
@@ -54,6 +54,7 @@ class Config(TrainingConfig):
     weight_decay: float = 3.0
     members: int = 8
     waves: int = 0
+    frequency: float = 1.0
 
 
 def load(config: Config, source: Source) -> Data:
@@ -75,7 +76,7 @@ def build(config: Config, data: Data) -> keras.Model:
     keras.config.set_dtype_policy(config.precision)
     penalty = keras.regularizers.L1L2(config.l1, config.l2)
     inputs = keras.Input(data.preprocessing.output_shape[1:], name="columns")
-    x = dlrecipes.number_waves(inputs, data.preprocessing, config.waves)
+    x = dlrecipes.number_waves(inputs, data.preprocessing, config.waves, config.frequency)
     x = dlrecipes.for_each_member(x, config.members)
     for units in config.hidden_units:
         x = layers.Dense(units, config.activation, kernel_regularizer=penalty)(x)
@@ -108,11 +109,10 @@ def serving(model: keras.Model, data: Data) -> keras.Model:
     return keras.Model(columns.input, dlrecipes.mean_of_members(model)(columns.output))
 
 
-PRESETS = {}
 RATES = {"lion": 2e-3, "sgd": 0.4}
 WIDE = {"waves": 16, "hidden_units": (256, 256)}
 OWN_SETTINGS = {
-    (3_500, 3): {"dropout": 0.25, "weight_decay": 0.1, **WIDE},  # three classes or more
+    (10_000, 3): {"dropout": 0.25, "weight_decay": 0.1, **WIDE, "frequency": 0.3},  # classes: 3
     3_500: {"dropout": 0.4, "weight_decay": 0.3, "waves": 16},
     10_000: {"dropout": 0.4, "weight_decay": 0.3, **WIDE},
     1_000_000_000: {"dropout": 0.1, "weight_decay": 0.01, **WIDE},

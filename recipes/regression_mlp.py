@@ -35,6 +35,7 @@ class Config(TrainingConfig):
         hidden_units: Units of each hidden layer.
         members: Networks that share weights, whose mean is the answer.
         waves: Waves of each number; 0 for the number alone.
+        frequency: Deviation of the waves' frequencies at first; low ones are smooth.
     """
 
     epochs: int = 30
@@ -44,6 +45,7 @@ class Config(TrainingConfig):
     hidden_units: tuple[int, ...] = (128, 128)
     members: int = 8
     waves: int = 16
+    frequency: float = 1.0
 
 
 def load(config: Config, source: Source) -> Data:
@@ -65,7 +67,7 @@ def build(config: Config, data: Data) -> keras.Model:
     keras.config.set_dtype_policy(config.precision)
     penalty = keras.regularizers.L1L2(config.l1, config.l2)
     inputs = keras.Input(data.preprocessing.output_shape[1:], name="columns")
-    x = dlrecipes.number_waves(inputs, data.preprocessing, config.waves)
+    x = dlrecipes.number_waves(inputs, data.preprocessing, config.waves, config.frequency)
     x = dlrecipes.for_each_member(x, config.members)
     for units in config.hidden_units:
         x = layers.Dense(units, config.activation, kernel_regularizer=penalty)(x)
@@ -84,12 +86,9 @@ def build(config: Config, data: Data) -> keras.Model:
 
 def train(model: keras.Model, data: Data, config: Config, callbacks=()) -> keras.callbacks.History:
     """Fit the network and return Keras's history."""
-    return model.fit(
-        data.train,
-        validation_data=data.validation,
-        epochs=config.epochs,
-        callbacks=[*dlrecipes.early_stopping(config), *callbacks],
-    )
+    callbacks = [*dlrecipes.early_stopping(config), *callbacks]
+    options = {"epochs": config.epochs, "callbacks": callbacks}
+    return model.fit(data.train, validation_data=data.validation, **options)
 
 
 def evaluate(model: keras.Model, data: Data, config: Config) -> dict[str, float]:
@@ -112,6 +111,7 @@ PRESETS = {
     },
 }
 OWN_STEPS = 5_000
+OWN_SETTINGS = {500: {"frequency": 0.1}}
 EXPECTED = {
     "diamonds": {"mae": (247.0, 267.0)},
     "diamonds:fast": {"mae": (286.0, 311.0)},

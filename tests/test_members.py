@@ -78,7 +78,7 @@ def test_members_have_their_own_errors_and_their_mean_is_the_answer() -> None:
     train = table(x=np.arange(20, dtype="float32"), c=["a", "b"] * 10)
     columns = standardised_columns(train)
     inputs = keras.Input(columns.output_shape[1:])
-    x = number_waves(inputs, columns, 4)
+    x = number_waves(inputs, columns, 4, 1.0)
     assert x.shape[1:] == (4 + 3,), "one number, a category of three, three sums of waves"
     model = keras.Model(inputs, member_outputs(for_each_member(x, 5), 2, "softmax"))
     rows = encoded(train)
@@ -89,7 +89,18 @@ def test_members_have_their_own_errors_and_their_mean_is_the_answer() -> None:
     labels = np.arange(20) % 2
     wanted = -np.log(answers[np.arange(20), :, labels]).mean(axis=1)
     np.testing.assert_allclose(surprise_of_members(labels, model(rows)), wanted, rtol=1e-4)
-    assert number_waves(inputs, columns, 0) is inputs
+    assert number_waves(inputs, columns, 0, 1.0) is inputs
+
+
+def test_waves_of_low_frequency_are_smooth() -> None:
+    import keras
+
+    columns = standardised_columns(table(x=np.arange(20, dtype="float32")))
+    inputs = keras.Input(columns.output_shape[1:])
+    for frequency in (0.1, 1.0):
+        model = keras.Model(inputs, number_waves(inputs, columns, 1000, frequency))
+        angles = model.get_layer("waves").kernel.numpy()
+        assert np.std(angles) == pytest.approx(2 * np.pi * frequency, rel=0.1)
 
 
 @pytest.mark.parametrize(("loss", "wanted"), [("mae", 1.0), ("mse", 1.25), ("huber", 0.5625)])

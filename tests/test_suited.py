@@ -66,6 +66,13 @@ def test_as_many_rows_validate_as_the_diagnosis_asks_for(rows: int) -> None:
     assert of_pixels["validation_fraction"] <= 0.1, "each pixel is an answer to compare with"
 
 
+def test_a_threshold_is_chosen_on_more_rows_than_three_classes_need() -> None:
+    facts, data = find_recipe("loans-mlp"), source(4_000, rare=1_000)
+    assert chosen(facts, data)[0]["validation_fraction"] == 0.2
+    three = replace(data, answer=CategoryForm(("ham", "spam", "news")))
+    assert chosen(facts, three)[0]["validation_fraction"] == 0.1
+
+
 def test_what_is_given_by_hand_stays() -> None:
     facts = find_recipe(REGRESSION)
     config, choice = chosen(facts, source(300), settings={"epochs": "3", "batch_size": "256"})

@@ -3,15 +3,13 @@
 import math
 from typing import Any
 
-FREQUENCY = 1.0
-"""Standard deviation of the frequencies of waves at the beginning, where quartiles are 1 apart."""
 MOST_NUMBERS = 128
 """With more, waves would cost more than all other layers: there are none."""
 WAVE_OUTPUTS = 3
 """Numbers that the waves of one number are summed up to."""
 
 
-def number_waves(columns: Any, preprocessing: Any, waves: int) -> Any:
+def number_waves(columns: Any, preprocessing: Any, waves: int, frequency: float) -> Any:
     """Return columns with sums of waves of their numbers: V cos(2 pi f x + p) + b of each x.
 
     The frequencies f and phases p are learned, and belong to one column each: PBLD of RealMLP
@@ -21,6 +19,8 @@ def number_waves(columns: Any, preprocessing: Any, waves: int) -> Any:
         columns: Standardised columns (batch, columns), numbers first.
         preprocessing: What `standardised_columns` returned, which made them.
         waves: Waves of each number; 0 for none.
+        frequency: Standard deviation of the frequencies at the beginning, in waves between the
+            quartiles of a number. Low ones are smooth, which suits few rows.
 
     Returns:
         (batch, columns + 3 * numbers).
@@ -34,7 +34,7 @@ def number_waves(columns: Any, preprocessing: Any, waves: int) -> Any:
         "bn,nw->bnw",
         output_shape=(numbers, waves),
         bias_axes="nw",
-        kernel_initializer=initializers.RandomNormal(stddev=2 * math.pi * FREQUENCY),
+        kernel_initializer=initializers.RandomNormal(stddev=2 * math.pi * frequency),
         bias_initializer=initializers.RandomUniform(-math.pi, math.pi),
         name="waves",
     )(columns[:, :numbers])

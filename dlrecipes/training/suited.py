@@ -93,10 +93,13 @@ def _held_out(fraction: float, source: Source) -> float:
     """Return the share of the training examples to validate on: more of few ones.
 
     Args:
-        fraction: The share that the recipe holds out of its own data.
+        fraction: The share that the recipe holds out of its own data. It may be large, since a
+            threshold is chosen on it: three classes or more have none.
         source: The data.
     """
     rows = max(len(source.train), 1)
+    if len(source.classes) > 2:
+        fraction = min(fraction, LARGEST_FRACTION)
     wanted = float(f"{min(VALIDATION_ROWS / rows, LARGEST_FRACTION):.2g}")
     labels = source.train.labels
     values = 1 if labels is None else max(math.prod(labels.shape[1:]), 1)
