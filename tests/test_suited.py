@@ -77,7 +77,7 @@ def test_what_is_given_by_hand_stays() -> None:
     facts = find_recipe(REGRESSION)
     config, choice = chosen(facts, source(300), settings={"epochs": "3", "batch_size": "256"})
     assert (config["epochs"], config["batch_size"], config["early_stopping"]) == (3, 256, 0)
-    assert set(choice["settings"]) == {"validation_fraction"}
+    assert set(choice["settings"]) == {"validation_fraction", "frequency"}
     every = {setting.name: str(setting.default) for setting in facts.settings}
     every |= {"hidden_units": "8"}
     assert chosen(facts, source(300), settings=every)[1] == {}
