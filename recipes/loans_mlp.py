@@ -39,7 +39,7 @@ class Config(TrainingConfig):
         hidden_units: Units of each hidden layer.
         members: Networks that share weights, whose mean is the answer: see regression-mlp.
         waves: Waves of each number; 0 for the number alone.
-        frequency: Deviation of the waves' frequencies at first; low ones are smooth.
+        frequency: Standard deviation of the waves' first frequencies: low ones are smooth.
         weight_decay: How far a step of AdamW pulls each weight to 0: this times the learning rate.
     """
 
@@ -111,8 +111,8 @@ def serving(model: keras.Model, data: Data) -> keras.Model:
 
 RATES = {"lion": 2e-3, "sgd": 0.4}
 WIDE = {"waves": 16, "hidden_units": (256, 256)}
-OWN_SETTINGS = {
-    (10_000, 3): {"dropout": 0.25, "weight_decay": 0.1, **WIDE, "frequency": 0.3},  # classes: 3
+OWN_SETTINGS = {  # up to so many rows; (rows, 3): of three classes or more
+    (10_000, 3): {"dropout": 0.25, "weight_decay": 0.1, **WIDE, "frequency": 0.3},
     3_500: {"dropout": 0.4, "weight_decay": 0.3, "waves": 16},
     10_000: {"dropout": 0.4, "weight_decay": 0.3, **WIDE},
     1_000_000_000: {"dropout": 0.1, "weight_decay": 0.01, **WIDE},

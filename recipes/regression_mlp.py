@@ -35,7 +35,7 @@ class Config(TrainingConfig):
         hidden_units: Units of each hidden layer.
         members: Networks that share weights, whose mean is the answer.
         waves: Waves of each number; 0 for the number alone.
-        frequency: Deviation of the waves' frequencies at first; low ones are smooth.
+        frequency: Standard deviation of the waves' first frequencies: low ones are smooth.
     """
 
     epochs: int = 30
