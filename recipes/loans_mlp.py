@@ -9,8 +9,8 @@ and finds no bad one. So look at how the loans rank, and choose where to cut:
 
 Average precision is the mean precision over all recalls; random scores reach the share of bad
 loans, 0.052; logistic regression 0.136, or 0.167 with a tuned penalty. A loan is called bad from
-the threshold with the highest F1 = 2 / (1/precision + 1/recall) on validation rows; on test rows,
-it would flatter. To learn from few bad loans, most units drop out, and AdamW pulls weights to 0
+the threshold with the highest F1 = 2 / (1/precision + 1/recall) on validation rows: choosing it on
+test rows would flatter. To learn from few bad loans, most units drop out; AdamW pulls weights to 0
 (arXiv:1711.05101). The full data, kddcup99, are network connections and attacks.
 Try `--imbalance class_weights`, which moves the threshold and hardly the ranking; `--members 1`.
 """
@@ -39,7 +39,7 @@ class Config(TrainingConfig):
         hidden_units: Units of each hidden layer.
         members: Networks that share weights, whose mean is the answer: see regression-mlp.
         waves: Waves of each number; 0 for the number alone.
-        frequency: Standard deviation of the waves' first frequencies: low ones are smooth.
+        frequency: Standard deviation of the waves' initial frequencies: lower is smoother.
         weight_decay: How far a step of AdamW pulls each weight to 0: this times the learning rate.
     """
 
@@ -111,7 +111,7 @@ def serving(model: keras.Model, data: Data) -> keras.Model:
 
 RATES = {"lion": 2e-3, "sgd": 0.4}
 WIDE = {"waves": 16, "hidden_units": (256, 256)}
-OWN_SETTINGS = {  # up to so many rows; (rows, 3): of three classes or more
+OWN_SETTINGS = {  # by the most training rows; (rows, 3) applies to three classes or more
     (10_000, 3): {"dropout": 0.25, "weight_decay": 0.1, **WIDE, "frequency": 0.3},
     3_500: {"dropout": 0.4, "weight_decay": 0.3, "waves": 16},
     10_000: {"dropout": 0.4, "weight_decay": 0.3, **WIDE},

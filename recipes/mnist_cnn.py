@@ -8,7 +8,7 @@ with the 3x3 pixels under it, so strokes are found anywhere. Pooling keeps the s
 2x2 answers. Batch normalisation (arXiv:1502.03167) rescales each channel to mean 0 and variance 1.
 A softmax turns the last ten numbers z into probabilities p_i = exp(z_i) / sum_j exp(z_j); training
 lowers -log p(true digit). Try `--no-batch-normalization`; `--activation sigmoid`, whose small slope
-keeps the error from the first layers; `--augmentation --epochs 20`; `--adversarial 32`.
+keeps errors from early layers; `--augmentation --epochs 20`; `--adversarial 32` against attacks.
 """
 
 from dataclasses import dataclass

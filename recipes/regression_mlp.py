@@ -35,7 +35,7 @@ class Config(TrainingConfig):
         hidden_units: Units of each hidden layer.
         members: Networks that share weights, whose mean is the answer.
         waves: Waves of each number; 0 for the number alone.
-        frequency: Standard deviation of the waves' first frequencies: low ones are smooth.
+        frequency: Standard deviation of the waves' initial frequencies: lower is smoother.
     """
 
     epochs: int = 30
@@ -87,8 +87,8 @@ def build(config: Config, data: Data) -> keras.Model:
 def train(model: keras.Model, data: Data, config: Config, callbacks=()) -> keras.callbacks.History:
     """Fit the network and return Keras's history."""
     callbacks = [*dlrecipes.early_stopping(config), *callbacks]
-    options = {"epochs": config.epochs, "callbacks": callbacks}
-    return model.fit(data.train, validation_data=data.validation, **options)
+    watched = {"validation_data": data.validation, "callbacks": callbacks}
+    return model.fit(data.train, epochs=config.epochs, **watched)
 
 
 def evaluate(model: keras.Model, data: Data, config: Config) -> dict[str, float]:

@@ -92,7 +92,7 @@ def test_members_have_their_own_errors_and_their_mean_is_the_answer() -> None:
     assert number_waves(inputs, columns, 0, 1.0) is inputs
 
 
-def test_waves_of_low_frequency_are_smooth() -> None:
+def test_frequency_scales_the_first_waves() -> None:
     import keras
 
     columns = standardised_columns(table(x=np.arange(20, dtype="float32")))

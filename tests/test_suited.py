@@ -113,6 +113,39 @@ def test_rare_classes_weigh_more_from_ten_times_on() -> None:
     assert not chosen(facts, source(1100, rare=100), settings=given)[0]["balance_classes"]
 
 
+@pytest.mark.parametrize(
+    ("recipe", "rows", "classes", "name", "wanted"),
+    [
+        ("mnist-cnn", 3_000, 3, "early_stopping", 0),
+        ("mnist-cnn", 3_000, 3, "learning_rate", 2e-3),
+        ("mnist-cnn", 6_000, 3, "early_stopping", 9),
+        ("mnist-cnn", 6_000, 3, "learning_rate", 4e-3),
+        ("loans-mlp", 5_000, 3, "frequency", 0.3),
+        ("loans-mlp", 5_000, 2, "frequency", 1.0),
+        ("loans-mlp", 20_000, 3, "frequency", 1.0),
+        (REGRESSION, 500, 2, "frequency", 0.1),
+        (REGRESSION, 700, 2, "frequency", 1.0),
+    ],
+)
+def test_what_the_recipes_choose(
+    recipe: str, rows: int, classes: int, name: str, wanted: float
+) -> None:
+    names = ("ham", "spam", "news")[:classes]
+    data = replace(source(rows, rare=rows // 3), answer=CategoryForm(names))
+    assert chosen(find_recipe(recipe), data)[0][name] == wanted
+    given = {name: str(wanted + 1)}
+    assert chosen(find_recipe(recipe), data, settings=given)[0][name] == wanted + 1
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "lion"])
+def test_another_optimizer_brings_its_rate(optimizer: str) -> None:
+    facts = find_recipe("mnist-cnn")
+    rate = Request.from_flags(facts, Flags(settings={"optimizer": optimizer})).config
+    config, choice = chosen(facts, source(1_000), settings={"optimizer": optimizer})
+    assert config["learning_rate"] == rate["learning_rate"] != 2e-3
+    assert choice["settings"]["dropout"] == 0.5
+
+
 def test_settings_of_the_recipe_for_few_rows() -> None:
     limits = {100: {"dropout": 0.5}, 1000: {"dropout": 0.2, "epochs": 7}}
     facts = replace(find_recipe(REGRESSION), own_settings=limits)

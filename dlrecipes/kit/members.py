@@ -19,8 +19,8 @@ def number_waves(columns: Any, preprocessing: Any, waves: int, frequency: float)
         columns: Standardised columns (batch, columns), numbers first.
         preprocessing: What `standardised_columns` returned, which made them.
         waves: Waves of each number; 0 for none.
-        frequency: Standard deviation of the frequencies at the beginning, in waves between the
-            quartiles of a number. Low ones are smooth, which suits few rows.
+        frequency: Initial standard deviation of the frequencies, in cycles per interquartile range.
+            Low frequencies are smooth, which suits few rows.
 
     Returns:
         (batch, columns + 3 * numbers).

@@ -40,7 +40,7 @@ def flags_to_try(
         found.append("--augmentation")
     if losses and losses[-1] > RISE * min(losses):
         if config.get("early_stopping") == 0:
-            found.append("--early-stopping 3")
+            found.append(_early_stopping(config))
         if 0 <= config.get("dropout", 1) < MORE_DROPOUT:
             found.append(f"--dropout {MORE_DROPOUT}")
         if config.get("l2") == 0:
@@ -48,6 +48,12 @@ def flags_to_try(
     if not found and "learning_rate" in config:
         found.append(f"--learning-rate {config['learning_rate'] / 3:.2g}")
     return found[:MOST]
+
+
+def _early_stopping(config: Mapping[str, Any]) -> str:
+    """Return the flag that keeps the best weights, patient: the loss may not fall for long."""
+    epochs = config.get("epochs")
+    return f"--early-stopping {max(3, math.ceil(epochs / 2)) if isinstance(epochs, int) else 3}"
 
 
 def more_epochs(config: Mapping[str, Any]) -> list[str]:
@@ -62,7 +68,7 @@ def more_regularization(config: Mapping[str, Any]) -> list[str]:
     if 0 <= config.get("dropout", 1) < 0.3:
         flags.append("--dropout 0.3")
     if config.get("early_stopping") == 0:
-        flags.append("--early-stopping 3")
+        flags.append(_early_stopping(config))
     if config.get("augmentation") is False:
         flags.append("--augmentation")
     if config.get("l2") == 0:

@@ -60,6 +60,8 @@ def suited(request: Request, source: Source) -> Request:
         config |= _length(request, config, free, rows)
     if not request.preset:  # It keeps its network.
         own = _own_settings(request.facts, rows, classes)
+        if request.config.get("optimizer") != _defaults(request.facts).get("optimizer"):
+            free -= {"learning_rate"}  # That of the other optimizer suits it.
         config |= {name: value for name, value in own.items() if name in free}
     if "balance_classes" in free and (rare := _rare_class(source)):
         config["balance_classes"] = True
@@ -93,8 +95,8 @@ def _held_out(fraction: float, source: Source) -> float:
     """Return the share of the training examples to validate on: more of few ones.
 
     Args:
-        fraction: The share that the recipe holds out of its own data. It may be large, since a
-            threshold is chosen on it: three classes or more have none.
+        fraction: The share that the recipe holds out of its own data. Of three classes or more, at
+            most `LARGEST_FRACTION` counts: no threshold is chosen for them.
         source: The data.
     """
     rows = max(len(source.train), 1)
@@ -131,7 +133,7 @@ def _length(
     if "epochs" in free:
         epochs = max(1, min(round(steps / math.ceil(max(rows, 1) / batch)), MOST_EPOCHS))
         chosen["epochs"] = epochs
-        if "early_stopping" in free:  # The best weights are kept, however long it is.
+        if "early_stopping" in free:  # The best weights are kept, or `OWN_SETTINGS` say not.
             chosen["early_stopping"] = max(math.ceil(epochs * PATIENCE), 3)
     return chosen
 
@@ -139,12 +141,17 @@ def _length(
 def _preset_share(request: Request) -> float:
     """Return how long a preset trains on the recipe's own data, where its defaults take 1."""
     facts = request.facts
-    default = {setting.name: setting.default for setting in facts.settings}
+    default = _defaults(facts)
     if not set(LENGTH) <= default.keys():
         return 1.0
     preset = default | dict(facts.presets.get(request.preset, {}))
     more_epochs = preset["epochs"] / default["epochs"]
     return float(more_epochs * default["batch_size"] / preset["batch_size"])
+
+
+def _defaults(facts: Facts) -> dict[str, Any]:
+    """Return the default of each of a recipe's settings."""
+    return {setting.name: setting.default for setting in facts.settings}
 
 
 def _own_settings(facts: Facts, rows: int, classes: int) -> Mapping[str, Any]:
