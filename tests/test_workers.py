@@ -294,7 +294,7 @@ def test_workers_with_other_data_are_told_apart(tmp_path: Path, port: int) -> No
 
 @pytest.mark.long
 def test_workers_whose_networks_differ_are_found_out(tmp_path: Path) -> None:
-    text = changed(recipe_source(REGRESSION), "    return model.fit(", DRIFT)
+    text = changed(recipe_source(REGRESSION), "    watched = {", DRIFT)
     (tmp_path / "mine.py").write_text(text)
     words = ("train", "./mine.py", "--data", "sample", "--epochs", "1", *TWO)
     outcome = dlrecipes(*words, cwd=tmp_path, code=1)
@@ -310,7 +310,7 @@ DRIFT = """
             here.assign(here + float(os.getpid()))
 
     callbacks = [*callbacks, Drift()]
-    return model.fit("""
+    watched = {"""
 
 
 @pytest.mark.long
