@@ -39,7 +39,7 @@ class Config(TrainingConfig):
         hidden_units: Units of each hidden layer.
         members: Networks that share weights, whose mean is the answer: see regression-mlp.
         waves: Waves of each number; 0 for the number alone.
-        frequency: Standard deviation of the waves' initial frequencies: lower is smoother.
+        wave_frequency: Standard deviation of the waves' initial frequencies: lower is smoother.
         weight_decay: How far a step of AdamW pulls each weight to 0: this times the learning rate.
     """
 
@@ -54,7 +54,7 @@ class Config(TrainingConfig):
     weight_decay: float = 3.0
     members: int = 8
     waves: int = 0
-    frequency: float = 1.0
+    wave_frequency: float = 1.0
 
 
 def load(config: Config, source: Source) -> Data:
@@ -76,7 +76,7 @@ def build(config: Config, data: Data) -> keras.Model:
     keras.config.set_dtype_policy(config.precision)
     penalty = keras.regularizers.L1L2(config.l1, config.l2)
     inputs = keras.Input(data.preprocessing.output_shape[1:], name="columns")
-    x = dlrecipes.number_waves(inputs, data.preprocessing, config.waves, config.frequency)
+    x = dlrecipes.number_waves(inputs, data.preprocessing, config.waves, config.wave_frequency)
     x = dlrecipes.for_each_member(x, config.members)
     for units in config.hidden_units:
         x = layers.Dense(units, config.activation, kernel_regularizer=penalty)(x)
@@ -112,7 +112,7 @@ def serving(model: keras.Model, data: Data) -> keras.Model:
 RATES = {"lion": 2e-3, "sgd": 0.4}
 WIDE = {"waves": 16, "hidden_units": (256, 256)}
 OWN_SETTINGS = {  # by the most training rows; (rows, 3) applies to three classes or more
-    (10_000, 3): {"dropout": 0.25, "weight_decay": 0.1, **WIDE, "frequency": 0.3},
+    (10_000, 3): {"dropout": 0.25, "weight_decay": 0.1, **WIDE, "wave_frequency": 0.3},
     3_500: {"dropout": 0.4, "weight_decay": 0.3, "waves": 16},
     10_000: {"dropout": 0.4, "weight_decay": 0.3, **WIDE},
     1_000_000_000: {"dropout": 0.1, "weight_decay": 0.01, **WIDE},

@@ -35,7 +35,7 @@ class Config(TrainingConfig):
         hidden_units: Units of each hidden layer.
         members: Networks that share weights, whose mean is the answer.
         waves: Waves of each number; 0 for the number alone.
-        frequency: Standard deviation of the waves' initial frequencies: lower is smoother.
+        wave_frequency: Standard deviation of the waves' initial frequencies: lower is smoother.
     """
 
     epochs: int = 30
@@ -45,7 +45,7 @@ class Config(TrainingConfig):
     hidden_units: tuple[int, ...] = (128, 128)
     members: int = 8
     waves: int = 16
-    frequency: float = 1.0
+    wave_frequency: float = 1.0
 
 
 def load(config: Config, source: Source) -> Data:
@@ -67,7 +67,7 @@ def build(config: Config, data: Data) -> keras.Model:
     keras.config.set_dtype_policy(config.precision)
     penalty = keras.regularizers.L1L2(config.l1, config.l2)
     inputs = keras.Input(data.preprocessing.output_shape[1:], name="columns")
-    x = dlrecipes.number_waves(inputs, data.preprocessing, config.waves, config.frequency)
+    x = dlrecipes.number_waves(inputs, data.preprocessing, config.waves, config.wave_frequency)
     x = dlrecipes.for_each_member(x, config.members)
     for units in config.hidden_units:
         x = layers.Dense(units, config.activation, kernel_regularizer=penalty)(x)
@@ -111,7 +111,7 @@ PRESETS = {
     },
 }
 OWN_STEPS = 5_000
-OWN_SETTINGS = {500: {"frequency": 0.1}}
+OWN_SETTINGS = {500: {"wave_frequency": 0.1}}
 EXPECTED = {
     "diamonds": {"mae": (247.0, 267.0)},
     "diamonds:fast": {"mae": (286.0, 311.0)},

@@ -540,7 +540,7 @@ def test_compare_shows_what_differs_and_warns_of_other_data(
     document = dlrecipes(*arguments, "--json", cwd=tmp_path).document
     assert document["runs"] == [one["run"], other["run"]]
     chosen = {"batch_size": [256, 16], "validation_fraction": [0.05, 0.1]}  # for 300 rows
-    chosen["frequency"] = [1.0, 0.1]
+    chosen["wave_frequency"] = [1.0, 0.1]
     epochs = [one["config"]["epochs"], 1]
     assert document["settings"] == {"seed": [0, 4], "epochs": epochs, **chosen}
     assert document["metrics"]["mae"] == [one["metrics"]["mae"], other["metrics"]["mae"]]

@@ -77,7 +77,7 @@ def test_what_is_given_by_hand_stays() -> None:
     facts = find_recipe(REGRESSION)
     config, choice = chosen(facts, source(300), settings={"epochs": "3", "batch_size": "256"})
     assert (config["epochs"], config["batch_size"], config["early_stopping"]) == (3, 256, 0)
-    assert set(choice["settings"]) == {"validation_fraction", "frequency"}
+    assert set(choice["settings"]) == {"validation_fraction", "wave_frequency"}
     every = {setting.name: str(setting.default) for setting in facts.settings}
     every |= {"hidden_units": "8"}
     assert chosen(facts, source(300), settings=every)[1] == {}
@@ -120,11 +120,11 @@ def test_rare_classes_weigh_more_from_ten_times_on() -> None:
         ("mnist-cnn", 3_000, 3, "learning_rate", 2e-3),
         ("mnist-cnn", 6_000, 3, "early_stopping", 9),
         ("mnist-cnn", 6_000, 3, "learning_rate", 4e-3),
-        ("loans-mlp", 5_000, 3, "frequency", 0.3),
-        ("loans-mlp", 5_000, 2, "frequency", 1.0),
-        ("loans-mlp", 20_000, 3, "frequency", 1.0),
-        (REGRESSION, 500, 2, "frequency", 0.1),
-        (REGRESSION, 700, 2, "frequency", 1.0),
+        ("loans-mlp", 5_000, 3, "wave_frequency", 0.3),
+        ("loans-mlp", 5_000, 2, "wave_frequency", 1.0),
+        ("loans-mlp", 20_000, 3, "wave_frequency", 1.0),
+        (REGRESSION, 500, 2, "wave_frequency", 0.1),
+        (REGRESSION, 700, 2, "wave_frequency", 1.0),
     ],
 )
 def test_what_the_recipes_choose(

@@ -11,7 +11,7 @@ from dlrecipes.errors import InputError, nearest
 FIXED = (
     *("epochs", "early_stopping", "validation_fraction", "precision", "steps_per_execution"),
     *("optimizer", "momentum", "gradient_clip_norm", "balance_classes", "adversarial", "l1"),
-    *("schedule", "activation", "frequency"),
+    *("schedule", "activation", "wave_frequency"),
 )
 """Settings that are searched only where you name them. They say how long to train, on what and how
 exactly; or the default is seldom beaten, and few trials are better spent on the others."""
