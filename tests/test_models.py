@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from support import (
     MNIST,
+    REGRESSION,
     dlrecipes,
     mnist_test_images,
     run_process,
@@ -460,3 +461,19 @@ def test_a_training_of_two_fits_is_resumed_within_the_second(tmp_path: Path) -> 
     assert (checkpoint.fit, checkpoint.epoch, checkpoint.step) == (1, 0, 20)
     resume(path)
     assert_same(read_run(tmp_path / straight["path"]), read_run(path))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", ["", "keras.Input(data.preprocessing.output_shape[1:]), "])
+def test_a_sequential_network_in_a_copied_recipe_predicts(first: str, tmp_path: Path) -> None:
+    dlrecipes("copy", REGRESSION, "mine.py", cwd=tmp_path)
+    text = (tmp_path / "mine.py").read_text()
+    begin, end = text.index("    model = keras.Model("), text.index("    model.compile(")
+    network = f"[{first}layers.Dense(8), layers.BatchNormalization(), layers.Dense(1), unit]"
+    network = network.replace(", unit", ", unit, layers.Reshape((1, 1))")
+    text = f"{text[:begin]}    model = keras.Sequential({network})\n{text[end:]}"
+    (tmp_path / "mine.py").write_text(text)
+    dlrecipes("train", "mine.py", "--data", "sample", "--epochs", "1", cwd=tmp_path)
+    sample_table("diamonds.csv", "test").head(3).to_csv(tmp_path / "rows.csv", index=False)
+    answers = dlrecipes("predict", "mine", "rows.csv", "--json", cwd=tmp_path).document
+    assert len(answers["predictions"]) == 3

@@ -120,19 +120,21 @@ def _make_weights(model: Any, data: Data) -> None:
         model.built = True  # Or else Keras does not store it.
         return
     if all(layer.built for layer in model._flatten_layers()):
+        if isinstance(model, keras.Sequential):  # Until it is called, it has no `input`.
+            model(model.inputs[0])
         return
     features, *_ = keras.utils.unpack_x_y_sample_weight(data.train.element_spec)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # What fails is an error, which says more.
-        model(_symbolic(features))
+        model(_inputs(features))
 
 
-def _symbolic(specs: Any) -> Any:
-    """Return symbolic tensors of the form of batches, as `tf.TensorSpec`."""
+def _inputs(specs: Any) -> Any:
+    """Return inputs of the form of batches, as `tf.TensorSpec`: a model on them is a graph."""
     import keras
 
     return keras.tree.map_structure(
-        lambda spec: keras.KerasTensor(spec.shape, spec.dtype.name), specs
+        lambda spec: keras.Input(batch_shape=spec.shape, dtype=spec.dtype.name), specs
     )
 
 

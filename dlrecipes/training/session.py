@@ -436,8 +436,13 @@ def save_model(run: Run, model: Any) -> str:
 def save_serving(run: Run, serving: Any) -> str:
     """Write the serving model so that it can be loaded without the recipe; return the file."""
     if own_classes(serving) == []:
+        compiled = [one for one in serving._flatten_layers() if getattr(one, "compiled", False)]
+        for network in compiled:
+            network.compiled = False  # Who uses it need not find the loss of a network within.
         with whole_file(run.path / record.SERVING_FILE) as temporary:
             serving.save(temporary)
+        for network in compiled:
+            network.compiled = True
         return record.SERVING_FILE
     with whole_file(run.path / record.PROGRAM_FILE) as temporary:
         write_saved_model(serving, temporary)
